@@ -77,7 +77,5 @@ class FilmLandmarks(Mapping[tuple[Level, str], LandmarkObservation]):
     def moved(self, level: Level, name: str, position_px: tuple[float, float]) -> FilmLandmarks:
         """Return a copy in which a person has put one landmark at ``position_px`` (certain, visible, corrected)."""
         old = self._items.get((level, name), LandmarkObservation(level, name, position_px))
-        new = replace(
-            old, position_px=position_px, confidence=1.0, sigma_mm=None, visible=True, corrected=True
-        )
+        new = replace(old, position_px=position_px, confidence=1.0, sigma_mm=None, visible=True, corrected=True)
         return self.with_observation(new)
