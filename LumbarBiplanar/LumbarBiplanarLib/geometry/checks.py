@@ -1,0 +1,78 @@
+"""Checks of the numbers that make a view; each failure names the key, the value found and the remedy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from ..errors import GeometryError
+
+RIGID_TOLERANCE = 1e-6
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and math.isfinite(value)
+
+
+def positive_number(key: str, value: Any, meaning: str) -> float:
+    """Return ``value`` as a float, or raise GeometryError unless it is a finite number above 0."""
+    if not _is_number(value) or value <= 0:
+        raise GeometryError(f"{key} must be a positive number ({meaning}), found {value!r}.")
+    return float(value)
+
+
+def _pair(key: str, value: Any, meaning: str) -> tuple[Any, Any]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)) or len(value) != 2:
+        raise GeometryError(f"{key} must be two numbers ({meaning}), found {value!r}.")
+    return value[0], value[1]
+
+
+def number_pair(key: str, value: Any, meaning: str, positive: bool = False) -> tuple[float, float]:
+    """Return ``value`` as two floats, or raise GeometryError unless it is two finite (positive) numbers."""
+    first, second = _pair(key, value, meaning)
+    if not (_is_number(first) and _is_number(second)) or (positive and (first <= 0 or second <= 0)):
+        kind = "positive" if positive else "finite"
+        raise GeometryError(f"{key} must be two {kind} numbers ({meaning}), found {value!r}.")
+    return float(first), float(second)
+
+
+def integer_pair(key: str, value: Any, meaning: str) -> tuple[int, int]:
+    """Return ``value`` as two ints, or raise GeometryError unless it is two whole numbers of at least 1."""
+    numbers = _pair(key, value, meaning)
+    for number in numbers:
+        whole = isinstance(number, Integral) or (_is_number(number) and float(number).is_integer())
+        if isinstance(number, (bool, np.bool_)) or not whole or number < 1:
+            raise GeometryError(f"{key} must be two whole numbers of at least 1 ({meaning}), found {value!r}.")
+    return int(numbers[0]), int(numbers[1])
+
+
+def rigid_matrix(key: str, value: Any) -> np.ndarray:
+    """Return ``value`` as a read-only (4, 4) float64 array, or raise GeometryError unless it is a rigid transform."""
+    try:
+        matrix = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise GeometryError(f"{key} must be four rows of four numbers, found {value!r}.") from None
+    if matrix.shape != (4, 4):
+        raise GeometryError(f"{key} must be four rows of four numbers, found an array of shape {matrix.shape}.")
+    if not np.all(np.isfinite(matrix)):
+        raise GeometryError(f"{key} holds NaN or infinity: {matrix.tolist()}.")
+    if not np.allclose(matrix[3], (0, 0, 0, 1), rtol=0, atol=1e-12):
+        raise GeometryError(f"The last row of {key} must be 0 0 0 1, found {matrix[3].tolist()}.")
+    rotation = matrix[:3, :3]
+    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    if error > RIGID_TOLERANCE:
+        raise GeometryError(
+            f"{key} is not rigid: R R^T differs from the identity by {error:.3g}. It must rotate and translate only; "
+            "put scale into spacing_mm and write the rotation with at least 8 digits."
+        )
+    if np.linalg.det(rotation) < 0:
+        raise GeometryError(
+            f"{key} mirrors the patient (determinant -1). If the film is saved left-right reversed, flip the image; "
+            "a view is never a mirror."
+        )
+    matrix.setflags(write=False)
+    return matrix
