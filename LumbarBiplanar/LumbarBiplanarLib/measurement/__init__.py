@@ -1,0 +1,21 @@
+"""Measurements on the vertebrae: angles, slip, heights, discs, rotation (definitions in docs/measurements.md)."""
+
+from .frames import PatientFrame, VertebralFrame
+from .measure import measure
+from .planes import Plane
+from .results import COLUMNS, MeasuredGeometry, Measurement, Measurements, rows
+from .vertebra import Vertebra, vertebrae_from_reconstruction
+
+__all__ = [
+    "COLUMNS",
+    "MeasuredGeometry",
+    "Measurement",
+    "Measurements",
+    "PatientFrame",
+    "Plane",
+    "Vertebra",
+    "VertebralFrame",
+    "measure",
+    "rows",
+    "vertebrae_from_reconstruction",
+]

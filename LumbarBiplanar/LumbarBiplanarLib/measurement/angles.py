@@ -1,0 +1,133 @@
+"""Angles between endplate planes: lordosis, segments, wedges.
+
+Signs: an angle between an upper and a lower plane is positive if the planes open forward (lordosis, a body higher in
+front) or, in the coronal plane, to the patient's left (convex left). 3D angles have no sign.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..anatomy import Level
+from .bodies import Body, adjacent
+from .endplates import Endplate
+from .frames import PatientFrame
+from .results import MeasuredGeometry, Measurement
+
+_SAGITTAL = "projected on the patient's sagittal plane, positive = lordosis (opens forward)"
+_SPACE = "between the two plane normals in space (0 = parallel), without a sign"
+
+
+def opening_angle(upper: np.ndarray, lower: np.ndarray, toward: np.ndarray, up: np.ndarray) -> float:
+    """Return how far two planes open ``toward`` an axis, in degrees, projected on the plane of ``toward`` and ``up``.
+
+    Args:
+        upper, lower: (3,) normals of the upper and lower plane, both cranial.
+        toward: (3,) unit axis: forward for a sagittal, left for a coronal angle.
+        up: (3,) unit axis.
+
+    Returns:
+        Degrees in (-180, 180]; positive if the planes are farther apart on the ``toward`` side.
+    """
+    angle = math.degrees(
+        math.atan2(float(lower @ toward), float(lower @ up)) - math.atan2(float(upper @ toward), float(upper @ up))
+    )
+    return 180.0 - (180.0 - angle) % 360.0
+
+
+def angle_between(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the angle of two unit vectors (3,) in degrees, 0 to 180, exact for small angles too."""
+    return math.degrees(math.atan2(float(np.linalg.norm(np.cross(first, second))), float(first @ second)))
+
+
+def lordosis(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurement]:
+    """Return L1-L5 (to the inferior and to the superior endplate of L5) and L1-S1 lordosis, each also in 3D."""
+    found = {body.level: body for body in bodies}
+    first = found[Level.L1].superior if Level.L1 in found else None
+    ends = (
+        ("lordosis_l1_l5", "Lordosis L1-L5", Level.L5, "inferior"),
+        ("lordosis_l1_l5_superior", "Lordosis L1-L5, to the superior endplate of L5", Level.L5, "superior"),
+        ("lordosis_l1_s1", "Lordosis L1-S1", Level.S1, "superior"),
+    )
+    result = []
+    for key, title, level, side in ends:
+        last = getattr(found.get(level), side, None)
+        if first is not None and last is not None:
+            what = f"Angle between the superior endplate plane of L1 and the {side} endplate plane of {level.name}"
+            result += _plane_pair(key, title, (Level.L1, level), first, last, patient, what)
+    return result
+
+
+def segmental_angles(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurement]:
+    """Return the Cobb angle and the disc angle of each pair of neighbours, each also in 3D."""
+    result = []
+    for upper, lower in adjacent(bodies):
+        levels = (upper.level, lower.level)
+        for key, title, plate, what in (
+            ("segmental_cobb", "Segmental angle (Cobb)", upper.superior, "superior"),
+            ("disc_angle", "Disc angle", upper.inferior, "inferior"),
+        ):
+            if plate is not None and lower.superior is not None:
+                text = f"Angle between the {what} endplate plane of the upper and the superior one of the lower body"
+                result += _plane_pair(key, title, levels, plate, lower.superior, patient, text)
+    return result
+
+
+def wedges(bodies: Sequence[Body]) -> list[Measurement]:
+    """Return the sagittal and coronal wedge of each body, in its own frame."""
+    result = []
+    for body in bodies:
+        frame, superior, inferior = body.frame, body.superior, body.inferior
+        if frame is None or superior is None or inferior is None:
+            continue
+        for key, title, axis, side in (
+            ("wedge_sagittal", "Sagittal wedge", frame.forward, "in front"),
+            ("wedge_coronal", "Coronal wedge", frame.left, "on the left"),
+        ):
+            result.append(
+                Measurement(
+                    key,
+                    title,
+                    opening_angle(superior.plane.normal, inferior.plane.normal, axis, frame.up),
+                    "deg",
+                    (body.level,),
+                    f"Angle between the body's own endplate planes in its own {title.split()[0].lower()} plane, "
+                    f"positive = body higher {side}.",
+                    "vertebra",
+                    geometry=_planes(superior, inferior),
+                )
+            )
+    return result
+
+
+def _plane_pair(
+    key: str,
+    title: str,
+    levels: tuple[Level, ...],
+    upper: Endplate,
+    lower: Endplate,
+    patient: PatientFrame,
+    what: str,
+) -> list[Measurement]:
+    geometry = _planes(upper, lower)
+    first, last = upper.plane.normal, lower.plane.normal
+    projected = opening_angle(first, last, patient.forward, patient.up)
+    return [
+        Measurement(key, title, projected, "deg", levels, f"{what}, {_SAGITTAL}.", patient.name, geometry=geometry),
+        Measurement(
+            f"{key}_3d",
+            f"{title}, 3D",
+            angle_between(first, last),
+            "deg",
+            levels,
+            f"{what}, {_SPACE}.",
+            geometry=geometry,
+        ),
+    ]
+
+
+def _planes(upper: Endplate, lower: Endplate) -> MeasuredGeometry:
+    return MeasuredGeometry(planes={upper.name: upper.plane, lower.name: lower.plane})

@@ -1,0 +1,156 @@
+"""Measured quantities and how they are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..anatomy import Level
+from .planes import Plane
+
+COLUMNS: tuple[str, ...] = ("key", "title", "level", "value", "unit", "definition")
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredGeometry:
+    """Where a quantity was measured, in RAS mm, for drawing.
+
+    Attributes:
+        points_ras_mm: {name: (3,)}.
+        planes: {name: Plane}.
+        lines: pairs of names of points to join.
+    """
+
+    points_ras_mm: Mapping[str, np.ndarray] = field(default_factory=dict)
+    planes: Mapping[str, Plane] = field(default_factory=dict)
+    lines: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and dictionaries, for JSON."""
+        return {
+            "points_ras_mm": {name: np.asarray(p).tolist() for name, p in self.points_ras_mm.items()},
+            "planes": {
+                name: {"origin_ras_mm": plane.origin_ras_mm.tolist(), "normal": plane.normal.tolist()}
+                for name, plane in self.planes.items()
+            },
+            "lines": [list(pair) for pair in self.lines],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """One quantity.
+
+    Attributes:
+        key: what it is, the same for all levels; key and level together are unique.
+        title: what a clinician reads.
+        value: in ``unit``; the signs are those of docs/measurements.md.
+        unit: "deg", "mm", "%" or "grade".
+        levels: the levels it is about, cranial first.
+        definition: how it is measured, in one or two sentences.
+        frame: the frame that a projection or a direction refers to; empty for a plain distance or 3D angle.
+        note: what the value means in words, such as "convex left"; may be empty.
+        geometry: the points and planes it was taken from.
+    """
+
+    key: str
+    title: str
+    value: float
+    unit: str
+    levels: tuple[Level, ...]
+    definition: str
+    frame: str = ""
+    note: str = ""
+    geometry: MeasuredGeometry = field(default_factory=MeasuredGeometry)
+
+    @property
+    def level(self) -> str:
+        """The levels as text, such as "L4-L5"."""
+        return "-".join(level.name for level in self.levels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types, for JSON."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "value": self.value,
+            "unit": self.unit,
+            "levels": [level.name for level in self.levels],
+            "definition": self.definition,
+            "frame": self.frame,
+            "note": self.note,
+            "geometry": self.geometry.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements(Sequence[Measurement]):
+    """All quantities that could be measured; what could not be is absent.
+
+    Attributes:
+        items: the quantities.
+        frame: the patient frame that projections refer to, in words.
+    """
+
+    items: tuple[Measurement, ...]
+    frame: str
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the quantity at a position."""
+        return self.items[index]
+
+    def __len__(self) -> int:
+        """Return the number of quantities."""
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Measurement]:
+        """Iterate over the quantities."""
+        return iter(self.items)
+
+    def find(self, key: str, level: str | None = None) -> Measurement | None:
+        """Return the quantity with this key (and level, such as "L4-L5", if given), or None if it was not measured."""
+        for item in self.items:
+            if item.key == key and (level is None or item.level == level):
+                return item
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types, for JSON."""
+        return {"frame": self.frame, "measurements": [item.to_dict() for item in self.items]}
+
+    def table(self) -> str:
+        """Return the quantities as text, one line each, in aligned columns."""
+        body = [(item.level, _title(item), f"{item.value:.{_decimals(item)}f}", item.unit) for item in self.items]
+        lines = [("level", "quantity", "value", "unit"), *body]
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in lines]
+        return "\n".join([*text, f"Projections: {self.frame}."])
+
+
+def rows(measurements: Measurements) -> list[dict[str, str]]:
+    """Return one {column: text} per quantity, with the columns ``COLUMNS``, for measurements.csv.
+
+    The title carries the note, the definition the frame; values have three decimals.
+    """
+    return [
+        {
+            "key": item.key,
+            "title": _title(item),
+            "level": item.level,
+            "value": f"{item.value:.0f}" if item.unit == "grade" else f"{item.value:.3f}",
+            "unit": item.unit,
+            "definition": f"{item.definition} Frame: {item.frame}." if item.frame else item.definition,
+        }
+        for item in measurements
+    ]
+
+
+def _title(item: Measurement) -> str:
+    return f"{item.title}: {item.note}" if item.note else item.title
+
+
+def _decimals(item: Measurement) -> int:
+    return 0 if item.unit == "grade" else 1
