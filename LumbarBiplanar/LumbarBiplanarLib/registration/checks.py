@@ -1,0 +1,90 @@
+"""What a finished registration should warn about."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..anatomy import Level
+from .evidence import FilmEvidence
+from .poses import VertebraState
+
+_OUTVOTED_SD = 4.0
+_IGNORED_MM = 3.0
+_GAIN_RANGE = (0.7, 1.4)
+_CLOSE_MM = 20.0
+_UNUSUAL_SCALE_SD = 3.0
+_RESIDUAL_RATIO = 2.0
+_RESIDUAL_FLOOR_MM = 4.0
+
+
+def landmark_warnings(
+    evidence: Sequence[FilmEvidence],
+    residuals: Mapping[str, Mapping[tuple[Level, str], tuple[float, float]]],
+) -> list[str]:
+    """Name the landmarks that the result does not pass through: outvoted ones, and set ones it could not reach."""
+    warnings = []
+    for film in evidence:
+        outvoted, missed = [], []
+        for (level, name), (distance, deviations) in residuals.get(film.view.name, {}).items():
+            if film.landmarks[level, name].corrected:
+                if distance > _IGNORED_MM:
+                    missed.append(f"{level.name} {name} ({distance:.1f} mm)")
+            elif deviations > _OUTVOTED_SD:
+                outvoted.append(f"{level.name} {name} ({distance:.1f} mm)")
+        if outvoted:
+            warnings.append(
+                f"{film.view.name}: these landmarks disagree with everything else and were outvoted: "
+                f"{', '.join(outvoted)}. Check them."
+            )
+        if missed:
+            warnings.append(
+                f"{film.view.name}: the model cannot reach these landmarks although they were set by hand: "
+                f"{', '.join(missed)}. Check that they are on the right vertebra."
+            )
+    return warnings
+
+
+def shape_warnings(vertebrae: Sequence[VertebraState], log_scale_sd: float) -> list[str]:
+    """Name vertebrae of unlikely size, and neighbors that lie on each other."""
+    warnings = []
+    for item in vertebrae:
+        if abs(item.log_scale) > _UNUSUAL_SCALE_SD * log_scale_sd:
+            warnings.append(
+                f"{item.level.name} came out {100 * (item.scale - 1):+.0f} % in size against the mean vertebra. Check "
+                "pixel spacing and source distances."
+            )
+    for upper, lower in itertools.pairwise(vertebrae):
+        distance = float(np.linalg.norm(upper.translation_mm - lower.translation_mm))
+        if distance < _CLOSE_MM:
+            warnings.append(
+                f"{upper.level.name} and {lower.level.name} are only {distance:.0f} mm apart: their landmarks may sit "
+                "on the same vertebra."
+            )
+    return warnings
+
+
+def gain_warnings(gain: Mapping[str, float]) -> list[str]:
+    """Say so if a lumbar-only image is not in mm of bone."""
+    return [
+        f"{name}: the lumbar-only image is {value:.2f} times as strong as the bone the model puts there (usual: "
+        f"{_GAIN_RANGE[0]} to {_GAIN_RANGE[1]}). Check that it is in mm of bone."
+        for name, value in gain.items()
+        if not _GAIN_RANGE[0] <= value <= _GAIN_RANGE[1]
+    ]
+
+
+def residual_warnings(residuals: Mapping[str, Mapping[Level, float]]) -> list[str]:
+    """Name the levels whose image residual stands out from the others'."""
+    warnings = []
+    for name, by_level in residuals.items():
+        usual = float(np.median(list(by_level.values()))) if by_level else 0.0
+        for level, value in by_level.items():
+            if value > max(_RESIDUAL_FLOOR_MM, _RESIDUAL_RATIO * usual):
+                warnings.append(
+                    f"{name}: {level.name} does not match its image (residual {value:.1f} mm of bone, median of the "
+                    f"levels {usual:.1f} mm). Look at its outline; move a landmark if it is off."
+                )
+    return warnings

@@ -1,0 +1,116 @@
+"""Setting up the image term for one resolution level from the present poses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..anatomy import Region
+from ..errors import RegistrationError
+from .evidence import FilmEvidence
+from .image_term import ImageTerm, MeshProjector, fitted_nuisance
+from .least_squares import Unknowns
+from .options import Options
+from .poses import VertebraState, vertex_basis
+from .pyramid import (
+    ImageLevel,
+    dilated,
+    hat_functions,
+    projected_window,
+    region_weight_map,
+    resampled_evidence,
+)
+
+_REGION_RADIUS_MM = 1.5
+
+
+def mesh_projector(model, options: Options, device: torch.device) -> MeshProjector:
+    """Return the renderer of the model's coarse mesh."""
+    return MeshProjector(
+        basis=vertex_basis(model, np.asarray(model.coarse_vertices)),
+        faces=torch.as_tensor(np.asarray(model.coarse_faces).astype(np.int64), device=device),
+        column_subsamples=options.column_subsamples,
+        shell=options.shell,
+        device=device,
+    )
+
+
+def image_term(
+    model,
+    projector: MeshProjector,
+    films: Sequence[FilmEvidence],
+    vertebrae: Sequence[VertebraState],
+    options: Options,
+    pixel_mm: float,
+    margin_mm: float,
+) -> tuple[ImageTerm, Unknowns]:
+    """Resample the images about the present poses, choose pixels and weights, solve gain and background.
+
+    Args:
+        model: shape model, for its region labels.
+        projector: renders its coarse mesh.
+        films: films that have a lumbar-only image.
+        vertebrae: present poses.
+        options: weights and priors.
+        pixel_mm: pixel in the object plane.
+        margin_mm: how far outside the projected vertebrae pixels are used, object plane.
+
+    Returns:
+        The term, its mask, weights and robust scale fixed, and the unknowns with gain and background.
+
+    Raises:
+        RegistrationError: if the vertebrae project outside a film.
+    """
+    points = [projector.basis.posed(item) for item in vertebrae]
+    center = np.concatenate(points).mean(axis=0)
+    labels = np.asarray(model.region_labels)[np.asarray(model.coarse_vertices)]
+    weights = np.array([options.region_weights.get(Region(int(value)), 1.0) for value in labels])
+    prepared = []
+    for film in films:
+        image, reliability, view = resampled_evidence(film, center, pixel_mm)
+        window = projected_window(view, np.concatenate(points), margin_mm)
+        if window is None:
+            raise RegistrationError(
+                f"The vertebrae project outside the lumbar-only {film.view.name} image. Check that geometry and "
+                "landmarks belong to this film."
+            )
+        x0, y0, width, height = window
+        cut = (slice(y0, y0 + height), slice(x0, x0 + width))
+        view = view.cropped(x0, y0, width, height)
+        area = float(np.prod(view.pixel_size_at(center))) / options.image_correlation_mm2
+        weight_map = area * region_weight_map(view, points, weights, _REGION_RADIUS_MM)
+        if reliability is not None:
+            weight_map = weight_map * reliability[cut]
+        prepared.append((view, image[cut], weight_map, options.background_grid_mm / view.pixel_size_at(center)))
+    masks = _masks(projector, vertebrae, prepared, center, margin_mm)
+    levels = [_level(*item, mask, projector) for item, mask in zip(prepared, masks, strict=True)]
+    return fitted_nuisance(ImageTerm(projector, levels, options), vertebrae)
+
+
+def _masks(projector: MeshProjector, vertebrae, prepared, center, margin_mm: float) -> list[torch.Tensor]:
+    blank = torch.zeros(0)
+    stubs = [ImageLevel(item[0], blank, blank, blank, blank, blank) for item in prepared]
+    images = projector.path_lengths(vertebrae, stubs)
+    return [
+        dilated(image > 0, tuple(margin_mm / stub.view.pixel_size_at(center)))
+        for image, stub in zip(images, stubs, strict=True)
+    ]
+
+
+def _level(view, image, weight_map, node_px, mask: torch.Tensor, projector: MeshProjector) -> ImageLevel:
+    device = mask.device
+    used = mask & torch.as_tensor(weight_map > 0, device=device)
+    pixels = torch.nonzero(used.reshape(-1))[:, 0]
+    position = torch.full((used.numel(),), -1, dtype=torch.long, device=device)
+    position[pixels] = torch.arange(len(pixels), device=device)
+    width, height = view.size_px
+    return ImageLevel(
+        view=view,
+        pixels=pixels,
+        position=position,
+        observed=torch.as_tensor(image, dtype=projector.dtype, device=device).reshape(-1)[pixels],
+        weights=torch.as_tensor(weight_map, dtype=projector.dtype, device=device).reshape(-1)[pixels],
+        hats=hat_functions(pixels, width, height, tuple(node_px)).to(projector.dtype),
+    )

@@ -1,0 +1,243 @@
+"""Image term: path length of bone through the posed meshes against the lumbar-only images.
+
+At pixel i of film v with path length T_i, gain g_v, background hats B_ik and observed image y_i,
+    r_i = g_v T_i + sum_k B_ik b_vk - y_i,
+    cost = sum_i w_i (d^2 / s^2) (sqrt(1 + (r_i / d)^2) - 1)
+with the pseudo-Huber turn d = 3 MAD and the standard deviation s fixed within a resolution level. Gain and background
+are unknowns of the same normal equations; their priors are Gaussian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from ..errors import GeometryError
+from ..rendering.jacobian import PixelJacobian, image_jacobian
+from ..rendering.path_length import render_path_length
+from .least_squares import NormalEquations, Unknowns
+from .options import Options
+from .poses import PointBasis, VertebraState
+from .pyramid import ImageLevel
+
+
+@dataclass(frozen=True, eq=False)
+class MeshProjector:
+    """Path-length images of the posed coarse meshes.
+
+    Attributes:
+        basis: vertices of the coarse mesh.
+        faces: (F, 3) int64 tensor, outward.
+        column_subsamples, shell: settings of the renderer.
+        device: torch device.
+        dtype: float32, or float64 for checks.
+    """
+
+    basis: PointBasis
+    faces: torch.Tensor
+    column_subsamples: int
+    shell: object | None
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+
+    def points(self, vertebrae: Sequence[VertebraState]) -> torch.Tensor:
+        """Return (N, V, 3) posed vertices, RAS mm."""
+        stacked = np.stack([self.basis.posed(item) for item in vertebrae])
+        return torch.as_tensor(stacked, dtype=self.dtype, device=self.device)
+
+    def path_lengths(self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel]) -> list[torch.Tensor]:
+        """Return the (h, w) path length in mm of each view."""
+        with torch.no_grad():
+            return render_path_length(
+                self.points(vertebrae),
+                self.faces,
+                [item.view for item in levels],
+                subsamples=self.column_subsamples,
+                shell=self.shell,
+            )
+
+    def jacobians(
+        self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], modes: int
+    ) -> list[list[PixelJacobian]]:
+        """Return, per view and vertebra, the path length and its Jacobian by the vertebra's own unknowns."""
+        tangents = np.stack([self.basis.tangents(item, modes) for item in vertebrae])
+        with torch.no_grad():
+            return image_jacobian(
+                self.points(vertebrae),
+                self.faces,
+                torch.as_tensor(tangents, dtype=self.dtype, device=self.device),
+                [item.view for item in levels],
+                subsamples=self.column_subsamples,
+                shell=self.shell,
+            )
+
+
+@dataclass(eq=False)
+class ImageTerm:
+    """Robust squared difference of path-length images, with gain and background per view.
+
+    Attributes:
+        projector: renders the vertebrae.
+        levels: one image level per view.
+        options: weights and priors.
+    """
+
+    projector: MeshProjector
+    levels: Sequence[ImageLevel]
+    options: Options
+    name: str = "image"
+    _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
+
+    def cost(self, unknowns: Unknowns) -> float:
+        """Return the cost at a point."""
+        try:
+            residuals = self.residuals(unknowns)
+        except GeometryError:  # a vertex behind a source: no step may end there
+            return float("inf")
+        total = 0.0
+        for level, residual, nuisance in zip(self.levels, residuals, unknowns.nuisance, strict=True):
+            total += self._loss(level, residual) + self._nuisance_prior(nuisance)
+        return total
+
+    def residuals(self, unknowns: Unknowns) -> list[torch.Tensor]:
+        """Return the (n,) residual of each view in mm of bone, at the pixels used; those of the last point are kept."""
+        if self._latest is not None and self._latest[0] is unknowns:
+            return self._latest[1]
+        images = self.projector.path_lengths(unknowns.vertebrae, self.levels)
+        residuals = [
+            self._residual(level, image.reshape(-1)[level.pixels], nuisance)
+            for level, image, nuisance in zip(self.levels, images, unknowns.nuisance, strict=True)
+        ]
+        self._latest = (unknowns, residuals)
+        return residuals
+
+    @staticmethod
+    def _residual(level: ImageLevel, lengths: torch.Tensor, nuisance: np.ndarray) -> torch.Tensor:
+        known = torch.as_tensor(nuisance, dtype=lengths.dtype, device=lengths.device)
+        return known[0] * lengths + level.hats.to(lengths.dtype) @ known[1:] - level.observed
+
+    def _scale(self, level: ImageLevel) -> float:
+        return self.options.image_weight / level.sigma**2
+
+    def _loss(self, level: ImageLevel, residual: torch.Tensor) -> float:
+        bent = torch.sqrt(1.0 + (residual.double() / level.turn) ** 2) - 1.0
+        return self._scale(level) * level.turn**2 * float(torch.sum(level.weights.double() * bent))
+
+    def _nuisance_prior(self, nuisance: np.ndarray) -> float:
+        gain = ((nuisance[0] - 1.0) / self.options.gain_sd) ** 2
+        return 0.5 * float(gain + np.sum((nuisance[1:] / self.options.background_sd_mm) ** 2))
+
+    def _irls(self, level: ImageLevel, residual: torch.Tensor) -> torch.Tensor:
+        return self._scale(level) * level.weights / torch.sqrt(1.0 + (residual / level.turn) ** 2)
+
+    def add(self, equations: NormalEquations, unknowns: Unknowns) -> None:
+        """Add cost, gradient and Hessian at a point."""
+        layout, total = equations.layout, 0.0
+        projections = self.projector.jacobians(unknowns.vertebrae, self.levels, layout.modes)
+        for number, (level, nuisance) in enumerate(zip(self.levels, unknowns.nuisance, strict=True)):
+            parts = [_on_used_pixels(level, projection) for projection in projections[number]]
+            lengths = torch.zeros_like(level.observed)
+            for rows, values, _ in parts:
+                lengths.index_add_(0, rows, values)
+            residual = self._residual(level, lengths, nuisance)
+            weights = self._irls(level, residual)
+            _add_blocks(equations, number, level, parts, lengths, residual, weights, float(nuisance[0]))
+            self._add_nuisance_prior(equations, layout.view(number), nuisance)
+            total += self._loss(level, residual) + self._nuisance_prior(nuisance)
+        equations.costs[self.name] = total
+
+    def _add_nuisance_prior(self, equations: NormalEquations, block: slice, nuisance: np.ndarray) -> None:
+        precision = np.full(len(nuisance), self.options.background_sd_mm**-2.0)
+        precision[0] = self.options.gain_sd**-2.0
+        target = np.zeros(len(nuisance))
+        target[0] = 1.0
+        equations.gradient[block] += precision * (nuisance - target)
+        equations.hessian[block, block] += np.diag(precision)
+
+
+def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (positions among the used pixels, path lengths, Jacobian) of one mesh in one view."""
+    lengths, jacobian = projection.path_mm, projection.jacobian
+    rows = level.position[projection.pixels]
+    used = rows >= 0
+    if bool(used.all()):
+        return rows, lengths, jacobian
+    return rows[used], lengths[used], jacobian[used]
+
+
+def _add_blocks(equations, number, level, parts, lengths, residual, weights, gain) -> None:
+    """Add J^T W J and J^T W r of one view: vertebra pairs on the pixels they share, nuisance on all."""
+    layout, hessian, gradient = equations.layout, equations.hessian, equations.gradient
+    nuisance = torch.cat([lengths[:, None], level.hats.to(lengths.dtype)], dim=1)
+    weighted = nuisance * weights[:, None]
+    block = layout.view(number)
+    hessian[block, block] += _to_numpy(weighted.T @ nuisance)
+    gradient[block] += _to_numpy(weighted.T @ residual)
+    position = torch.full((len(level.pixels),), -1, dtype=torch.long, device=lengths.device)
+    for a, (rows, _, jacobian) in enumerate(parts):
+        if not len(rows):
+            continue
+        own = layout.vertebra(a)
+        scaled = jacobian * (gain * weights[rows])[:, None]
+        gradient[own] += _to_numpy(scaled.T @ residual[rows])
+        hessian[own, own] += _to_numpy(scaled.T @ jacobian) * gain
+        cross = _to_numpy(scaled.T @ nuisance[rows])
+        hessian[own, block] += cross
+        hessian[block, own] += cross.T
+        position.fill_(-1)
+        position[rows] = torch.arange(len(rows), device=rows.device)
+        for b in range(a + 1, len(parts)):
+            met = position[parts[b][0]]
+            shared = met >= 0
+            if not bool(shared.any()):
+                continue
+            other = layout.vertebra(b)
+            mixed = _to_numpy(scaled[met[shared]].T @ parts[b][2][shared]) * gain
+            hessian[own, other] += mixed
+            hessian[other, own] += mixed.T
+
+
+def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()
+
+
+def fitted_nuisance(term: ImageTerm, vertebrae: Sequence[VertebraState]) -> tuple[ImageTerm, Unknowns]:
+    """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
+
+    Returns:
+        The term with sigma and turn set from the median absolute residual, and the unknowns.
+    """
+    images = term.projector.path_lengths(vertebrae, term.levels)
+    levels, solved = [], []
+    for level, image in zip(term.levels, images, strict=True):
+        lengths = image.reshape(-1)[level.pixels].double()
+        design = torch.cat([lengths[:, None], level.hats.double()], dim=1)
+        nuisance = np.zeros(design.shape[1])
+        nuisance[0] = 1.0
+        for _ in range(4):
+            residual = design @ torch.as_tensor(nuisance, device=design.device) - level.observed.double()
+            # 1.4826 turns a median absolute deviation into the standard deviation of a normal distribution.
+            mad = 1.4826 * float(residual.abs().median())
+            sigma = max(mad, term.options.image_sigma_floor_mm)
+            level = replace(level, sigma=sigma, turn=3.0 * sigma)
+            nuisance = _nuisance_step(term, level, design, residual, nuisance)
+        levels.append(level)
+        solved.append(nuisance)
+    return replace(term, levels=levels), Unknowns(tuple(vertebrae), tuple(solved))
+
+
+def _nuisance_step(
+    term: ImageTerm, level: ImageLevel, design: torch.Tensor, residual: torch.Tensor, nuisance: np.ndarray
+) -> np.ndarray:
+    weights = term._irls(level, residual)
+    weighted = design * weights[:, None]
+    precision = np.full(len(nuisance), term.options.background_sd_mm**-2.0)
+    precision[0] = term.options.gain_sd**-2.0
+    target = np.zeros(len(nuisance))
+    target[0] = 1.0
+    hessian = _to_numpy(weighted.T @ design) + np.diag(precision)
+    gradient = _to_numpy(weighted.T @ residual) + precision * (nuisance - target)
+    return nuisance - np.linalg.solve(hessian, gradient)

@@ -1,0 +1,204 @@
+"""Levenberg-Marquardt on a sum of robust least-squares terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import RegistrationError
+from .poses import POSE_UNKNOWNS, VertebraState
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each block of unknowns lies: the vertebrae, then gain and background of each view.
+
+    Attributes:
+        vertebrae: number of vertebrae.
+        modes: free mode coefficients per vertebra.
+        nuisance: unknowns of each view.
+    """
+
+    vertebrae: int
+    modes: int
+    nuisance: tuple[int, ...] = ()
+
+    @property
+    def block(self) -> int:
+        """Unknowns per vertebra."""
+        return POSE_UNKNOWNS + self.modes
+
+    @property
+    def size(self) -> int:
+        """Number of all unknowns."""
+        return self.vertebrae * self.block + sum(self.nuisance)
+
+    def vertebra(self, index: int) -> slice:
+        """Unknowns of one vertebra."""
+        return slice(index * self.block, (index + 1) * self.block)
+
+    def view(self, index: int) -> slice:
+        """Nuisance unknowns of one view."""
+        start = self.vertebrae * self.block + sum(self.nuisance[:index])
+        return slice(start, start + self.nuisance[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """A point in the space of unknowns: the vertebrae, cranial first, and (1 + K,) gain and background per view."""
+
+    vertebrae: tuple[VertebraState, ...]
+    nuisance: tuple[np.ndarray, ...] = ()
+
+    def stepped(self, layout: Layout, step: np.ndarray) -> Unknowns:
+        """Return the unknowns after a step (layout.size,)."""
+        return Unknowns(
+            tuple(item.stepped(step[layout.vertebra(i)]) for i, item in enumerate(self.vertebrae)),
+            tuple(item + step[layout.view(i)] for i, item in enumerate(self.nuisance)),
+        )
+
+
+@dataclass(eq=False)
+class NormalEquations:
+    """Gauss-Newton approximation of the objective about a point: cost, gradient and Hessian in float64."""
+
+    layout: Layout
+    costs: dict[str, float] = field(default_factory=dict)
+    gradient: np.ndarray = field(init=False)
+    hessian: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start from zero."""
+        self.gradient = np.zeros(self.layout.size)
+        self.hessian = np.zeros((self.layout.size, self.layout.size))
+
+    @property
+    def cost(self) -> float:
+        """Sum of the terms."""
+        return float(sum(self.costs.values()))
+
+
+class Term(Protocol):
+    """One term of the objective."""
+
+    name: str
+
+    def cost(self, unknowns: Unknowns) -> float:
+        """Return the cost at a point."""
+
+    def add(self, equations: NormalEquations, unknowns: Unknowns) -> None:
+        """Add cost, gradient and Hessian at a point to the normal equations."""
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """Outcome of one iteration."""
+
+    number: int
+    unknowns: Unknowns
+    costs: dict[str, float]
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When to stop, and how the damping moves."""
+
+    iterations: int
+    tolerance: float
+    damping: float = 1e-3
+    raise_by: float = 6.0
+    lower_by: float = 0.2
+    attempts: int = 6
+
+
+def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
+    """Return the cost of each term at a point."""
+    return {term.name: term.cost(unknowns) for term in terms}
+
+
+def linearized(terms: Sequence[Term], layout: Layout, unknowns: Unknowns) -> NormalEquations:
+    """Return the normal equations of all terms at a point."""
+    equations = NormalEquations(layout)
+    for term in terms:
+        term.add(equations, unknowns)
+    return equations
+
+
+def damped_step(equations: NormalEquations, damping: float) -> np.ndarray:
+    """Return the step that minimizes the quadratic model with Marquardt's scaled damping.
+
+    Raises:
+        RegistrationError: if the equations hold numbers that are not finite.
+    """
+    hessian = equations.hessian.copy()
+    if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(equations.gradient))):
+        raise RegistrationError(
+            "The registration has diverged: its equations are no longer finite. Check geometry and landmarks."
+        )
+    diagonal = np.diag(hessian).copy()
+    floor = 1e-9 * max(diagonal.max(), 1e-12)
+    hessian[np.diag_indices_from(hessian)] += damping * diagonal + floor
+    return -np.linalg.solve(hessian, equations.gradient)
+
+
+def levenberg_marquardt(
+    terms: Sequence[Term], layout: Layout, start: Unknowns, schedule: Schedule
+) -> Iterator[Iteration]:
+    """Minimize the sum of ``terms`` from ``start``; yields the point after every iteration.
+
+    A step is taken only if it lowers the robust cost itself, so the cost never rises.
+
+    Args:
+        terms: terms of the objective.
+        layout: unknowns that are free.
+        start: first point.
+        schedule: iterations, tolerance and damping.
+
+    Raises:
+        RegistrationError: if the cost at the start is not finite.
+    """
+    current, damping = start, schedule.damping
+    for number in range(1, schedule.iterations + 1):
+        equations = linearized(terms, layout, current)
+        if not np.isfinite(equations.cost):
+            raise RegistrationError(
+                f"The registration cannot go on: its cost is {equations.costs}. Check geometry and landmarks."
+            )
+        outcome = _one_iteration(terms, layout, current, equations, damping, schedule)
+        if outcome is None:
+            yield Iteration(number, current, equations.costs, True)
+            return
+        current, costs, damping = outcome
+        drop = equations.cost - sum(costs.values())
+        converged = drop < schedule.tolerance * max(equations.cost, 1e-12)
+        yield Iteration(number, current, costs, converged)
+        if converged:
+            return
+
+
+def _one_iteration(
+    terms: Sequence[Term],
+    layout: Layout,
+    current: Unknowns,
+    equations: NormalEquations,
+    damping: float,
+    schedule: Schedule,
+) -> tuple[Unknowns, dict[str, float], float] | None:
+    """Return (point, costs, next damping) of the first trial that lowers the cost, or None."""
+    for _ in range(schedule.attempts):
+        trial = current.stepped(layout, damped_step(equations, damping))
+        costs = total_cost(terms, trial)
+        value = sum(costs.values())
+        if np.isfinite(value) and value < equations.cost:
+            return trial, costs, max(damping * schedule.lower_by, 1e-7)
+        damping *= schedule.raise_by
+    return None
+
+
+def with_vertebrae(unknowns: Unknowns, vertebrae: Sequence[VertebraState]) -> Unknowns:
+    """Return the unknowns with other vertebrae."""
+    return replace(unknowns, vertebrae=tuple(vertebrae))

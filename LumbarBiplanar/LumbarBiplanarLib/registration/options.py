@@ -1,0 +1,85 @@
+"""What a caller can choose in a registration; the defaults are the product's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from ..anatomy import REGION_WEIGHTS, Region
+from ..errors import RegistrationError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a registration; see docs/registration.md for the terms they belong to.
+
+    Attributes:
+        use_images: use the lumbar-only images; False registers to the landmarks alone.
+        region_weights: relative weight of each region in the landmark and the image term.
+        landmark_weight: weight of the landmark term during the image stages.
+        landmark_cauchy: residual, in standard deviations, at which the Cauchy loss halves a landmark's weight.
+        corrected_sigma_mm: standard deviation of a landmark that a person has set (object plane).
+        image_weight: weight of the image term.
+        image_correlation_mm2: area of object plane that counts as one independent measurement.
+        image_sigma_floor_mm: smallest standard deviation of an image residual, in mm of bone.
+        prior_weight: weight of the squared Mahalanobis length of the mode coefficients and of the log-scales.
+        neighbor_correlation: correlation of the mode coefficients of neighboring levels of one person.
+        scale_correlation: the same for the log-scales.
+        interval_weight: weight of the weak prior on the relative pose of neighboring vertebrae.
+        gain_sd: standard deviation of a film's gain about 1.
+        background_grid_mm: node distance of the bilinear background (object plane).
+        background_sd_mm: standard deviation of a background node, in mm of bone.
+        coarse_pixel_mm, fine_pixel_mm: pixel of the two image levels in the object plane.
+        coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
+        landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
+        tolerance: a stage ends once an iteration lowers its cost by less than this fraction.
+        coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes (landmark and coarse
+            stage) or all modes (fine stage).
+        column_subsamples: subsamples per detector column of the renderer.
+        shell: cortical shell for the renderer (rendering.Shell), or None for homogeneous vertebrae.
+    """
+
+    use_images: bool = True
+    region_weights: Mapping[Region, float] = field(default_factory=lambda: REGION_WEIGHTS)
+    landmark_weight: float = 1.0
+    landmark_cauchy: float = 2.5
+    corrected_sigma_mm: float = 0.5
+    image_weight: float = 1.0
+    image_correlation_mm2: float = 4.0
+    image_sigma_floor_mm: float = 0.5
+    prior_weight: float = 1.0
+    neighbor_correlation: float = 0.3
+    scale_correlation: float = 0.8
+    interval_weight: float = 1.0
+    gain_sd: float = 0.3
+    background_grid_mm: float = 25.0
+    background_sd_mm: float = 8.0
+    coarse_pixel_mm: float = 1.6
+    fine_pixel_mm: float = 0.8
+    coarse_margin_mm: float = 8.0
+    fine_margin_mm: float = 5.0
+    landmark_iterations: int = 15
+    coarse_iterations: int = 8
+    fine_iterations: int = 6
+    tolerance: float = 1e-3
+    coarse_modes: int | None = None
+    fine_modes: int | None = None
+    column_subsamples: int = 2
+    shell: object | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values with which the objective has no meaning; raises RegistrationError naming the option."""
+        positive = {
+            "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "image_sigma_floor_mm", "prior_weight",
+            "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
+        }  # fmt: skip
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            if not (value > 0 if item.name in positive else value >= 0) or value == float("inf"):
+                bound = "positive" if item.name in positive else "not negative"
+                raise RegistrationError(f"The registration option {item.name} is {value}; it must be {bound}.")
+        for name in ("neighbor_correlation", "scale_correlation"):
+            if getattr(self, name) >= 1:
+                raise RegistrationError(f"The registration option {name} must be below 1; it is {getattr(self, name)}.")

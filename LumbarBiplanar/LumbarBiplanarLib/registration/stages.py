@@ -1,0 +1,215 @@
+"""The stages of a registration: landmarks alone, then images coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+import numpy as np
+
+from ..anatomy import Level
+from ..errors import GeometryError, RegistrationError
+from ..geometry import vector_from_rotation
+from .checks import gain_warnings, landmark_warnings, residual_warnings, shape_warnings
+from .evidence import FilmEvidence
+from .image_setup import image_term, mesh_projector
+from .image_term import ImageTerm
+from .landmark_term import LandmarkTerm, sightings_of
+from .least_squares import Iteration, Layout, Schedule, Unknowns, levenberg_marquardt, total_cost
+from .options import Options
+from .poses import VertebraState, landmark_basis
+from .prior_terms import IntervalPrior, ShapePrior
+from .state import RegistrationState
+
+# A vertebra that leaves its start by more than this within one image stage has been lost.
+_LOST_MM = 30.0
+_LOST_DEG = 35.0
+
+
+class Stages:
+    """One registration under way: the vertebrae now, and the stages that move them."""
+
+    def __init__(self, model, evidence: tuple[FilmEvidence, FilmEvidence], options: Options, device) -> None:
+        """Prepare; nothing is solved yet."""
+        self.model, self.evidence, self.options, self.device = model, evidence, options, device
+        self.films = [film for film in evidence if film.has_bone] if options.use_images else []
+        self.landmark_points = landmark_basis(model)
+        self._projector = mesh_projector(model, options, device) if self.films else None
+        self._unknowns = Unknowns(())
+        self._images: ImageTerm | None = None
+        self._costs: dict[str, float] = {}
+        self._warnings: list[str] = []
+        self._last = ("initial", 0)
+
+    def warn(self, *warnings: str) -> None:
+        """Add warnings to all states from now on."""
+        self._warnings += [text for text in warnings if text not in self._warnings]
+
+    def begin(self, vertebrae: Iterable[VertebraState]) -> None:
+        """Set the vertebrae to start from, cranial first."""
+        self._unknowns = Unknowns(tuple(vertebrae))
+        self._costs = total_cost([self._landmark_term(), *self._priors()], self._unknowns)
+
+    # -- terms -----------------------------------------------------------------------------------------------------
+
+    def _landmark_term(
+        self, evidence: tuple[FilmEvidence, FilmEvidence] | None = None, weight: float = 1.0
+    ) -> LandmarkTerm:
+        sightings = {
+            item.level: [
+                sightings_of(film, item.level, item.translation_mm, self.options) for film in evidence or self.evidence
+            ]
+            for item in self._unknowns.vertebrae
+        }
+        return LandmarkTerm(self.landmark_points, sightings, self.options.landmark_cauchy, weight)
+
+    def _priors(self, center: tuple[VertebraState, ...] | None = None) -> list:
+        options = self.options
+        shape = ShapePrior(
+            options.prior_weight,
+            self.model.log_scale_sd,
+            options.neighbor_correlation,
+            options.scale_correlation,
+            center,
+        )
+        interval = [IntervalPrior(self.landmark_points, options.interval_weight)] if options.interval_weight else []
+        return [shape, *interval]
+
+    def _modes(self, chosen: int | None, usual: int) -> int:
+        return min(len(self.model.modes_mm), usual if chosen is None else chosen)
+
+    # -- stages ----------------------------------------------------------------------------------------------------
+
+    def landmarks(
+        self, levels: Collection[Level] | None = None, evidence: tuple[FilmEvidence, FilmEvidence] | None = None
+    ) -> Iterator[RegistrationState]:
+        """Solve the landmark term alone.
+
+        Args:
+            levels: vertebrae that may move; None means all.
+            evidence: landmarks to use instead of the films' own; the shapes then vary about the present ones.
+        """
+        everything = self._unknowns.vertebrae
+        chosen = [i for i, item in enumerate(everything) if levels is None or item.level in levels]
+        center = tuple(everything[i] for i in chosen) if evidence is not None else None
+        start = Unknowns(tuple(everything[i] for i in chosen))
+        terms = [self._landmark_term(evidence), *self._priors(center)]
+        layout = Layout(len(chosen), self._modes(self.options.coarse_modes, self.model.n_pca))
+        schedule = Schedule(self.options.landmark_iterations, self.options.tolerance)
+        for iteration in levenberg_marquardt(terms, layout, start, schedule):
+            moved = list(everything)
+            for i, item in zip(chosen, iteration.unknowns.vertebrae, strict=True):
+                moved[i] = item
+            self._unknowns, self._images, self._costs = Unknowns(tuple(moved)), None, iteration.costs
+            yield self.state("landmarks", iteration.number)
+
+    def images(self, stage: str) -> Iterator[RegistrationState]:
+        """Solve all terms at one resolution, "coarse" or "fine"."""
+        options, coarse = self.options, stage == "coarse"
+        pixel, margin, count = (
+            (options.coarse_pixel_mm, options.coarse_margin_mm, options.coarse_iterations)
+            if coarse
+            else (options.fine_pixel_mm, options.fine_margin_mm, options.fine_iterations)
+        )
+        start = self._unknowns
+        try:
+            images, unknowns = image_term(
+                self.model, self._projector, self.films, start.vertebrae, options, pixel, margin
+            )
+        except GeometryError as error:
+            raise RegistrationError(
+                f"The vertebrae cannot be projected: {error} Check that the geometry belongs to these films."
+            ) from error
+        modes = (
+            self._modes(options.coarse_modes, self.model.n_pca)
+            if coarse
+            else self._modes(options.fine_modes, len(self.model.modes_mm))
+        )
+        layout = Layout(len(start.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
+        terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
+        for iteration in self._guarded(terms, layout, unknowns, Schedule(count, options.tolerance), stage):
+            self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
+            yield self.state(stage, iteration.number)
+
+    def _guarded(self, terms, layout, start: Unknowns, schedule: Schedule, stage: str) -> Iterator[Iteration]:
+        """Iterate, but end with a warning, and without the bad point, once a vertebra is lost."""
+        try:
+            for iteration in levenberg_marquardt(terms, layout, start, schedule):
+                lost = _lost(start, iteration.unknowns)
+                if lost:
+                    self.warn(
+                        f"The {stage} image stage pulled {lost} away from its landmarks and was stopped; the last "
+                        "plausible state is kept. Check the landmarks of this level and the lumbar-only images."
+                    )
+                    return
+                yield iteration
+        except (RegistrationError, np.linalg.LinAlgError) as error:
+            self.warn(f"The {stage} image stage failed and the state before it is kept: {error}")
+
+    # -- states ----------------------------------------------------------------------------------------------------
+
+    def state(self, stage: str, iteration: int, done: bool = False, **more) -> RegistrationState:
+        """Return the present state."""
+        self._last = (stage, iteration)
+        term = self._landmark_term()
+        return RegistrationState(
+            model=self.model,
+            evidence=self.evidence,
+            stage=stage,
+            iteration=iteration,
+            done=done,
+            costs=dict(self._costs),
+            ras_from_vertebra={item.level: item.ras_from_vertebra for item in self._unknowns.vertebrae},
+            coefficients={item.level: item.coefficients for item in self._unknowns.vertebrae},
+            landmark_residuals=term.residuals_mm(self._unknowns),
+            image_residual_mm=self._image_residual_mm(),
+            gain=self._gain(),
+            warnings=tuple(self._warnings),
+            **more,
+        )
+
+    def _gain(self) -> dict[str, float]:
+        return {film.view.name: float(item[0]) for film, item in zip(self.films, self._unknowns.nuisance, strict=False)}
+
+    def _image_residual_mm(self) -> dict[str, float]:
+        if self._images is None:
+            return {}
+        residuals = self._images.residuals(self._unknowns)
+        return {
+            film.view.name: float(item.square().mean().sqrt()) for film, item in zip(self.films, residuals, strict=True)
+        }
+
+    def _level_image_residual_mm(self) -> dict[str, dict[Level, float]]:
+        if self._images is None:
+            return {}
+        found = {}
+        residuals = self._images.residuals(self._unknowns)
+        for vertebra in self._unknowns.vertebrae:
+            images = self._projector.path_lengths([vertebra], self._images.levels)
+            for film, level, image, residual in zip(self.films, self._images.levels, images, residuals, strict=True):
+                inside = image.reshape(-1)[level.pixels] > 0
+                if bool(inside.any()):
+                    value = float(residual[inside].square().mean().sqrt())
+                    found.setdefault(film.view.name, {})[vertebra.level] = value
+        return found
+
+    def final_state(self) -> RegistrationState:
+        """Return the last state, with the warnings that only the end can give."""
+        residuals = self._landmark_term().residuals_mm(self._unknowns)
+        by_level = self._level_image_residual_mm()
+        self.warn(
+            *landmark_warnings(self.evidence, residuals),
+            *shape_warnings(self._unknowns.vertebrae, self.model.log_scale_sd),
+            *gain_warnings(self._gain()),
+            *residual_warnings(by_level),
+        )
+        return self.state(*self._last, done=True, level_image_residual_mm=by_level)
+
+
+def _lost(start: Unknowns, now: Unknowns) -> str | None:
+    """Return the name of a level that has moved or turned implausibly far, or None."""
+    for before, after in zip(start.vertebrae, now.vertebrae, strict=True):
+        shift = float(np.linalg.norm(after.translation_mm - before.translation_mm))
+        turn = np.rad2deg(np.linalg.norm(vector_from_rotation(before.rotation.T @ after.rotation)))
+        if shift > _LOST_MM or turn > _LOST_DEG:
+            return after.level.name
+    return None

@@ -1,0 +1,172 @@
+"""What a registration yields after every iteration, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..anatomy import Level
+from ..geometry import View, transform_points
+from .evidence import FilmEvidence
+
+SILHOUETTE_POINTS = 240
+
+
+@dataclass(frozen=True, eq=False)
+class RegistrationState:
+    """The registration after one iteration.
+
+    Surfaces and silhouettes are computed when first asked for, so that a caller who draws nothing pays nothing.
+
+    Attributes:
+        model: shape model.
+        evidence: films the state was fitted to.
+        stage: "initial", "landmarks", "coarse" or "fine".
+        iteration: iteration within the stage; 0 for the initial poses.
+        done: True for the last state.
+        costs: cost of each term.
+        ras_from_vertebra: {level: (4, 4)} similarity from the vertebra frame to RAS mm.
+        coefficients: {level: (M,)} mode coefficients in standard deviations.
+        landmark_residuals: {view name: {(level, landmark): (mm in the object plane, standard deviations)}}.
+        image_residual_mm: {view name: root mean square residual in mm of bone}, empty before the image stages.
+        level_image_residual_mm: {view name: {level: root mean square residual where the vertebra projects}}.
+        gain: {view name: gain of the film against path length}, empty before the image stages.
+        warnings: what the user should know.
+    """
+
+    model: Any
+    evidence: tuple[FilmEvidence, FilmEvidence]
+    stage: str
+    iteration: int
+    done: bool
+    costs: Mapping[str, float]
+    ras_from_vertebra: Mapping[Level, np.ndarray]
+    coefficients: Mapping[Level, np.ndarray]
+    landmark_residuals: Mapping[str, Mapping[tuple[Level, str], tuple[float, float]]]
+    image_residual_mm: Mapping[str, float] = field(default_factory=dict)
+    level_image_residual_mm: Mapping[str, Mapping[Level, float]] = field(default_factory=dict)
+    gain: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Levels that are being reconstructed, cranial first."""
+        return tuple(self.ras_from_vertebra)
+
+    @property
+    def cost(self) -> float:
+        """Sum of the terms."""
+        return float(sum(self.costs.values()))
+
+    @property
+    def views(self) -> tuple[View, View]:
+        """Views of the films."""
+        return tuple(item.view for item in self.evidence)
+
+    @property
+    def landmark_residual_mm(self) -> dict[str, float]:
+        """{view name: root mean square landmark residual in mm of the object plane}."""
+        return {
+            name: float(np.sqrt(np.mean([value[0] ** 2 for value in entries.values()])))
+            for name, entries in self.landmark_residuals.items()
+            if entries
+        }
+
+    @cached_property
+    def points_ras_mm(self) -> dict[Level, np.ndarray]:
+        """{level: (V, 3)} vertices of the full mesh, RAS mm."""
+        return {
+            level: transform_points(matrix, self.model.instance(level, self.coefficients[level]))
+            for level, matrix in self.ras_from_vertebra.items()
+        }
+
+    @cached_property
+    def silhouettes_px(self) -> dict[str, dict[Level, np.ndarray]]:
+        """{view name: {level: (240, 2)}} outline of every vertebra in pixels of the film."""
+        import torch
+
+        from ..rendering import silhouettes
+
+        chosen = np.asarray(self.model.coarse_vertices)
+        stacked = torch.as_tensor(np.stack([points[chosen] for points in self.points_ras_mm.values()]))
+        faces = torch.as_tensor(np.asarray(self.model.coarse_faces).astype(np.int64))
+        found = {}
+        for view in self.views:
+            outlines = np.asarray(silhouettes(stacked, faces, view, count=SILHOUETTE_POINTS))
+            found[view.name] = dict(zip(self.levels, outlines, strict=True))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Result of a registration.
+
+    Attributes:
+        levels: reconstructed levels, cranial first.
+        faces: (F, 3) triangles of every surface, outward.
+        ras_from_vertebra: {level: (4, 4)} similarity from the vertebra frame to RAS mm.
+        coefficients: {level: (M,)} mode coefficients in standard deviations.
+        points_ras_mm: {level: (V, 3)} vertices, RAS mm.
+        landmarks_ras_mm: {level: (20, 3)} landmarks of the reconstructed surface, in the order of LANDMARK_NAMES.
+        landmark_residual_mm: {view name: root mean square landmark residual, mm of the object plane}.
+        image_residual_mm: {view name: root mean square image residual, mm of bone}.
+        level_image_residual_mm: {view name: {level: the same where the vertebra projects}}.
+        gain: {view name: gain of the film}.
+        costs: cost of each term.
+        warnings: what the user should know.
+        iterations: {stage: iterations used}.
+        seconds: wall time.
+        device: device it ran on.
+        model_sha256, model_version: the shape model; None if it was not loaded from a file.
+        final_state: the last state; register(start=...) goes on from it.
+    """
+
+    levels: tuple[Level, ...]
+    faces: np.ndarray
+    ras_from_vertebra: Mapping[Level, np.ndarray]
+    coefficients: Mapping[Level, np.ndarray]
+    points_ras_mm: Mapping[Level, np.ndarray]
+    landmarks_ras_mm: Mapping[Level, np.ndarray]
+    landmark_residual_mm: Mapping[str, float]
+    image_residual_mm: Mapping[str, float]
+    level_image_residual_mm: Mapping[str, Mapping[Level, float]]
+    gain: Mapping[str, float]
+    costs: Mapping[str, float]
+    warnings: tuple[str, ...]
+    iterations: Mapping[str, int]
+    seconds: float
+    device: str
+    model_sha256: str | None
+    model_version: str | None
+    final_state: RegistrationState
+
+    @classmethod
+    def from_state(
+        cls, state: RegistrationState, iterations: Mapping[str, int], seconds: float, device: str
+    ) -> Reconstruction:
+        """Collect the last state of a registration."""
+        points = state.points_ras_mm
+        return cls(
+            levels=state.levels,
+            faces=np.asarray(state.model.faces),
+            ras_from_vertebra=state.ras_from_vertebra,
+            coefficients=state.coefficients,
+            points_ras_mm=points,
+            landmarks_ras_mm={level: state.model.landmarks(value) for level, value in points.items()},
+            landmark_residual_mm=state.landmark_residual_mm,
+            image_residual_mm=state.image_residual_mm,
+            level_image_residual_mm=state.level_image_residual_mm,
+            gain=state.gain,
+            costs=state.costs,
+            warnings=state.warnings,
+            iterations=dict(iterations),
+            seconds=seconds,
+            device=device,
+            model_sha256=getattr(state.model, "sha256", None),
+            model_version=getattr(state.model, "version", None),
+            final_state=state,
+        )
