@@ -21,6 +21,7 @@ from .meshes import MeshBatch
 from .screen import screen_from_points
 
 MAX_FRAGMENTS = 3_000_000
+_FAR = 1e9
 _PERMUTATIONS = [(2, 1, 0), (2, 0, 1), (1, 2, 0), (0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2), (0, 1, 2)]
 _PARITIES = [-1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 1.0]
 
@@ -153,11 +154,12 @@ def fragments(triangles: Triangles, channels: str, limit: int = MAX_FRAGMENTS) -
             "coverage" gives the signed coverage alone.
         limit: about how many fragments to hold at once; more are given in several parts.
     """
+    edges = _edge_table(triangles)
     first, count = _column_ranges(triangles)
     for part in _parts(count, limit):
-        strips = _strips(triangles, part, first, count, channels)
+        strips = _strips(triangles, edges, part, first, count, channels)
         for rows in _parts(strips.row_count, limit):
-            yield _row_fragments(triangles, strips, rows)
+            yield _row_fragments(strips, rows)
 
 
 def _parts(counts: torch.Tensor, limit: int) -> list[slice]:
@@ -167,8 +169,7 @@ def _parts(counts: torch.Tensor, limit: int) -> list[slice]:
         return [slice(0, len(total))]
     edges, done = [0], 0
     while edges[-1] < len(total):
-        end = int(torch.searchsorted(total, done + limit, right=True))
-        end = max(end, edges[-1] + 1)
+        end = max(int(torch.searchsorted(total, done + limit, right=True)), edges[-1] + 1)
         edges.append(end)
         done = int(total[end - 1])
     return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
@@ -179,108 +180,121 @@ def _expand(counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     total = torch.cumsum(counts, 0)
     size = int(total[-1]) if len(total) else 0
     index = torch.repeat_interleave(counts, output_size=size)
-    return index, torch.arange(size, device=counts.device) - (total - counts)[index]
-
-
-def _samples(triangles: Triangles) -> tuple[torch.Tensor, torch.Tensor]:
-    """First and one past last column sample of each triangle within the image (half-open rule)."""
-    bounds = triangles.column_bounds * triangles.subsamples
-    limits = torch.ceil(triangles.s[[0, 2]]).clamp(-1e9, 1e9).long()
-    return torch.maximum(limits[0], bounds[0]), torch.minimum(limits[1], bounds[1])
+    return index, torch.arange(size, device=counts.device) - (total - counts).index_select(0, index)
 
 
 def _column_ranges(triangles: Triangles) -> tuple[torch.Tensor, torch.Tensor]:
-    """First pixel column and number of pixel columns that each triangle touches within the image."""
-    start, stop = _samples(triangles)
+    """First pixel column and number of pixel columns that each triangle touches within the image (half-open rule)."""
     n = triangles.subsamples
+    start, stop = torch.ceil(triangles.s[[0, 2]]).clamp(-_FAR, _FAR).long()
+    start = torch.maximum(start, triangles.column_bounds[0] * n)
+    stop = torch.minimum(stop, triangles.column_bounds[1] * n)
     first = torch.div(start, n, rounding_mode="floor")
     count = torch.div(stop - 1, n, rounding_mode="floor") + 1 - first
     lowest, highest = triangles.t.amin(0), triangles.t.amax(0)
     seen = (stop > start) & (highest > triangles.row_bounds[0] - 0.5) & (lowest < triangles.row_bounds[1] - 0.5)
-    return first, torch.where(seen, count, torch.zeros_like(count))
+    return first, count * seen
+
+
+def _edge_table(triangles: Triangles) -> list[torch.Tensor]:
+    """Return s, 1/ds, t, dt, w, dw, each (3 K), from the low-s end of edges 0-2, 0-1 and 1-2 of each triangle."""
+    low, high = [0, 0, 1], [2, 1, 2]
+    table = []
+    for values in (triangles.s, triangles.t, triangles.w):
+        start = values[low].T.reshape(-1)
+        table += [start, values[high].T.reshape(-1) - start]
+    table[1] = torch.where(table[1] > 0, 1.0 / table[1], 0.0)  # an edge along a column is never active
+    return table
 
 
 @dataclass(frozen=True)
 class _Strips:
-    """Triangles in pixel columns. Lane l of a strip is column sample l of its pixel; spans are (lanes, strips)."""
+    """Triangles in pixel columns; lane l of a strip is column sample l of its pixel: (lanes, strips)."""
 
     triangle: torch.Tensor
-    column: torch.Tensor
     row_first: torch.Tensor
     row_count: torch.Tensor
-    top: torch.Tensor
-    bottom: torch.Tensor
+    pixel: torch.Tensor  # flat index of the strip's first row
+    stride: torch.Tensor
     sign: torch.Tensor
-    at_top: list[torch.Tensor]  # per channel: value at the top of the span, (lanes, strips); empty for coverage
+    t_long: torch.Tensor  # row where the long edge crosses
+    t_short: torch.Tensor  # row where the short edge crosses; the same for a lane that the triangle does not reach
+    at_long: list[torch.Tensor]  # per channel: value at the long edge
     slope: list[torch.Tensor]  # per channel: change per row
 
 
-def _strips(triangles: Triangles, part: slice, first: torch.Tensor, count: torch.Tensor, channels: str) -> _Strips:
+def _strips(
+    triangles: Triangles,
+    edges: list[torch.Tensor],
+    part: slice,
+    first: torch.Tensor,
+    count: torch.Tensor,
+    channels: str,
+) -> _Strips:
     index, position = _expand(count[part])
     index = index + part.start
-    column = first[index] + position
-    n, dtype = triangles.subsamples, triangles.s.dtype
-    sample = column * n + torch.arange(n, device=column.device)[:, None]
-    start, stop = _samples(triangles)
-    active = (sample >= start[index]) & (sample < stop[index])
-    sample = sample.to(dtype)
-    s, t, w = triangles.s[:, index], triangles.t[:, index], triangles.w[:, index]
-    second = sample >= s[1]
-    zero = torch.zeros((), dtype=dtype, device=column.device)
+    column = first.index_select(0, index) + position
+    lanes = torch.arange(triangles.subsamples, device=column.device)[:, None]
+    sample = (column * triangles.subsamples + lanes).to(triangles.s.dtype)
+    second = sample >= triangles.s[1].index_select(0, index)
+    f_long, t_long, w_long = _crossing(edges, 3 * index, sample)
+    f_short, t_short, w_short = _crossing(edges, 3 * index + 1 + second, sample)
 
-    # From the low-s to the high-s end of each edge, always: the same bits for both triangles that share it.
-    def along(low, high):
-        fraction = torch.where(active, (sample - low[0]) / (high[0] - low[0]), zero)
-        return fraction, low[1] + fraction * (high[1] - low[1]), low[2] + fraction * (high[2] - low[2])
+    row_bounds = triangles.row_bounds.index_select(1, index)
+    row_first = torch.floor(torch.minimum(t_long, t_short).amin(0) + 0.5).clamp(-_FAR, _FAR).long()
+    row_last = torch.ceil(torch.maximum(t_long, t_short).amax(0) - 0.5).clamp(-_FAR, _FAR).long()
+    row_first = torch.maximum(row_first, row_bounds[0])
+    row_count = (torch.minimum(row_last + 1, row_bounds[1]) - row_first).clamp_min(0)
+    stride = triangles.row_stride.index_select(0, index)
+    pixel = triangles.pixel_base.index_select(0, index) + column + row_first * stride
 
-    def short_end(first_half, second_half):
-        return tuple(torch.where(second, b, a) for a, b in zip(first_half, second_half, strict=True))
-
-    corner = [(s[i], t[i], w[i]) for i in range(3)]
-    f_long, t_long, w_long = along(corner[0], corner[2])
-    f_short, t_short, w_short = along(short_end(corner[0], corner[1]), short_end(corner[1], corner[2]))
-
-    down = t_long < t_short
-    top, bottom = torch.minimum(t_long, t_short), torch.maximum(t_long, t_short)
-    bottom = torch.where(active, bottom, top)
-    sign = triangles.sign[index] * torch.where(down, -1.0, 1.0).to(dtype)
-    ends = {
-        "coverage": [],
-        "depth": [(w_long, w_short)],
-        # Barycentric weights of corners 0, 1, 2 at the long and at the short edge.
-        "corners": [
-            (1 - f_long, torch.where(second, zero, 1 - f_short)),
-            (torch.zeros_like(f_long), torch.where(second, 1 - f_short, f_short)),
-            (f_long, torch.where(second, f_short, zero)),
-        ],
-    }[channels]
-    height = (bottom - top).clamp_min(1e-12)
-    at_top = [torch.where(down, a, b) for a, b in ends]
-    slope = [(torch.where(down, b, a) - value) / height for (a, b), value in zip(ends, at_top, strict=True)]
-    far = torch.full((), 1e9, dtype=dtype, device=column.device)
-    bounds = triangles.row_bounds[:, index]
-    row_first = torch.floor(torch.where(active, top, far).amin(0) + 0.5).clamp(-1e9, 1e9).long()
-    row_last = torch.ceil(torch.where(active, bottom, -far).amax(0) - 0.5).clamp(-1e9, 1e9).long()
-    row_first = torch.maximum(row_first, bounds[0])
-    row_count = (torch.minimum(row_last + 1, bounds[1]) - row_first).clamp_min(0)
-    return _Strips(index, column, row_first, row_count, top, bottom, sign, at_top, slope)
+    # Before its first corner a triangle has an empty span by itself; past the last, rounding must not leave a span.
+    # Times 1.0 or 0.0 is exact, so neighbours still agree in every bit.
+    reached = (sample < triangles.s[2].index_select(0, index)).to(sample.dtype)
+    t_long, t_short = t_long * reached, t_short * reached
+    at_long, slope = _channels(channels, (f_long, f_short), (w_long, w_short), second, t_short - t_long)
+    sign = triangles.sign.index_select(0, index)
+    return _Strips(index, row_first, row_count, pixel, stride, sign, t_long, t_short, at_long, slope)
 
 
-def _row_fragments(triangles: Triangles, strips: _Strips, rows: slice) -> Fragments:
+def _crossing(edges: list[torch.Tensor], edge: torch.Tensor, sample: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Fraction, t and w where edges (strips) or (lanes, strips) cross the samples: always from the low-s end."""
+    flat = edge.reshape(-1)
+    s, inverse, t, dt, w, dw = (values.index_select(0, flat).reshape(edge.shape) for values in edges)
+    fraction = ((sample - s) * inverse).clamp(0.0, 1.0)
+    return fraction, t + fraction * dt, w + fraction * dw
+
+
+def _channels(name: str, fractions, depths, second, height) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Values at the long edge and slopes along t of what is integrated; both empty for the coverage alone."""
+    if name == "coverage":
+        return [], []
+    if name == "depth":
+        ends = [depths]
+    else:  # barycentric weights of corners 0 and 2; that of corner 1 follows
+        f_long, f_short = fractions
+        past = second.to(f_short.dtype)
+        ends = [(1 - f_long, (1 - f_short) * (1 - past)), (f_long, f_short * past)]
+    inverse = height / (height * height).clamp_min(1e-30)
+    return [at_long for at_long, _ in ends], [(at_short - at_long) * inverse for at_long, at_short in ends]
+
+
+def _row_fragments(strips: _Strips, rows: slice) -> Fragments:
     index, position = _expand(strips.row_count[rows])
     index = index + rows.start
-    triangle = strips.triangle[index]
-    row = strips.row_first[index] + position
-    pixel = triangles.pixel_base[triangle] + strips.column[index] + row * triangles.row_stride[triangle]
-    center = row.to(strips.top.dtype)
-    moments = None
-    for lane in range(triangles.subsamples):
-        top = strips.top[lane][index]
-        low = torch.maximum(top, center - 0.5)
-        high = torch.minimum(strips.bottom[lane][index], center + 0.5)
-        area = (high - low).clamp_min(0) * strips.sign[lane][index]
-        offset = 0.5 * (low + high) - top
-        values = [at[lane][index] + offset * slope[lane][index] for at, slope in zip(strips.at_top, strips.slope)]
-        added = torch.stack([area * value for value in values] if values else [area])
-        moments = added if moments is None else moments + added
-    return Fragments(triangle, pixel, moments)
+
+    def pick(values: torch.Tensor) -> torch.Tensor:
+        return values.index_select(values.ndim - 1, index)
+
+    row = (pick(strips.row_first) + position).to(strips.t_long.dtype)
+    # Relative to the pixel's centre: exact for the numbers that survive the clamp, so that coverages cancel exactly.
+    t_long = pick(strips.t_long) - row
+    long, short = t_long.clamp(-0.5, 0.5), (pick(strips.t_short) - row).clamp(-0.5, 0.5)
+    coverage = (long - short) * pick(strips.sign)
+    offset = 0.5 * (long + short) - t_long
+    values = [pick(at) + offset * pick(slope) for at, slope in zip(strips.at_long, strips.slope, strict=True)]
+    moments = [(coverage * value).sum(0) for value in values]
+    if len(moments) != 1:
+        moments.insert(1, coverage.sum(0) - sum(moments))
+    pixel = pick(strips.pixel) + position * pick(strips.stride)
+    return Fragments(pick(strips.triangle), pixel, torch.stack(moments))

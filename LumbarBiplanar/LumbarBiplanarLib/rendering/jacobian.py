@@ -12,7 +12,7 @@ from .fragments import fragments, set_up_triangles
 from .meshes import batch_meshes
 from .path_length import corner_directions, unit_bases
 from .shell import Shell, inner_tangents, with_inner_surface
-from .sparse import sparse_times_dense
+from .sparse import csr_times_dense, sparse_times_dense
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ def image_jacobian(
 def _corner_motion(batch, views, triangles, motion: torch.Tensor) -> torch.Tensor:
     """Return (3 K, P + 1): change of depth per parameter at every triangle corner, and in the last column the depth."""
     direction = corner_directions(batch, views, triangles).to(motion.dtype).reshape(-1, 3)
-    vertex = (triangles.corners % len(batch.points)).reshape(-1)
-    out = motion.new_empty(len(vertex), motion.shape[2] + 1)
-    out[:, :-1] = torch.bmm(direction[:, None], motion[vertex])[:, 0]
-    out[:, -1] = triangles.w.reshape(-1)
-    return out
+    vertex = (triangles.corners % len(batch.points)).reshape(-1, 1)
+    columns = vertex * 3 + torch.arange(3, device=vertex.device)
+    starts = torch.arange(len(vertex) + 1, device=vertex.device) * 3
+    change = csr_times_dense(starts, columns.reshape(-1), direction.reshape(-1), motion.reshape(-1, motion.shape[2]))
+    return torch.cat([change, triangles.w.reshape(-1, 1)], dim=1)
 
 
 def _split(product, pixels, bases, length) -> list[list[PixelJacobian]]:

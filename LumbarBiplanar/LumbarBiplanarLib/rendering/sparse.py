@@ -17,3 +17,16 @@ def sparse_times_dense(
         return torch.from_numpy(matrix @ dense.numpy())
     matrix = torch.sparse_coo_tensor(torch.stack([row, column]), values, (rows, len(dense))).coalesce()
     return torch.sparse.mm(matrix.to_sparse_csr(), dense)
+
+
+def csr_times_dense(
+    starts: torch.Tensor, column: torch.Tensor, values: torch.Tensor, dense: torch.Tensor
+) -> torch.Tensor:
+    """Return S @ dense for S in compressed rows: ``starts`` (rows + 1,), ``column`` and ``values`` (M,)."""
+    shape = (len(starts) - 1, len(dense))
+    if not values.is_cuda:
+        import scipy.sparse
+
+        matrix = scipy.sparse.csr_matrix((values.numpy(), column.int().numpy(), starts.int().numpy()), shape=shape)
+        return torch.from_numpy(matrix @ dense.numpy())
+    return torch.sparse.mm(torch.sparse_csr_tensor(starts, column, values, shape), dense)
