@@ -14,7 +14,7 @@ endif
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format cmake-lists clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test     lint and tests"
 	@echo "make lint     ruff check and format check"
 	@echo "make format   sort imports and format the code"
+	@echo "make cmake-lists  list every script and resource in LumbarBiplanar/CMakeLists.txt"
 	@echo "make clean    remove what the other targets have made, the environment included"
 	@echo "PYTHON=...    the Python to build the environment with (3.10 to 3.13), now $(PYTHON)"
 
@@ -38,6 +39,9 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+cmake-lists: $(STAMP)
+	$(BIN)/python Testing/core/cmake_lists.py
 
 $(STAMP): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || \

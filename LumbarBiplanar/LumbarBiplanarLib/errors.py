@@ -12,6 +12,10 @@ class FilmError(LumbarBiplanarError):
     """A film cannot be read, or holds nothing that can be used."""
 
 
+class VolumeError(LumbarBiplanarError):
+    """A CT or label volume cannot be read, or does not fit its purpose."""
+
+
 class GeometryError(LumbarBiplanarError):
     """A view or a film pair is malformed, or does not match its film."""
 
@@ -42,3 +46,7 @@ class MeasurementError(LumbarBiplanarError):
 
 class StudyError(LumbarBiplanarError):
     """A case on disk cannot be read, or its output cannot be written."""
+
+
+class OutputError(StudyError):
+    """A result cannot be written: the place is taken, read-only or full."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import LumbarBiplanarError, StudyError
+from .errors import LumbarBiplanarError, OutputError, StudyError
 
 _CHUNK_BYTES = 1 << 20
 _REMEDIES = {
@@ -42,7 +42,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         The temporary path to write to.
 
     Raises:
-        StudyError: if the file cannot be written (no such folder, no permission, full disk), or if the body ended
+        OutputError: if the file cannot be written (no such folder, no permission, full disk), or if the body ended
             without having written it. Any other exception of the body, Ctrl-C included, passes through unchanged.
             In every case the temporary file is gone and what stood at ``path`` is untouched.
     """
@@ -52,14 +52,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _check_target(target)
         yield temporary
         if not temporary.is_file():
-            raise StudyError(f"{target} was not written; check that the disk is not full and can be written to.")
+            raise OutputError(f"{target} was not written; check that the disk is not full and can be written to.")
         _flush_to_disk(temporary)
         os.replace(temporary, target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if not _is_about(error, temporary, target):
             raise
-        raise StudyError(_cannot_write(target, error)) from error
+        raise OutputError(_cannot_write(target, error)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -73,12 +73,12 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
         content: what ``json`` can write, and also numpy arrays and scalars (as lists and numbers) and paths (as text).
 
     Raises:
-        StudyError: if the file cannot be written, or if a number is NaN or infinite, which JSON does not have.
+        OutputError: if the file cannot be written, or if a number is NaN or infinite, which JSON does not have.
     """
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError as error:
-        raise StudyError(f"{os.fspath(path)}: NaN or infinity cannot be written as JSON; leave it out.") from error
+        raise OutputError(f"{os.fspath(path)}: NaN or infinity cannot be written as JSON; leave it out.") from error
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from cmake_program import cmake_program
+from tracked_files import NotACheckoutError, tracked_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA_VARIABLE = "LUMBAR_BIPLANAR_DATA"
@@ -18,6 +22,15 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tracked(repository) -> list[Path]:
+    """The repository's files, relative to its root: tracked, or neither tracked nor ignored."""
+    try:
+        return tracked_files(repository)
+    except NotACheckoutError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the anatomical data the shape model is built from; too large for the repository, so often absent."""
     given = os.environ.get(SHARED_DATA_VARIABLE)
@@ -25,6 +38,25 @@ def shared_data() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"the anatomical data is not at {folder}; set {SHARED_DATA_VARIABLE} to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def slicer_build(repository, tmp_path_factory) -> Path:
+    """Build folder of the extension, configured against the stand-in for Slicer in Testing/cmake-stub."""
+    cmake = cmake_program("cmake")
+    build = tmp_path_factory.mktemp("slicer-build")
+    stub = f"-DSlicer_DIR={repository / 'Testing' / 'cmake-stub'}"
+    subprocess.run([cmake, "-S", str(repository), "-B", str(build), stub], check=True, capture_output=True, text=True)
+    return build
+
+
+@pytest.fixture(scope="session")
+def slicer_install(slicer_build, tmp_path_factory) -> Path:
+    """Folder of Slicer's scripted modules into which the extension has been installed."""
+    prefix = tmp_path_factory.mktemp("slicer-install")
+    command = [cmake_program("cmake"), "--install", str(slicer_build), "--prefix", str(prefix)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return prefix / "lib" / "Slicer-5.12" / "qt-scripted-modules"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,6 @@ import re
 
 import pytest
 
-from tracked_files import tracked_files
-
 # The names are taken apart so that this file does not find itself.
 _FOLDERS = "|".join(["wor[k]", "farm", "roo[t]", "home", "Users", "opt"])
 MACHINE_PATH = re.compile(rf"(?:^|(?<![A-Za-z0-9_.~$\]\)}}<>-]))(?:[A-Z]:)?[/\\](?:{_FOLDERS})[/\\]", re.M)
@@ -16,8 +14,8 @@ REGISTRY_HOST = re.compile(rf"\b(?:[\w-]+\.)*(?:{_HOSTS})\.(?:org|com)\b")
 LONGEST_FILE = 400
 
 
-def texts(repository):
-    for path in tracked_files(repository):
+def texts(repository, tracked):
+    for path in tracked:
         content = (repository / path).read_bytes()
         if b"\0" in content:
             continue
@@ -27,19 +25,19 @@ def texts(repository):
             continue
 
 
-def places(repository, pattern):
+def places(repository, tracked, pattern):
     found = []
-    for path, text in texts(repository):
+    for path, text in texts(repository, tracked):
         found += [f"{path}:{text.count(chr(10), 0, hit.start()) + 1}: {hit.group()}" for hit in pattern.finditer(text)]
     return found
 
 
-def test_no_file_names_a_folder_of_the_machine_it_was_written_on(repository):
-    assert places(repository, MACHINE_PATH) == []
+def test_no_file_names_a_folder_of_the_machine_it_was_written_on(repository, tracked):
+    assert places(repository, tracked, MACHINE_PATH) == []
 
 
-def test_no_file_names_the_host_of_a_package_registry(repository):
-    assert places(repository, REGISTRY_HOST) == []
+def test_no_file_names_the_host_of_a_package_registry(repository, tracked):
+    assert places(repository, tracked, REGISTRY_HOST) == []
 
 
 @pytest.mark.parametrize(
@@ -55,12 +53,14 @@ def test_a_relative_path_or_an_address_is_not_taken_for_a_machine_path(line):
     assert not MACHINE_PATH.search(line.format("work"))
 
 
-def test_no_source_file_is_longer_than_one_can_read(repository):
-    long = {str(path): len(text.splitlines()) for path, text in texts(repository) if path.suffix in {".py", ".md"}}
+def test_no_source_file_is_longer_than_one_can_read(repository, tracked):
+    long = {
+        str(path): len(text.splitlines()) for path, text in texts(repository, tracked) if path.suffix in {".py", ".md"}
+    }
     assert {path: lines for path, lines in long.items() if lines > LONGEST_FILE} == {}
 
 
-def test_no_file_is_too_large_for_a_clone(repository):
-    sizes = {str(path): (repository / path).stat().st_size for path in tracked_files(repository)}
+def test_no_file_is_too_large_for_a_clone(repository, tracked):
+    sizes = {str(path): (repository / path).stat().st_size for path in tracked}
     assert {path: size for path, size in sizes.items() if size > 16 * 2**20} == {}
     assert sum(sizes.values()) < 100 * 10**6  # the limit of the Slicer extension index

@@ -55,9 +55,11 @@ def test_a_module_that_reads_a_file_or_starts_a_process_when_imported_is_noticed
 
 
 def test_torch_is_not_loaded_outside_the_modules_that_compute_with_it(modules):
-    light = [name for name, module in modules.items() if module.is_package or module.part not in TORCH_PARTS]
-    assert f"{PACKAGE}.network" not in modules or f"{PACKAGE}.network" in light
-    assert probe(PACKAGE_FOLDER.parent, light, blocked=("torch", *HEAVY)) == []
+    light = {name: item for name, item in modules.items() if item.is_package or item.part not in TORCH_PARTS}
+    assert {PACKAGE, f"{PACKAGE}.geometry", f"{PACKAGE}.resources"} <= set(light)
+    blocked = ("torch", *HEAVY)
+    preload = tuple(name for name in outside_packages(light) if name.split(".")[0] not in blocked)
+    assert probe(PACKAGE_FOLDER.parent, list(light), blocked, preload) == []
 
 
 def test_heavy_packages_are_not_loaded_by_importing_any_module(modules):

@@ -1,0 +1,5 @@
+# Stands in for Slicer's own SlicerConfig.cmake, so that the extension can be configured, installed and its tests
+# listed without a Slicer build: cmake -DSlicer_DIR=<this folder>.
+set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/UseSlicer.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/GenerateExtensionConfig.cmake")
+set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/ExtensionCPack.cmake")
