@@ -16,9 +16,10 @@ from slicer.ScriptedLoadableModule import (
 
 HELP = """
 <p>3-D reconstruction of the lumbar vertebrae L1 to L5 from an AP and a lateral X-ray film.</p>
-<p>This version has no panel. Use it from the Python console:</p>
+<p>This version has no panel. Its library is used from the Python console:</p>
 <pre>from LumbarBiplanar import LumbarBiplanarLogic
-help(LumbarBiplanarLogic)</pre>
+LumbarBiplanarLogic().installTorch()
+import LumbarBiplanarLib</pre>
 <p>Research software, not for clinical use.</p>
 """
 TORCH_REQUIREMENT = ">=2.4"
@@ -53,17 +54,17 @@ class LumbarBiplanarWidget(ScriptedLoadableModuleWidget):
 
 
 class LumbarBiplanarLogic(ScriptedLoadableModuleLogic):
-    """The work of the module, callable from the Python console."""
+    """What the library needs from Slicer."""
 
     def isTorchInstalled(self) -> bool:
         """Return whether Slicer's Python has PyTorch, which detection and registration need."""
         return importlib.util.find_spec("torch") is not None
 
     def installTorch(self) -> None:
-        """Install PyTorch through Slicer's PyTorch extension, which asks the user first.
+        """Install PyTorch through Slicer's PyTorch extension, which asks the user first; does nothing if it is there.
 
         Raises:
-            RuntimeError: if the PyTorch extension is missing or the user declined.
+            RuntimeError: if the PyTorch extension is missing, or the user declined.
         """
         if self.isTorchInstalled():
             return
@@ -72,12 +73,9 @@ class LumbarBiplanarLogic(ScriptedLoadableModuleLogic):
         except ModuleNotFoundError:
             message = _("The PyTorch extension is missing. Install it with the Extensions Manager and restart Slicer.")
             raise RuntimeError(message) from None
-        requirement = TORCH_REQUIREMENT
-        installed = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True, torchVersionRequirement=requirement
-        )
-        if installed is None:
-            raise RuntimeError(_("PyTorch was not installed; reconstruction needs it."))
+        logic = PyTorchUtils.PyTorchUtilsLogic()
+        if logic.installTorch(askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT) is None:
+            raise RuntimeError(_("PyTorch was not installed; detection and registration need it."))
 
 
 class LumbarBiplanarTest(ScriptedLoadableModuleTest):
@@ -89,9 +87,12 @@ class LumbarBiplanarTest(ScriptedLoadableModuleTest):
         self.test_the_library_finds_its_resources()
 
     def test_the_library_finds_its_resources(self) -> None:
-        """Landmarks.json is found in the module's resource folder and lists the landmarks."""
+        """Landmarks.json is found beside this file, where Slicer installs it, and lists the landmarks."""
+        from pathlib import Path
+
         from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, load_landmarks
         from LumbarBiplanarLib.resources import resource_path
 
-        self.assertTrue(resource_path("Landmarks.json").samefile(self.resourcePath("Landmarks.json")))
+        expected = Path(__file__).parent / "Resources" / "Landmarks.json"
+        self.assertTrue(resource_path("Landmarks.json").samefile(expected))
         self.assertEqual([landmark.name for landmark in load_landmarks()], list(LANDMARK_NAMES))
