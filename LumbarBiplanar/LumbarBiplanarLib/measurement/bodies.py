@@ -50,7 +50,6 @@ def adjacent(bodies: Sequence[Body]) -> list[tuple[Body, Body]]:
 
 def _prepare_one(vertebra: Vertebra, patient: PatientFrame) -> Body:
     superior, inferior = (endplate_of(vertebra, side, patient.up) for side in ("superior", "inferior"))
-    frame = vertebral_frame(vertebra, superior, inferior)
     axes = [("up", endplate.plane.normal, patient.up) for endplate in (superior, inferior) if endplate is not None]
     axes += [
         ("forward", endplate.anterior, patient.forward)
@@ -63,7 +62,7 @@ def _prepare_one(vertebra: Vertebra, patient: PatientFrame) -> Body:
                 f"{vertebra.level.name} does not face {word} in the frame '{patient.name}'; are the points LPS instead "
                 "of RAS, the endplates exchanged, or the spine lying? Convert the points or give its frame."
             )
-    return Body(vertebra.level, superior, inferior, frame)
+    return Body(vertebra.level, superior, inferior, vertebral_frame(vertebra, superior, inferior))
 
 
 def _check_order(bodies: Sequence[Body]) -> None:

