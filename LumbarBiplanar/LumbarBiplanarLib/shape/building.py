@@ -1,0 +1,210 @@
+"""Building the shape model: Procrustes alignment, pooled principal components, Gaussian-process residual modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
+from ..errors import ShapeModelError
+from ..geometry.frames import similarity_fit, transform_points
+from .annotation import Annotation
+from .model import ShapeModel
+from .registering import Registered
+from .sources import POPULATION_MEAN
+from .surfaces import vertex_areas
+from .template import Template
+
+
+@dataclass(frozen=True)
+class ResidualKernel:
+    """One scale of the Gaussian-process residual: a vector field with independent, Gaussian-correlated components.
+
+    Attributes:
+        length_mm: standard deviation of the Gaussian kernel.
+        amplitude_mm: standard deviation of each component of the displacement.
+        mode_count: how many of its leading eigenfunctions are kept (each stands for one direction).
+    """
+
+    length_mm: float
+    amplitude_mm: float
+    mode_count: int
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a shape model is built.
+
+    Attributes:
+        population_mean_weight: how many people the population mean counts as in the mean of its level.
+        explained: share of the pooled variance that the principal components keep.
+        kernels: the residual's scales.
+    """
+
+    population_mean_weight: float = 8.0
+    explained: float = 0.98
+    kernels: tuple[ResidualKernel, ...] = (
+        ResidualKernel(30.0, 1.5, 45),
+        ResidualKernel(14.0, 0.8, 75),
+    )
+
+
+def build_model(
+    template: Template,
+    annotation: Annotation,
+    coarse: tuple[np.ndarray, np.ndarray],
+    registered: Iterable[Registered],
+    options: BuildOptions | None = None,
+) -> ShapeModel:
+    """Build the model from vertebrae in correspondence.
+
+    Args:
+        template: the symmetric template; gives faces and mirror pairs.
+        annotation: its regions, endplates and landmarks.
+        coarse: vertices and faces of the thinner mesh.
+        registered: the vertebrae; fractured ones are ignored, each other one is used with its mirror image.
+        options: weights, share of variance and residual kernels.
+
+    Raises:
+        ShapeModelError: if a level has no unfractured vertebra, or fewer than two people are left.
+    """
+    options = options or BuildOptions()
+    sound = [item for item in registered if not item.specimen.fractured]
+    people = sorted({item.specimen.subject for item in sound} - {POPULATION_MEAN})
+    if len(people) < 2:
+        raise ShapeModelError(f"A shape model needs at least two people with unfractured vertebrae; found {people}.")
+    means, residuals, log_scales = {}, [], []
+    for level in LUMBAR_LEVELS:
+        own = [item for item in sound if item.specimen.level is level]
+        if not own:
+            raise ShapeModelError(f"No unfractured {level.name} to build from; add data that shows one.")
+        mean, aligned, scales = _level_mean(own, template, annotation, options)
+        means[level] = mean
+        individual = [k for k, item in enumerate(own) if item.specimen.subject != POPULATION_MEAN]
+        if len(individual) > 1:
+            # Deviations from a mean of the same few shapes are too small by this factor.
+            inflate = np.sqrt(len(individual) / (len(individual) - 1.0))
+            log_scales.extend(inflate * (np.log(scales[individual]) - np.log(scales[individual]).mean()))
+            for k in individual:
+                residuals.append(inflate * (aligned[k] - mean))
+                residuals.append(inflate * (_mirrored(aligned[k], template.mirror) - mean))
+    modes = _principal_modes(np.array(residuals), options.explained)
+    middle = np.mean([means[level] for level in LUMBAR_LEVELS], axis=0)
+    extra = [_kernel_modes(kernel, middle, template.surface.faces) for kernel in options.kernels]
+    return ShapeModel(
+        levels=LUMBAR_LEVELS,
+        mean_points_mm=np.array([means[level] for level in LUMBAR_LEVELS]),
+        faces=template.surface.faces,
+        modes_mm=np.concatenate([modes, *extra]),
+        pca_count=len(modes),
+        log_scale_sd=float(np.std(log_scales)),
+        region_labels=annotation.region_labels,
+        endplate_labels=annotation.endplate_labels,
+        landmark_vertices=annotation.landmark_vertices,
+        mirror=template.mirror,
+        coarse_vertices=coarse[0],
+        coarse_faces=coarse[1],
+        provenance={
+            "people": people,
+            "vertebrae": sorted(item.specimen.name for item in sound),
+            "options": asdict(options),
+        },
+    )
+
+
+def _mirrored(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    return points[mirror] * np.array([-1.0, 1.0, 1.0])
+
+
+def _level_mean(own: Sequence[Registered], template: Template, annotation: Annotation, options: BuildOptions):
+    """Generalised Procrustes analysis (Gower 1975) of one level with mirror images; scale is put back as the
+    geometric mean, so that sizes are deviations from 1."""
+    weight = np.array([options.population_mean_weight if r.specimen.subject == POPULATION_MEAN else 1.0 for r in own])
+    weight /= weight.sum()
+    shapes = [r.points_mm for r in own]
+    mean = shapes[int(weight.argmax())]
+    mean = mean - mean.mean(axis=0)
+    for _ in range(10):
+        poses = [similarity_fit(shape, mean) for shape in shapes]
+        aligned = np.array([transform_points(pose, shape) for pose, shape in zip(poses, shapes, strict=True)])
+        mean = np.tensordot(weight, aligned, axes=1)
+        mean = 0.5 * (mean + _symmetric_partner(mean, template.mirror))
+    sizes = np.array([1.0 / np.cbrt(np.linalg.det(pose[:3, :3])) for pose in poses])
+    mean = mean * np.exp(weight @ np.log(sizes))
+    mean = transform_points(vertebra_from_points(mean, annotation.landmark_vertices), mean)
+    mean = 0.5 * (mean + _mirrored(mean, template.mirror))
+    poses = [similarity_fit(shape, mean) for shape in shapes]
+    aligned = np.array([transform_points(pose, shape) for pose, shape in zip(poses, shapes, strict=True)])
+    scales = np.array([1.0 / np.cbrt(np.linalg.det(pose[:3, :3])) for pose in poses])
+    return mean, aligned, scales
+
+
+def _symmetric_partner(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    reflected = _mirrored(points, mirror)
+    return transform_points(similarity_fit(reflected, points, with_scale=False), reflected)
+
+
+def vertebra_from_points(points_mm: np.ndarray, landmark_vertices: np.ndarray) -> np.ndarray:
+    """Return the rigid (4, 4) vertebra_from_own matrix of a vertebra given by its vertices.
+
+    Axes after Stokes 1994 (SRS): z through the endplate centres, y parallel to the line of the pedicles, here named as
+    RAS: x to the right, y anterior, z cranial.
+
+    Args:
+        points_mm: (V, 3) vertices in any frame.
+        landmark_vertices: (20, 4) vertices of the landmarks.
+    """
+    found = dict(zip(LANDMARK_NAMES, points_mm[landmark_vertices].mean(axis=1), strict=True))
+    top, bottom = found["superior_endplate_centre"], found["inferior_endplate_centre"]
+    z = (top - bottom) / np.linalg.norm(top - bottom)
+    x = found["pedicle_right"] - found["pedicle_left"]
+    x = x - (x @ z) * z
+    x /= np.linalg.norm(x)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([x, np.cross(z, x), z])
+    matrix[:3, 3] = -matrix[:3, :3] @ (0.5 * (top + bottom))
+    return matrix
+
+
+def _principal_modes(residuals: np.ndarray, explained: float) -> np.ndarray:
+    """Principal components (m, V, 3) of residuals (n, V, 3), scaled to one standard deviation."""
+    flat = residuals.reshape(len(residuals), -1)
+    _, singular, components = np.linalg.svd(flat, full_matrices=False)
+    share = np.cumsum(singular**2) / np.sum(singular**2)
+    count = int(np.searchsorted(share, explained)) + 1
+    deviation = singular[:count] / np.sqrt(len(flat))
+    return (components[:count] * deviation[:, None]).reshape(count, -1, 3)
+
+
+def _kernel_modes(kernel: ResidualKernel, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Leading eigenfunctions (m, V, 3) of a Gaussian kernel on a surface (Nystroem with vertex areas; Lüthi et al.
+    2018), one set per direction, without the similarities that the pose already describes."""
+    from scipy.sparse.linalg import eigsh
+
+    from .correspondence import squared_distances
+
+    area = vertex_areas(points, faces)
+    root = np.sqrt(area / area.sum())
+    gram = np.exp(-0.5 * squared_distances(points, points) / kernel.length_mm**2)
+    per_axis = -(-kernel.mode_count // 3)
+    start = np.full(len(points), 1.0 / np.sqrt(len(points)))
+    values, vectors = eigsh(root[:, None] * gram * root[None], k=per_axis, v0=start)
+    functions = kernel.amplitude_mm * (vectors[:, ::-1] * np.sqrt(values[::-1])).T / root
+    modes = np.zeros((per_axis * 3, len(points), 3))
+    for axis in range(3):
+        modes[axis::3, :, axis] = functions
+    return _without_similarities(modes[: kernel.mode_count], points, root)
+
+
+def _without_similarities(modes: np.ndarray, points: np.ndarray, root: np.ndarray) -> np.ndarray:
+    centered = points - (root**2) @ points
+    tangents = [np.tile(axis, (len(points), 1)) for axis in np.eye(3)]
+    tangents += [np.cross(axis, centered) for axis in np.eye(3)] + [centered]
+    basis = np.array([(tangent * root[:, None]).ravel() for tangent in tangents])
+    basis = np.linalg.qr(basis.T)[0]
+    flat = (modes * root[None, :, None]).reshape(len(modes), -1)
+    flat = flat - (flat @ basis) @ basis.T
+    return flat.reshape(modes.shape) / root[None, :, None]
+

@@ -1,0 +1,276 @@
+"""Triangle surfaces: from label masks, to and from files, and the distances between them.
+
+Files are read and written in RAS mm; formats that have no frame of their own (STL, PLY, OBJ) are taken as RAS unless
+the caller says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ShapeModelError
+from ..files import atomic_path
+
+_SUFFIXES = (".vtp", ".vtk", ".stl", ".ply", ".obj")
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A triangle surface.
+
+    Attributes:
+        points_ras_mm: (N, 3) float64 vertices.
+        faces: (F, 3) int64 vertex indices, counter-clockwise seen from outside.
+    """
+
+    points_ras_mm: np.ndarray
+    faces: np.ndarray
+
+
+def is_closed(faces: np.ndarray) -> bool:
+    """Return whether every edge of ``faces`` (F, 3) is traversed once in each direction (watertight, consistent)."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    forward = edges[np.lexsort(edges.T[::-1])]
+    backward = edges[:, ::-1]
+    backward = backward[np.lexsort(backward.T[::-1])]
+    return bool(np.array_equal(forward, backward))
+
+
+def signed_volume(points_mm: np.ndarray, faces: np.ndarray) -> float:
+    """Return the volume in mm^3 enclosed by ``faces`` (F, 3) over ``points_mm`` (N, 3); positive if they face out."""
+    a, b, c = (points_mm[faces[:, k]] for k in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+
+def vertex_normals(points_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return unit outward normals (..., V, 3) at the vertices: face normals averaged with their areas as weights."""
+    a, b, c = (points_mm[..., faces[:, k], :] for k in range(3))
+    face_normals = np.cross(b - a, c - a)
+    normals = np.zeros_like(points_mm)
+    for k in range(3):
+        np.add.at(np.moveaxis(normals, -2, 0), faces[:, k], np.moveaxis(face_normals, -2, 0))
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return normals / np.maximum(length, 1e-12)
+
+
+def vertex_areas(points_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return the area in mm^2 (V,) that belongs to each vertex: a third of that of its triangles."""
+    a, b, c = (points_mm[faces[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6.0
+    return sum(np.bincount(faces[:, k], weights=area, minlength=len(points_mm)) for k in range(3))
+
+
+def to_polydata(surface: Surface):
+    """Return ``surface`` as a new vtkPolyData."""
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+
+    points = vtk.vtkPoints()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(surface.points_ras_mm, dtype=np.float64), deep=True))
+    cells = vtk.vtkCellArray()
+    cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(surface.faces, dtype=np.int64).ravel(), deep=True))
+    polydata = vtk.vtkPolyData()
+    polydata.SetPoints(points)
+    polydata.SetPolys(cells)
+    return polydata
+
+
+def from_polydata(polydata) -> Surface:
+    """Return the triangles of a vtkPolyData; other polygons are split."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    triangles = vtk.vtkTriangleFilter()
+    triangles.SetInputData(polydata)
+    triangles.PassLinesOff()
+    triangles.PassVertsOff()
+    triangles.Update()
+    output = triangles.GetOutput()
+    if output.GetNumberOfPolys() == 0:
+        raise ShapeModelError("The surface has no triangles.")
+    faces = vtk_to_numpy(output.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
+    return Surface(vtk_to_numpy(output.GetPoints().GetData()).astype(np.float64), faces)
+
+
+def largest_component(surface: Surface) -> Surface:
+    """Return the connected part of ``surface`` with the most triangles, without unused points."""
+    import vtk
+
+    connectivity = vtk.vtkPolyDataConnectivityFilter()
+    connectivity.SetInputData(to_polydata(surface))
+    connectivity.SetExtractionModeToLargestRegion()
+    clean = vtk.vtkCleanPolyData()
+    clean.SetInputConnection(connectivity.GetOutputPort())
+    clean.PointMergingOff()
+    clean.Update()
+    return from_polydata(clean.GetOutput())
+
+
+def oriented_outward(surface: Surface) -> Surface:
+    """Return ``surface`` with its faces turned, if need be, so that they enclose a positive volume."""
+    if signed_volume(surface.points_ras_mm, surface.faces) >= 0:
+        return surface
+    return Surface(surface.points_ras_mm, surface.faces[:, ::-1].copy())
+
+
+def surface_from_mask(
+    mask: np.ndarray, ras_from_ijk: np.ndarray, *, spacing_mm: float = 0.8, smoothing_mm: float = 0.7
+) -> Surface:
+    """Turn one label into a smooth closed surface.
+
+    The signed distance to the label is interpolated to an isotropic grid, smoothed and contoured at zero
+    (shape-based interpolation, Raya and Udupa 1990), which keeps thin processes that smoothing the mask would shorten.
+
+    Args:
+        mask: (I, J, K) bool, the voxels of the label.
+        ras_from_ijk: (4, 4) voxel indices to RAS mm.
+        spacing_mm: spacing of the grid that is contoured.
+        smoothing_mm: standard deviation of the Gaussian applied to the signed distance.
+
+    Returns:
+        The largest closed component, outward oriented, in RAS mm.
+
+    Raises:
+        ShapeModelError: if the mask is empty.
+    """
+    import vtk
+    from scipy import ndimage
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    mask = np.asarray(mask, dtype=bool)
+    if not mask.any():
+        raise ShapeModelError("The label is empty: there is no voxel to make a surface from.")
+    voxel_mm = np.linalg.norm(np.asarray(ras_from_ijk)[:3, :3], axis=0)
+    pad = np.ceil(4.0 / voxel_mm).astype(int) + 1
+    found = ndimage.find_objects(mask.astype(np.uint8))[0]
+    start = np.array([s.start for s in found]) - pad
+    block = np.pad(mask[found], [(p, p) for p in pad])
+    inside = ndimage.distance_transform_edt(block, sampling=voxel_mm)
+    outside = ndimage.distance_transform_edt(~block, sampling=voxel_mm)
+    # Distances run to voxel centres; half a step between neighbours of both kinds puts zero on the voxel border.
+    distance = outside - inside
+    size = np.maximum(np.round((np.array(block.shape) - 1) * voxel_mm / spacing_mm).astype(int), 2) + 1
+    index_per_step = (np.array(block.shape) - 1) / (size - 1)
+    fine = ndimage.zoom(distance, size / np.array(block.shape), order=3, grid_mode=False, mode="nearest")
+    fine = ndimage.gaussian_filter(fine, smoothing_mm / (index_per_step * voxel_mm))
+
+    image = vtk.vtkImageData()
+    image.SetDimensions(*fine.shape)
+    image.GetPointData().SetScalars(numpy_to_vtk(fine.ravel(order="F").astype(np.float32), deep=True))
+    contour = vtk.vtkFlyingEdges3D()
+    contour.SetInputData(image)
+    contour.SetValue(0, 0.0)
+    contour.ComputeNormalsOff()
+    contour.Update()
+    grid = from_polydata(contour.GetOutput())
+    ijk = grid.points_ras_mm * index_per_step + start
+    points = ijk @ np.asarray(ras_from_ijk)[:3, :3].T + np.asarray(ras_from_ijk)[:3, 3]
+    return oriented_outward(largest_component(Surface(points, grid.faces)))
+
+
+def decimated(surface: Surface, face_count: int) -> Surface:
+    """Return ``surface`` reduced to about ``face_count`` triangles by quadric error; a closed surface stays closed."""
+    import vtk
+
+    decimate = vtk.vtkQuadricDecimation()
+    decimate.SetInputData(to_polydata(surface))
+    decimate.SetTargetReduction(max(0.0, 1.0 - face_count / len(surface.faces)))
+    decimate.VolumePreservationOn()
+    decimate.Update()
+    return from_polydata(decimate.GetOutput())
+
+
+def surface_distances(points_mm: np.ndarray, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far points are from a surface.
+
+    Args:
+        points_mm: (N, 3), in the frame of ``surface``.
+        surface: the surface measured to.
+
+    Returns:
+        (N,) unsigned distances in mm and (N, 3) closest points on the surface.
+    """
+    import vtk
+
+    locator = vtk.vtkStaticCellLocator()
+    locator.SetDataSet(to_polydata(surface))
+    locator.BuildLocator()
+    closest = np.empty((len(points_mm), 3))
+    squared = np.empty(len(points_mm))
+    point, cell, sub_id, distance2 = [0.0] * 3, vtk.reference(0), vtk.reference(0), vtk.reference(0.0)
+    for row, query in enumerate(np.asarray(points_mm, dtype=np.float64)):
+        locator.FindClosestPoint(query, point, cell, sub_id, distance2)
+        closest[row] = point
+        squared[row] = distance2
+    return np.sqrt(squared), closest
+
+
+def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
+    """Read a surface (.vtp, .vtk, .stl, .ply, .obj) as RAS mm; ``lps`` says that the file's points are LPS.
+
+    Raises:
+        ShapeModelError: if the file is missing, of another type, or holds no triangles.
+    """
+    import vtk
+
+    path = Path(path)
+    if not path.is_file():
+        raise ShapeModelError(f"{path}: no such surface file.")
+    readers = {
+        ".vtp": vtk.vtkXMLPolyDataReader,
+        ".vtk": vtk.vtkPolyDataReader,
+        ".stl": vtk.vtkSTLReader,
+        ".ply": vtk.vtkPLYReader,
+        ".obj": vtk.vtkOBJReader,
+    }
+    if path.suffix.lower() not in readers:
+        raise ShapeModelError(f"{path}: unknown surface type; use one of {', '.join(_SUFFIXES)}.")
+    reader = readers[path.suffix.lower()]()
+    reader.SetFileName(str(path))
+    reader.Update()
+    try:
+        surface = from_polydata(reader.GetOutput())
+    except ShapeModelError as error:
+        raise ShapeModelError(f"{path}: not a readable surface ({error}).") from None
+    points = surface.points_ras_mm * (np.array([-1.0, -1.0, 1.0]) if lps else 1.0)
+    return Surface(points, surface.faces)
+
+
+def write_surface(path: str | Path, surface: Surface, *, point_data: dict[str, np.ndarray] | None = None) -> None:
+    """Write ``surface`` as .vtp (with ``point_data`` arrays) or .stl, RAS mm, the frame stated in the file.
+
+    Raises:
+        ShapeModelError: for another file type.
+    """
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    path = Path(path)
+    polydata = to_polydata(surface)
+    if path.suffix == ".vtp":
+        for name, values in (point_data or {}).items():
+            array = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
+            array.SetName(name)
+            polydata.GetPointData().AddArray(array)
+        frame = vtk.vtkStringArray()
+        frame.SetName("SPACE")
+        frame.InsertNextValue("RAS; mm")
+        polydata.GetFieldData().AddArray(frame)
+        writer = vtk.vtkXMLPolyDataWriter()
+        writer.SetDataModeToAppended()
+        writer.EncodeAppendedDataOff()
+        writer.SetCompressorTypeToZLib()
+    elif path.suffix == ".stl":
+        writer = vtk.vtkSTLWriter()
+        writer.SetFileTypeToBinary()
+        writer.SetHeader("LumbarBiplanar SPACE=RAS UNIT=mm")
+    else:
+        raise ShapeModelError(f"{path}: surfaces are written as .vtp or .stl.")
+    writer.SetInputData(polydata)
+    with atomic_path(path) as temporary:
+        writer.SetFileName(str(temporary))
+        if not writer.Write():
+            raise OSError(f"{path}: the surface could not be written.")
