@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level, Region, load_landmarks
 from LumbarBiplanarLib.geometry import FilmPair, rotation_from_vector, standard_pair, transform_points
 from LumbarBiplanarLib.registration import FilmEvidence
+from LumbarBiplanarLib.shape.model import ShapeModel
 
 # Direction from the middle of the blob, length in mm, width in radians, region.
 _PROCESSES = (
@@ -49,47 +51,26 @@ _LANDMARK_DIRECTIONS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class PhantomModel:
-    """What the registration uses of a ShapeModel."""
-
-    levels: tuple[Level, ...]
-    mean_points_mm: np.ndarray
-    faces: np.ndarray
-    modes_mm: np.ndarray
-    n_pca: int
-    coarse_vertices: np.ndarray
-    coarse_faces: np.ndarray
-    region_labels: np.ndarray
-    landmark_vertices: np.ndarray
-    log_scale_sd: float = 0.08
-
-    def instance(self, level: Level, coefficients: np.ndarray) -> np.ndarray:
-        """Return the (V, 3) vertices of a shape in the vertebra frame."""
-        return self.mean_points_mm[self.levels.index(level)] + np.tensordot(coefficients, self.modes_mm, axes=1)
-
-    def landmarks(self, points: np.ndarray) -> np.ndarray:
-        """Return the (20, 3) landmarks of vertices (V, 3)."""
-        return points[self.landmark_vertices].mean(axis=1)
-
-
 @functools.lru_cache(maxsize=1)
-def phantom_model(modes: int = 12, n_pca: int = 8) -> PhantomModel:
+def phantom_model(modes: int = 12, pca_count: int = 8) -> ShapeModel:
     """Return the phantom shape model: 642 vertices, 1280 triangles, five levels."""
     directions, faces = _icosphere(3)
     radius, labels = _radii(directions)
     mean = directions * radius[:, None]
     scales = [0.92, 0.96, 1.0, 1.03, 1.06]
     landmarks = [int(np.argmax(directions @ _unit(_LANDMARK_DIRECTIONS[item.name]))) for item in load_landmarks()]
-    return PhantomModel(
+    return ShapeModel(
         levels=LUMBAR_LEVELS,
         mean_points_mm=np.stack([scale * mean for scale in scales]),
         faces=faces,
         modes_mm=_smooth_fields(mean, modes),
-        n_pca=n_pca,
+        pca_count=pca_count,
+        log_scale_sd=0.08,
         coarse_vertices=np.arange(len(mean)),
         coarse_faces=faces,
         region_labels=labels,
+        endplate_labels=np.zeros(len(mean), dtype=np.uint8),
+        mirror=np.arange(len(mean)),
         landmark_vertices=np.repeat(np.array(landmarks)[:, None], 4, axis=1),
     )
 
@@ -113,8 +94,6 @@ def _icosphere(levels: int) -> tuple[np.ndarray, np.ndarray]:
     golden = (1 + 5**0.5) / 2
     points = [(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)]
     points = np.array([np.roll(point, shift) for shift in range(3) for point in points], dtype=float)
-    from itertools import combinations
-
     faces = [
         triple
         for triple in combinations(range(12), 3)
@@ -173,11 +152,12 @@ def phantom_truth(
     seed: int = 0,
     *,
     levels: tuple[Level, ...] = LUMBAR_LEVELS,
-    model: PhantomModel | None = None,
+    model: ShapeModel | None = None,
     geometry: str = "pinhole",
     angle_deg: float = 90.0,
+    shape_sd: float = 0.8,
 ) -> Truth:
-    """Draw a spine: random shapes, sizes and poses on a lordotic curve, and the views that see it."""
+    """Draw a spine: random shapes (``shape_sd`` times the model's), sizes and poses on a curve, and its views."""
     model = phantom_model() if model is None else model
     rng = np.random.default_rng(seed)
     pair = standard_pair(angle_deg=angle_deg, size_px=((260, 460), (260, 460)), spacing_mm=0.8, model=geometry)
@@ -185,7 +165,7 @@ def phantom_truth(
     for index, level in enumerate(LUMBAR_LEVELS):
         tilt = np.deg2rad([12.0 - 6.0 * index, 0.0, 0.0]) + np.deg2rad(3.0) * rng.normal(size=3)
         scale = np.exp(0.04 * rng.normal())
-        shape = rng.normal(size=len(model.modes_mm)) * 0.8
+        shape = rng.normal(size=len(model.modes_mm)) * shape_sd
         pose = np.eye(4)
         pose[:3, :3] = scale * rotation_from_vector(tilt)
         pose[:3, 3] = [0.0, 8.0 - 4.0 * (index - 2) ** 2 / 2, 36.0 * (2 - index)] + rng.normal(size=3)

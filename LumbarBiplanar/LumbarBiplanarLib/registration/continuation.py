@@ -9,8 +9,10 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from ..errors import RegistrationError
+from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
 from .poses import PointBasis, VertebraState
+from .state import RegistrationState
 
 
 def changed_landmarks(old: FilmLandmarks, new: FilmLandmarks) -> set[tuple[Level, str]]:
@@ -36,7 +38,9 @@ def _same(old: np.ndarray | None, new: np.ndarray | None) -> bool:
     return old is new or np.array_equal(old, new)
 
 
-def starting_vertebrae(model, start, levels: Sequence[Level]) -> dict[Level, VertebraState]:
+def starting_vertebrae(
+    model: ShapeModel, start: RegistrationState, levels: Sequence[Level]
+) -> dict[Level, VertebraState]:
     """Return the vertebrae of an earlier state for those of ``levels`` it has.
 
     Raises:

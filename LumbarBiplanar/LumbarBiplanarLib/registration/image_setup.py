@@ -9,6 +9,7 @@ import torch
 
 from ..anatomy import Region
 from ..errors import RegistrationError
+from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
 from .image_term import ImageTerm, MeshProjector, fitted_nuisance
 from .least_squares import Unknowns
@@ -26,7 +27,7 @@ from .pyramid import (
 _REGION_RADIUS_MM = 1.5
 
 
-def mesh_projector(model, options: Options, device: torch.device) -> MeshProjector:
+def mesh_projector(model: ShapeModel, options: Options, device: torch.device) -> MeshProjector:
     """Return the renderer of the model's coarse mesh."""
     return MeshProjector(
         basis=vertex_basis(model, np.asarray(model.coarse_vertices)),
@@ -38,7 +39,7 @@ def mesh_projector(model, options: Options, device: torch.device) -> MeshProject
 
 
 def image_term(
-    model,
+    model: ShapeModel,
     projector: MeshProjector,
     films: Sequence[FilmEvidence],
     vertebrae: Sequence[VertebraState],

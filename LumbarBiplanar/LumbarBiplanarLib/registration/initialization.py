@@ -9,6 +9,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level, load_landmarks
 from ..errors import GeometryError, LandmarkError, RegistrationError
 from ..geometry import rotation_from_vector, similarity_fit, transform_points, triangulate, vector_from_rotation
+from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
 from .poses import PointBasis, VertebraState, landmark_basis
 
@@ -119,7 +120,9 @@ def _fitted(
 
 
 def initial_poses(
-    model, evidence: tuple[FilmEvidence, FilmEvidence], known: dict[Level, VertebraState] | None = None
+    model: ShapeModel,
+    evidence: tuple[FilmEvidence, FilmEvidence],
+    known: dict[Level, VertebraState] | None = None,
 ) -> tuple[dict[Level, VertebraState], list[str]]:
     """Place the mean vertebrae of all levels that at least one film shows.
 
@@ -208,7 +211,7 @@ def _stack_offset_mm(basis: PointBasis, near: Level, level: Level) -> np.ndarray
     return offset
 
 
-def _check_consistency(model, basis: PointBasis, evidence, fits, seen) -> None:
+def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, seen) -> None:
     """Raise RegistrationError if the landmarks contradict the geometry; say so if swapping the films cures it."""
     misfit = float(np.median([rms for _, rms in fits.values()]))
     gap = float(np.median(np.concatenate([seen[level].gap_mm for level in fits])))
@@ -232,7 +235,7 @@ def _check_consistency(model, basis: PointBasis, evidence, fits, seen) -> None:
     )
 
 
-def _misfit_mm(model, basis: PointBasis, evidence, levels: list[Level]) -> float:
+def _misfit_mm(model: ShapeModel, basis: PointBasis, evidence, levels: list[Level]) -> float:
     values = []
     for level in levels:
         try:

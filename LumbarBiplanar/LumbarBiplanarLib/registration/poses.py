@@ -12,6 +12,7 @@ import numpy as np
 
 from ..anatomy import Level
 from ..geometry import rotation_from_vector
+from ..shape.model import ShapeModel
 
 POSE_UNKNOWNS = 7
 
@@ -104,7 +105,7 @@ class PointBasis:
         return result
 
 
-def vertex_basis(model, vertices: np.ndarray | None = None) -> PointBasis:
+def vertex_basis(model: ShapeModel, vertices: np.ndarray | None = None) -> PointBasis:
     """Return the basis of the model's vertices, or of those at the indices ``vertices``."""
     chosen = slice(None) if vertices is None else vertices
     mean = {level: np.asarray(model.mean_points_mm[i][chosen], np.float64) for i, level in enumerate(model.levels)}
@@ -112,7 +113,7 @@ def vertex_basis(model, vertices: np.ndarray | None = None) -> PointBasis:
     return PointBasis(mean, np.ascontiguousarray(np.moveaxis(modes, 0, -1)))
 
 
-def landmark_basis(model) -> PointBasis:
+def landmark_basis(model: ShapeModel) -> PointBasis:
     """Return the basis of the model's landmarks: each is the mean of its four vertices."""
     vertices = np.asarray(model.landmark_vertices)
     mean = {

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import RegistrationError
 from ..rendering.device import resolve_device
+from ..shape.model import ShapeModel
 from .continuation import changed_landmarks, images_changed, pinned_evidence, starting_vertebrae
 from .evidence import FilmEvidence, check_evidence
 from .initialization import initial_poses
@@ -18,7 +19,7 @@ from .state import Reconstruction, RegistrationState
 
 
 def register(
-    model,
+    model: ShapeModel,
     evidence: tuple[FilmEvidence, FilmEvidence],
     options: Options | None = None,
     device: str = "auto",
@@ -83,7 +84,7 @@ def _go_on(stages: Stages, start: RegistrationState) -> Iterator[RegistrationSta
         for before, after in zip(start.evidence, evidence, strict=True)
     ]
     yield stages.state("initial", 0)
-    if start.stage in ("initial", "landmarks") and not start.done:
+    if not stages.films or (start.stage in ("initial", "landmarks") and not start.done):
         return "landmarks"
     touched = {level for keys in changed for level, _ in keys} & set(known)
     if touched:
@@ -98,7 +99,7 @@ def _go_on(stages: Stages, start: RegistrationState) -> Iterator[RegistrationSta
 
 
 def reconstruct(
-    model,
+    model: ShapeModel,
     evidence: tuple[FilmEvidence, FilmEvidence],
     options: Options | None = None,
     device: str = "auto",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
+import torch
 
 from ..anatomy import Level
 from ..errors import GeometryError, RegistrationError
 from ..geometry import vector_from_rotation
+from ..shape.model import ShapeModel
 from .checks import gain_warnings, landmark_warnings, residual_warnings, shape_warnings
 from .evidence import FilmEvidence
 from .image_setup import image_term, mesh_projector
@@ -28,7 +30,9 @@ _LOST_DEG = 35.0
 class Stages:
     """One registration under way: the vertebrae now, and the stages that move them."""
 
-    def __init__(self, model, evidence: tuple[FilmEvidence, FilmEvidence], options: Options, device) -> None:
+    def __init__(
+        self, model: ShapeModel, evidence: tuple[FilmEvidence, FilmEvidence], options: Options, device: torch.device
+    ) -> None:
         """Prepare; nothing is solved yet."""
         self.model, self.evidence, self.options, self.device = model, evidence, options, device
         self.films = [film for film in evidence if film.has_bone] if options.use_images else []
@@ -93,7 +97,7 @@ class Stages:
         center = tuple(everything[i] for i in chosen) if evidence is not None else None
         start = Unknowns(tuple(everything[i] for i in chosen))
         terms = [self._landmark_term(evidence), *self._priors(center)]
-        layout = Layout(len(chosen), self._modes(self.options.coarse_modes, self.model.n_pca))
+        layout = Layout(len(chosen), self._modes(self.options.coarse_modes, self.model.pca_count))
         schedule = Schedule(self.options.landmark_iterations, self.options.tolerance)
         for iteration in levenberg_marquardt(terms, layout, start, schedule):
             moved = list(everything)
@@ -120,7 +124,7 @@ class Stages:
                 f"The vertebrae cannot be projected: {error} Check that the geometry belongs to these films."
             ) from error
         modes = (
-            self._modes(options.coarse_modes, self.model.n_pca)
+            self._modes(options.coarse_modes, self.model.pca_count)
             if coarse
             else self._modes(options.fine_modes, len(self.model.modes_mm))
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from ..anatomy import Level
 from ..geometry import View, transform_points
+from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
 
 SILHOUETTE_POINTS = 240
@@ -38,7 +38,7 @@ class RegistrationState:
         warnings: what the user should know.
     """
 
-    model: Any
+    model: ShapeModel
     evidence: tuple[FilmEvidence, FilmEvidence]
     stage: str
     iteration: int
@@ -121,7 +121,7 @@ class Reconstruction:
         iterations: {stage: iterations used}.
         seconds: wall time.
         device: device it ran on.
-        model_sha256, model_version: the shape model; None if it was not loaded from a file.
+        model_sha256, model_version: the shape model; None where it does not say.
         final_state: the last state; register(start=...) goes on from it.
     """
 
@@ -141,7 +141,7 @@ class Reconstruction:
     seconds: float
     device: str
     model_sha256: str | None
-    model_version: str | None
+    model_version: object | None
     final_state: RegistrationState
 
     @classmethod
@@ -166,7 +166,7 @@ class Reconstruction:
             iterations=dict(iterations),
             seconds=seconds,
             device=device,
-            model_sha256=getattr(state.model, "sha256", None),
-            model_version=getattr(state.model, "version", None),
+            model_sha256=state.model.sha256,
+            model_version=state.model.provenance.get("version"),
             final_state=state,
         )

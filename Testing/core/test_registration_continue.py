@@ -1,0 +1,117 @@
+"""Stopping, closing and going on with a registration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, Level
+from LumbarBiplanarLib.errors import RegistrationError
+from LumbarBiplanarLib.registration import Options, reconstruct, register
+from registration_phantom import drawn_evidence, phantom_model, phantom_truth
+
+
+def errors_mm(state, truth):
+    return {
+        level: float(np.linalg.norm(state.points_ras_mm[level] - truth.points_ras_mm[level], axis=1).mean())
+        for level in state.ras_from_vertebra
+    }
+
+
+def test_a_registration_can_be_closed_at_any_state():
+    model, truth = phantom_model(), phantom_truth(0)
+    evidence = drawn_evidence(truth, model.faces, 0)
+    for count in (1, 3, 6):
+        states = register(model, evidence)
+        for _ in range(count):
+            next(states)
+        states.close()
+        with pytest.raises(StopIteration):
+            next(states)
+
+
+def test_a_stopped_registration_goes_on_to_the_same_accuracy():
+    model, truth = phantom_model(), phantom_truth(1)
+    evidence = drawn_evidence(truth, model.faces, 1)
+    for stage in ("initial", "landmarks", "coarse", "fine"):
+        states = register(model, evidence)
+        stopped = next(state for state in states if state.stage == stage)
+        states.close()
+        resumed = list(register(model, evidence, start=stopped))
+        assert resumed[-1].done
+        assert max(errors_mm(resumed[-1], truth).values()) < 0.35
+        if stage == "fine":
+            assert {state.stage for state in resumed[1:]} == {"fine"}
+
+
+def test_a_moved_landmark_is_reached_and_distant_levels_stay():
+    model, truth = phantom_model(), phantom_truth(2)
+    evidence = drawn_evidence(truth, model.faces, 2, images=False)
+    before = reconstruct(model, evidence)
+    target = evidence[0].view.project(truth.landmarks_ras_mm[Level.L3])[LANDMARK_NAMES.index("spinous_tip")]
+    moved = evidence[0].landmarks.moved(Level.L3, "spinous_tip", tuple(target))
+    after = list(register(model, (replace(evidence[0], landmarks=moved), evidence[1]), start=before.final_state))[-1]
+    residual, _ = after.landmark_residuals["AP"][Level.L3, "spinous_tip"]
+    assert residual < 0.5
+    assert residual < before.final_state.landmark_residuals["AP"][Level.L3, "spinous_tip"][0]
+    for level in (Level.L1, Level.L5):
+        np.testing.assert_allclose(after.points_ras_mm[level], before.points_ras_mm[level], atol=0.3)
+
+
+def test_a_moved_landmark_is_respected_beside_the_images():
+    model, truth = phantom_model(), phantom_truth(3)
+    evidence = drawn_evidence(truth, model.faces, 3)
+    before = reconstruct(model, evidence)
+    view = evidence[1].view
+    shown = view.project(before.landmarks_ras_mm[Level.L2])[LANDMARK_NAMES.index("spinous_tip")]
+    wanted = shown + 2.0 / view.pixel_size_at(truth.landmarks_ras_mm[Level.L2][0])
+    moved = evidence[1].landmarks.moved(Level.L2, "spinous_tip", tuple(wanted))
+    states = list(register(model, (evidence[0], replace(evidence[1], landmarks=moved)), start=before.final_state))
+    assert [state.stage for state in states][:2] == ["initial", "landmarks"]
+    assert not any(state.stage == "coarse" for state in states)
+    distance, _ = states[-1].landmark_residuals["lateral"][Level.L2, "spinous_tip"]
+    assert distance < 2.0
+    adjusted = [state for state in states if state.stage == "landmarks"][-1]
+    assert adjusted.landmark_residuals["lateral"][Level.L2, "spinous_tip"][0] < 0.5
+
+
+def test_a_level_that_appears_later_is_added():
+    model, truth = phantom_model(), phantom_truth(4)
+    evidence = drawn_evidence(truth, model.faces, 4)
+    fewer = tuple(
+        replace(film, landmarks=FilmLandmarks(v for (level, _), v in film.landmarks.items() if level is not Level.L1))
+        for film in evidence
+    )
+    first = reconstruct(model, fewer)
+    assert Level.L1 not in first.levels
+    second = reconstruct(model, evidence, start=first.final_state)
+    assert second.levels == LUMBAR_LEVELS
+    assert errors_mm(second, truth)[Level.L1] < 0.5
+
+
+def test_new_images_are_registered_again():
+    model, truth = phantom_model(), phantom_truth(5)
+    evidence = drawn_evidence(truth, model.faces, 5)
+    bare = tuple(replace(film, lumbar_mm=None) for film in evidence)
+    first = reconstruct(model, bare)
+    second = reconstruct(model, evidence, start=first.final_state)
+    assert {"coarse", "fine"} <= set(second.iterations)
+    assert max(errors_mm(second, truth).values()) < 0.4
+
+
+def test_a_state_of_another_model_is_refused():
+    model, truth = phantom_model(), phantom_truth(0)
+    evidence = drawn_evidence(truth, model.faces, 0, images=False)
+    state = reconstruct(model, evidence).final_state
+    with pytest.raises(RegistrationError, match="12 mode coefficients"):
+        next(register(phantom_model(6, 4), evidence, start=state))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"fine_pixel_mm": 0.0}, {"landmark_weight": -1.0}, {"prior_weight": float("nan")}, {"scale_correlation": 1}]
+)
+def test_options_without_meaning_are_refused(bad):
+    with pytest.raises(RegistrationError, match=next(iter(bad))):
+        Options(**bad)
