@@ -1,0 +1,156 @@
+"""Decoding one projection radiograph from DICOM.
+
+Values are those stored, after Rescale Slope and Intercept; window, VOI LUT and presentation LUT change only the
+display and are left alone. Whether bone is bright follows from the file:
+
+* Pixel Intensity Relationship Sign (0028,1041), if present, speaks of the stored values themselves: +1 means that small
+  values are little X-ray, so bone is dark; -1 means that bone is bright (PS3.3 C.8.11.3).
+* else Photometric Interpretation (0028,0004) with the usage that films are shown with bone bright: MONOCHROME2 shows
+  large values bright, so bone is bright; MONOCHROME1 shows small values bright, so bone is dark in the values.
+* else, for fluoroscopy (modality XA or RF), whose MONOCHROME2 images show bone dark: bone is dark.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FilmError
+from .decoding import RawImage
+from .film import Polarity
+from .spacing import FilmSpacing, SpacingPlane
+
+
+def decode_dicom(path: Path) -> RawImage:
+    """Decode a DICOM file with one frame.
+
+    Raises:
+        FilmError: if the file is damaged, has no pixels or several frames, or is compressed in an unknown way.
+    """
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(path)
+    except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
+        raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error
+    if "PixelData" not in dataset:
+        raise FilmError(f"{path}: the DICOM file holds no image ({dataset.get('Modality', 'no modality')}).")
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    if frames > 1:
+        raise FilmError(f"{path}: the DICOM file holds {frames} frames; export the one film to use.")
+    try:
+        stored = dataset.pixel_array
+    except Exception as error:  # as above: decoder missing, pixels cut off, tags that contradict each other
+        raise FilmError(
+            f"{path}: the pixels cannot be decoded ({error}); export the film again, uncompressed."
+        ) from error
+    notes: list[str] = []
+    pixels = _rescaled(dataset, _gray(path, dataset, stored, notes))
+    polarity = _polarity(dataset, notes)
+    pixels = _without_padding(dataset, stored, pixels, polarity, notes)
+    return RawImage(
+        pixels,
+        int(dataset.get("BitsStored", 8 * stored.dtype.itemsize)),
+        polarity,
+        _spacing(dataset),
+        tuple(notes),
+        _direction(dataset),
+        str(dataset.get("ViewPosition", "") or "").strip().upper() or None,
+    )
+
+
+def _gray(path: Path, dataset: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
+    if stored.ndim == 2:
+        return stored
+    if stored.ndim == 3 and stored.shape[-1] == 3 and dataset.get("PhotometricInterpretation") == "RGB":
+        notes.append("Color turned to gray with the weights 0.299, 0.587, 0.114.")
+        return stored.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    raise FilmError(
+        f"{path}: {dataset.get('PhotometricInterpretation')} pixels of shape {stored.shape} are not a gray film; "
+        "export it as MONOCHROME2."
+    )
+
+
+def _rescaled(dataset: Any, pixels: np.ndarray) -> np.ndarray:
+    slope, intercept = _number(dataset, "RescaleSlope", 1.0), _number(dataset, "RescaleIntercept", 0.0)
+    if slope == 1.0 and intercept == 0.0:
+        return pixels
+    return (pixels.astype(np.float64) * slope + intercept).astype(np.float32)
+
+
+def _polarity(dataset: Any, notes: list[str]) -> Polarity:
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    shown = Polarity.BONE_DARK if photometric == "MONOCHROME1" else Polarity.BONE_BRIGHT
+    sign = _number(dataset, "PixelIntensityRelationshipSign", 0.0)
+    if sign == 0.0:
+        if dataset.get("Modality") in ("XA", "RF") and photometric == "MONOCHROME2":
+            notes.append("Fluoroscopy without a stated relationship: bone is taken as dark. State the polarity if not.")
+            return Polarity.BONE_DARK
+        return shown
+    # The sign speaks of stored values; a negative slope turns them over.
+    bright = sign * _number(dataset, "RescaleSlope", 1.0) < 0
+    stated = Polarity.BONE_BRIGHT if bright else Polarity.BONE_DARK
+    if stated is not shown:
+        notes.append(f"The file's intensity sign says {stated.value}, though {photometric} would show it otherwise.")
+    return stated
+
+
+def _without_padding(
+    dataset: Any, stored: np.ndarray, pixels: np.ndarray, polarity: Polarity, notes: list[str]
+) -> np.ndarray:
+    if "PixelPaddingValue" not in dataset or stored.ndim != 2:
+        return pixels
+    first = int(dataset.PixelPaddingValue)
+    last = int(dataset.get("PixelPaddingRangeLimit", first))
+    padding = (stored >= min(first, last)) & (stored <= max(first, last))
+    if not padding.any() or padding.all():
+        return pixels
+    # Padding is no measurement: give it the value of least bone, so that it stretches no contrast.
+    real = pixels[~padding]
+    pixels = pixels.copy()
+    pixels[padding] = real.min() if polarity is Polarity.BONE_BRIGHT else real.max()
+    notes.append(f"{int(padding.sum())} padding pixels (value {first}) set to the value of least bone.")
+    return pixels
+
+
+def _spacing(dataset: Any) -> FilmSpacing:
+    imager, pixel = _pair(dataset, "ImagerPixelSpacing"), _pair(dataset, "PixelSpacing")
+    scanned, focal = _pair(dataset, "NominalScannedPixelSpacing"), _number(dataset, "DistanceSourceToDetector", 0.0)
+    focal_mm = focal if focal > 0 else None
+    if imager is not None:
+        return FilmSpacing(imager, SpacingPlane.DETECTOR, "Imager Pixel Spacing (0018,1164)", focal_mm)
+    if scanned is not None:
+        return FilmSpacing(scanned, SpacingPlane.DETECTOR, "Nominal Scanned Pixel Spacing (0018,2010)", focal_mm)
+    if pixel is None:
+        return FilmSpacing(focal_mm=focal_mm)
+    calibrated = str(dataset.get("PixelSpacingCalibrationType", "") or "")
+    plane = SpacingPlane.OBJECT if calibrated else SpacingPlane.UNKNOWN
+    source = f"Pixel Spacing (0028,0030){', calibrated by ' + calibrated if calibrated else ''}"
+    return FilmSpacing(pixel, plane, source, focal_mm)
+
+
+def _pair(dataset: Any, keyword: str) -> tuple[float, float] | None:
+    value = dataset.get(keyword)
+    try:
+        along, across = (float(number) for number in value)
+    except (TypeError, ValueError):
+        return None
+    # DICOM writes the distance between rows first.
+    return (across, along) if across > 0 and along > 0 else None
+
+
+def _number(dataset: Any, keyword: str, default: float) -> float:
+    try:
+        number = float(dataset.get(keyword))
+    except (TypeError, ValueError):
+        return default
+    return number if np.isfinite(number) else default
+
+
+def _direction(dataset: Any) -> tuple[str, str] | None:
+    value = dataset.get("PatientOrientation")
+    if value is None or isinstance(value, str) or len(value) != 2 or not all(str(item).strip() for item in value):
+        return None
+    return str(value[0]).strip().upper(), str(value[1]).strip().upper()

@@ -1,0 +1,72 @@
+"""Reading a film: pixels of any supported file, joined to the view they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..files import sha256_of
+from ..geometry import View
+from .decoding import RawImage, decode
+from .film import Film, Polarity, check_pixels, check_size
+
+_FRONTAL, _LATERAL = {"AP", "PA"}, {"LL", "RL", "LAT"}
+
+
+def read_film(path: str | Path, view: View, polarity: Polarity | None = None) -> Film:
+    """Read a film: PNG or TIFF of 8 or 16 bits, DICOM, or a 2D NRRD, MetaImage or NIfTI.
+
+    The first stored row is the top of the film and the first stored column its left; axis directions in a header are
+    not applied. Pixel values are not windowed. Where the file contradicts the geometry (pixel spacing by more than
+    1 %, source distance, patient orientation, projection), the geometry is used and the film carries a note.
+
+    Args:
+        path: the file.
+        view: its projection, from the geometry.
+        polarity: whether bone is bright or dark in the stored values. None takes what the file states (DICOM, and TIFF
+            that stores white as zero) and otherwise BONE_BRIGHT, the usual look of an exported radiograph.
+
+    Returns:
+        The film, with notes.
+
+    Raises:
+        FilmError: if the file is missing, unreadable, empty, truncated, of another kind, constant, holds NaN or
+            several images.
+        GeometryError: if its size is not that of the view.
+    """
+    path = Path(path)
+    raw = decode(path)
+    pixels = raw.pixels.astype(np.float32)
+    check_pixels(pixels, str(path))
+    check_size(pixels.shape, view, str(path))
+    notes = [*raw.notes]
+    if polarity is not None and raw.polarity is not None and polarity is not raw.polarity:
+        notes.append(f"The file states {raw.polarity.value}; {polarity.value} was asked for and is used.")
+    notes += [note for note in (raw.spacing.disagreement(view), _orientation_note(raw, view)) if note]
+    chosen = polarity or raw.polarity or Polarity.BONE_BRIGHT
+    return Film(pixels, view, chosen, path, sha256_of(path), raw.bits, tuple(notes))
+
+
+def _orientation_note(raw: RawImage, view: View) -> str | None:
+    frontal = abs(view.beam_ras[1]) > abs(view.beam_ras[0])
+    if raw.projection in (_LATERAL if frontal else _FRONTAL):
+        return (
+            f"The file's View Position is {raw.projection}, but it is used as the {view.name} film; "
+            "the two films may be swapped."
+        )
+    if raw.direction is None:
+        return None
+    expected = tuple(_letter(axis) for axis in view.camera_from_ras[:2, :3])
+    if any(stated[0] != wanted for stated, wanted in zip(raw.direction, expected, strict=True)):
+        return (
+            f"The file's columns and rows run towards {raw.direction[0]} and {raw.direction[1]} of the patient, the "
+            f"geometry's towards {expected[0]} and {expected[1]}; the film may be mirrored or turned."
+        )
+    return None
+
+
+def _letter(axis_ras: np.ndarray) -> str:
+    """Return the DICOM letter of the patient direction nearest to a RAS vector."""
+    largest = int(np.argmax(np.abs(axis_ras)))
+    return ("RAH" if axis_ras[largest] > 0 else "LPF")[largest]

@@ -1,0 +1,95 @@
+"""What a film file itself says about the size of its pixels, and in which plane that holds."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import FilmError
+from ..geometry import View
+
+
+class SpacingPlane(enum.Enum):
+    """Plane in which a pixel size holds."""
+
+    DETECTOR = "detector"
+    OBJECT = "object"
+    UNKNOWN = "unknown"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class FilmSpacing:
+    """A pixel size as the file states it.
+
+    Attributes:
+        spacing_mm: (across, along), mm per pixel, or None if the file states nothing usable.
+        plane: DETECTOR is what a View needs. OBJECT is a size calibrated in the patient (already divided by the
+            magnification). UNKNOWN: the file gives a number without saying where it holds. NONE: no number.
+        source: which entry of the file says so.
+        focal_mm: source-detector distance if the file states it, or None.
+    """
+
+    spacing_mm: tuple[float, float] | None = None
+    plane: SpacingPlane = SpacingPlane.NONE
+    source: str = "nothing"
+    focal_mm: float | None = None
+
+    def disagreement(self, view: View) -> str | None:
+        """Return a note if the file contradicts the view by more than 1 %, else None."""
+        if self.focal_mm is not None and abs(self.focal_mm / view.focal_mm - 1.0) > 0.01:
+            return (
+                f"The file states a source-detector distance of {self.focal_mm:g} mm, the geometry has "
+                f"{view.focal_mm:g} mm; the geometry is used."
+            )
+        if self.spacing_mm is None:
+            return None
+        ratios = [stated / used for stated, used in zip(self.spacing_mm, view.spacing_mm, strict=True)]
+        if self.plane is SpacingPlane.OBJECT:
+            # A size in the patient is the detector's pitch or smaller; only a larger one is a contradiction.
+            wrong = max(ratios) > 1.01
+        else:
+            wrong = any(abs(ratio - 1.0) > 0.01 for ratio in ratios)
+        if not wrong:
+            return None
+        stated, used = (f"{pair[0]:.4g} x {pair[1]:.4g}" for pair in (self.spacing_mm, view.spacing_mm))
+        return (
+            f"The file states {stated} mm per pixel ({self.source}; {self.plane.value} plane), the geometry has {used} "
+            "mm at the detector; the geometry is used."
+        )
+
+
+def film_spacing(path: str | Path) -> FilmSpacing:
+    """Read what a film file says about its pixel size.
+
+    DICOM: Imager Pixel Spacing (0018,1164) holds at the detector. Pixel Spacing (0028,0030) is a size in the patient
+    if it differs from it or a Pixel Spacing Calibration Type (0028,0A02) is given, and unknown if it stands alone.
+    Nominal Scanned Pixel Spacing (0018,2010) of a digitized film holds at the film, that is the detector. Resolutions
+    of PNG and TIFF files and spacings of NRRD, MetaImage and NIfTI headers hold in an unknown plane; 72 and 96 dpi,
+    and exactly 1 x 1 in a header, are what programs write that know nothing and count as nothing.
+
+    Raises:
+        FilmError: if the file cannot be read as a film.
+    """
+    from .decoding import decode
+
+    return decode(Path(path)).spacing
+
+
+def detector_spacing(path: str | Path) -> tuple[float, float]:
+    """Return the detector pitch (across, along) in mm that a film file states.
+
+    Raises:
+        FilmError: if the file states none, or states one that does not hold at the detector; it is never guessed.
+    """
+    stated = film_spacing(path)
+    if stated.plane is SpacingPlane.DETECTOR and stated.spacing_mm is not None:
+        return stated.spacing_mm
+    if stated.spacing_mm is None:
+        raise FilmError(f"{path}: the file states no pixel spacing; give the detector pitch in mm in the geometry.")
+    across, along = stated.spacing_mm
+    raise FilmError(
+        f"{path}: the file states {across:.4g} x {along:.4g} mm per pixel ({stated.source}), but in the "
+        f"{stated.plane.value} plane, not at the detector; give the detector pitch in mm in the geometry."
+    )

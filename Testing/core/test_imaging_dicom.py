@@ -1,0 +1,140 @@
+"""DICOM films: polarity, spacing and its plane, orientation, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.errors import FilmError
+from LumbarBiplanarLib.geometry import standard_pair
+from LumbarBiplanarLib.imaging import Polarity, SpacingPlane, detector_spacing, film_spacing, read_film
+
+pydicom = pytest.importorskip("pydicom")
+
+SIZE = (24, 32)
+PAIR = standard_pair(size_px=(SIZE, SIZE), spacing_mm=0.4)
+VALUES = np.random.default_rng(0).integers(3, 4000, SIZE[::-1]).astype(np.uint16)
+
+
+def write_dicom(path, values=VALUES, **tags):
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset = Dataset()
+    dataset.file_meta = meta
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    dataset.Modality = "DX"
+    dataset.Rows, dataset.Columns = values.shape[-2:]
+    dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PixelData = values.tobytes()
+    for key, value in tags.items():
+        setattr(dataset, key, value)
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tags", "polarity"),
+    [
+        ({}, Polarity.BONE_BRIGHT),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, Polarity.BONE_DARK),
+        ({"PixelIntensityRelationshipSign": 1}, Polarity.BONE_DARK),
+        ({"PixelIntensityRelationshipSign": -1, "PhotometricInterpretation": "MONOCHROME1"}, Polarity.BONE_BRIGHT),
+        ({"PixelIntensityRelationshipSign": 1, "RescaleSlope": -1, "RescaleIntercept": 5000}, Polarity.BONE_BRIGHT),
+        ({"Modality": "XA"}, Polarity.BONE_DARK),
+    ],
+)
+def test_the_file_says_whether_bone_is_bright(tmp_path, tags, polarity):
+    film = read_film(write_dicom(tmp_path / "film", **tags), PAIR.ap)
+    assert film.polarity is polarity
+    assert film.bits == 12
+
+
+def test_values_are_rescaled_and_the_window_is_ignored(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", RescaleSlope=0.5, RescaleIntercept=-10, WindowCenter=100, WindowWidth=10)
+    assert np.allclose(read_film(path, PAIR.ap).pixels, VALUES * 0.5 - 10)
+
+
+@pytest.mark.parametrize(
+    ("tags", "spacing", "plane"),
+    [
+        ({}, None, SpacingPlane.NONE),
+        ({"ImagerPixelSpacing": [0.3, 0.4]}, (0.4, 0.3), SpacingPlane.DETECTOR),
+        ({"ImagerPixelSpacing": [0.4, 0.4], "PixelSpacing": [0.3, 0.3]}, (0.4, 0.4), SpacingPlane.DETECTOR),
+        ({"PixelSpacing": [0.3, 0.3]}, (0.3, 0.3), SpacingPlane.UNKNOWN),
+        ({"PixelSpacing": [0.3, 0.3], "PixelSpacingCalibrationType": "FIDUCIAL"}, (0.3, 0.3), SpacingPlane.OBJECT),
+        ({"NominalScannedPixelSpacing": [0.2, 0.2]}, (0.2, 0.2), SpacingPlane.DETECTOR),
+        ({"ImagerPixelSpacing": [0, 0]}, None, SpacingPlane.NONE),
+    ],
+)
+def test_the_plane_of_a_spacing_is_told(tmp_path, tags, spacing, plane):
+    stated = film_spacing(write_dicom(tmp_path / "film.dcm", **tags))
+    assert stated.spacing_mm == spacing and stated.plane is plane
+
+
+def test_only_a_detector_spacing_is_taken_for_one(tmp_path):
+    assert detector_spacing(write_dicom(tmp_path / "a.dcm", ImagerPixelSpacing=[0.3, 0.4])) == (0.4, 0.3)
+    with pytest.raises(FilmError, match=r"b\.dcm.*no pixel spacing"):
+        detector_spacing(write_dicom(tmp_path / "b.dcm"))
+    with pytest.raises(FilmError, match="object plane"):
+        detector_spacing(
+            write_dicom(tmp_path / "c.dcm", PixelSpacing=[0.3, 0.3], PixelSpacingCalibrationType="GEOMETRY")
+        )
+
+
+@pytest.mark.parametrize(
+    ("tags", "note"),
+    [
+        ({"ImagerPixelSpacing": [0.4, 0.403]}, None),
+        ({"ImagerPixelSpacing": [0.4, 0.41]}, "0.41 x 0.4 mm"),
+        ({"PixelSpacing": [0.33, 0.33], "PixelSpacingCalibrationType": "FIDUCIAL"}, None),
+        ({"PixelSpacing": [0.5, 0.5], "PixelSpacingCalibrationType": "FIDUCIAL"}, "object plane"),
+        ({"DistanceSourceToDetector": 1500}, "1500 mm, the geometry has 1100 mm"),
+        ({"DistanceSourceToDetector": 1105}, None),
+        ({"PatientOrientation": ["L", "F"]}, None),
+        ({"PatientOrientation": ["R", "F"]}, "mirrored"),
+        ({"ViewPosition": "PA"}, None),
+        ({"ViewPosition": "LL"}, "swapped"),
+    ],
+)
+def test_a_contradiction_between_file_and_geometry_becomes_a_note(tmp_path, tags, note):
+    film = read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap)
+    assert film.notes == () if note is None else note in " ".join(film.notes)
+
+
+def test_the_lateral_film_expects_posterior_to_the_right(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", PatientOrientation=["P", "F"], ViewPosition="LL")
+    assert read_film(path, PAIR.lateral).notes == ()
+    assert read_film(write_dicom(path, PatientOrientation=["A", "F"]), PAIR.lateral).notes
+
+
+@pytest.mark.parametrize("photometric", ("MONOCHROME1", "MONOCHROME2"))
+def test_padding_gets_the_value_of_least_bone(tmp_path, photometric):
+    values = VALUES.copy()
+    values[:4] = 4095
+    path = write_dicom(tmp_path / "film.dcm", values, PhotometricInterpretation=photometric, PixelPaddingValue=4095)
+    film = read_film(path, PAIR.ap)
+    assert film.bone_bright()[0, 0] == film.bone_bright().min()
+    assert film.pixels.max() == VALUES[4:].max()
+    assert "96 padding pixels" in film.notes[0]
+
+
+def test_several_frames_no_pixels_and_cut_off_pixels_are_refused(tmp_path):
+    path = write_dicom(tmp_path / "frames.dcm", np.stack([VALUES] * 3), NumberOfFrames=3)
+    with pytest.raises(FilmError, match=r"frames\.dcm.*3 frames"):
+        read_film(path, PAIR.ap)
+    dataset = pydicom.dcmread(write_dicom(tmp_path / "none.dcm"))
+    del dataset.PixelData
+    dataset.save_as(tmp_path / "none.dcm")
+    with pytest.raises(FilmError, match="holds no image"):
+        read_film(tmp_path / "none.dcm", PAIR.ap)
+    whole = write_dicom(tmp_path / "cut.dcm")
+    whole.write_bytes(whole.read_bytes()[:-500])
+    with pytest.raises(FilmError, match=r"cut\.dcm"):
+        read_film(whole, PAIR.ap)
