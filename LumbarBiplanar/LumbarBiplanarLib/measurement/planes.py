@@ -2,8 +2,8 @@
 
 Why the rim: a Cobb line on a film joins the edges of an endplate, and a lumbar endplate is concave, deepest behind its
 centre. A fit to the whole endplate follows the hollow and tilts with it; a fit to the outer third of its area tilts
-half as much. On the phantom of the tests (34 x 46 mm, 2 mm deep, deepest behind the middle): 0.4 instead of 0.9 degrees, and
-with 0.5 mm of noise on the vertices 0.4 instead of 1.0. The price is a scatter of 0.23 instead of 0.18 degrees.
+half as much. On the phantom of the tests (34 x 46 mm, 2 mm deep, deepest behind the middle): 0.4 instead of 0.9
+degrees, and with 0.5 mm of noise on the vertices 0.4 instead of 1.0. The price is a scatter of 0.23 instead of 0.18.
 """
 
 from __future__ import annotations
