@@ -46,7 +46,8 @@ def slicer_build(repository, tmp_path_factory) -> Path:
     cmake = cmake_program("cmake")
     build = tmp_path_factory.mktemp("slicer-build")
     stub = f"-DSlicer_DIR={repository / 'Testing' / 'cmake-stub'}"
-    subprocess.run([cmake, "-S", str(repository), "-B", str(build), stub], check=True, capture_output=True, text=True)
+    result = subprocess.run([cmake, "-S", str(repository), "-B", str(build), stub], capture_output=True, text=True)
+    assert result.returncode == 0, f"{result.stderr}\nAfter adding or removing a file: make cmake-lists"
     return build
 
 

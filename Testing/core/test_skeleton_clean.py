@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from LumbarBiplanarLib import __version__
+
 # The names are taken apart so that this file does not find itself.
 _FOLDERS = "|".join(["wor[k]", "farm", "roo[t]", "home", "Users", "opt"])
 MACHINE_PATH = re.compile(rf"(?:^|(?<![A-Za-z0-9_.~$\]\)}}<>-]))(?:[A-Z]:)?[/\\](?:{_FOLDERS})[/\\]", re.M)
@@ -64,3 +66,22 @@ def test_no_file_is_too_large_for_a_clone(repository, tracked):
     sizes = {str(path): (repository / path).stat().st_size for path in tracked}
     assert {path: size for path, size in sizes.items() if size > 16 * 2**20} == {}
     assert sum(sizes.values()) < 100 * 10**6  # the limit of the Slicer extension index
+
+
+def test_every_relative_link_in_the_documents_leads_to_a_file(repository, tracked):
+    broken = []
+    for path, text in texts(repository, tracked):
+        if path.suffix != ".md":
+            continue
+        targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) + re.findall(r'<img[^>]* src="([^"]+)"', text)
+        links = [target for target in targets if not re.match(r"[a-z]+:", target)]
+        broken += [f"{path}: {link}" for link in links if not (repository / path.parent / link).exists()]
+    assert broken == []
+
+
+def test_the_version_is_the_same_everywhere(repository):
+    citation = (repository / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (\S+)$", citation, re.M).group(1) == __version__
+    changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (?:\[)?(\d\S*|Unreleased)", changelog, re.M).group(1).rstrip("]")
+    assert newest in ("Unreleased", __version__)
