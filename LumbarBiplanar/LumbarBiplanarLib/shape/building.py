@@ -64,14 +64,15 @@ def build_model(
         template: the symmetric template; gives faces and mirror pairs.
         annotation: its regions, endplates and landmarks.
         coarse: vertices and faces of the thinner mesh.
-        registered: the vertebrae; fractured ones are ignored, each other one is used with its mirror image.
+        registered: the vertebrae; fractured and incomplete ones are ignored, each other one is used with
+            its mirror image.
         options: weights, share of variance and residual kernels.
 
     Raises:
         ShapeModelError: if a level has no unfractured vertebra, or fewer than two people are left.
     """
     options = options or BuildOptions()
-    sound = [item for item in registered if not item.specimen.fractured]
+    sound = [r for r in registered if not (r.specimen.fractured or r.specimen.incomplete)]
     people = sorted({item.specimen.subject for item in sound} - {POPULATION_MEAN})
     if len(people) < 2:
         raise ShapeModelError(f"A shape model needs at least two people with unfractured vertebrae; found {people}.")

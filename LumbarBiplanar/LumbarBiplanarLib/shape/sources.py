@@ -34,7 +34,7 @@ FRACTURED = frozenset(
         ("verse030", Level.L1),
     }
 )
-# Processes cut off or ragged: used, but a vertex with no counterpart must not be pulled.
+# Processes cut off or ragged: kept out too, since what a surface lacks would pass for a short process.
 INCOMPLETE = frozenset({("verse023", Level.L1), ("verse026", Level.L1)})
 # The mean of 87 people: it steadies the means of L2-L5 but is no subject.
 POPULATION_MEAN = "mean87"
@@ -51,7 +51,7 @@ class Specimen:
         level: which vertebra.
         surface: its surface in RAS mm.
         fractured: True keeps it out of the mean and the modes.
-        incomplete: True if processes are missing or ragged.
+        incomplete: True if processes are missing or ragged; kept out of the mean and the modes.
     """
 
     subject: str
