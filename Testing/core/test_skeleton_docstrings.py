@@ -16,7 +16,7 @@ _DIMENSION = r"\d|\b[A-Z][a-z]?\b|\b[hwn]\b|\.\.\.|…"
 SHAPE = re.compile(
     rf"\((?=[^()]*(?:{_DIMENSION}))[\w.…*+\- ]+,[^()]*\)|\b\d+ ?[x×] ?\d+\b|\b[Ss]hapes?\b|\b[Ss]calars?\b"
 )
-LENGTH_NAME = re.compile(r"(^|_)(points|vertices|positions?|spacing|angles?)($|_)")
+LENGTH_NAME = re.compile(r"(^|_)(points|positions?|spacing|angles?)($|_)")
 UNIT_IN_NAME = re.compile(r"_(mm|px|deg|rad)$")
 UNIT = re.compile(r"\b(mm|millimet|px|pixels?|deg|degrees?|rad|radians?|unit|units)\b", re.I)
 # Slicer's own parts follow Slicer's conventions and have tests of their own.
