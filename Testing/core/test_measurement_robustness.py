@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
-from LumbarBiplanarLib.measurement import Vertebra, measure
+from LumbarBiplanarLib.errors import StudyError
+from LumbarBiplanarLib.measurement import Vertebra, measure, vertebrae_from_reconstruction
 from LumbarBiplanarLib.measurement.planes import fit_plane, rim_plane, robust_plane, vertex_areas
+from LumbarBiplanarLib.resources import resource_path
+from LumbarBiplanarLib.shape import load_shape_model
 from measurement_phantom import Shape, phantom, rotation
 from measurement_visible_human import visible_human
 
@@ -126,3 +130,33 @@ def test_the_visible_human_is_straight_and_has_published_dimensions(shared_data:
     assert 20 < values("lordosis_l1_l5")[0] < 60
     assert (values("disc_angle") > 0.4).all() and (values("disc_angle") < 11.6).all()
     assert values("wedge_sagittal")[-1] > 8  # L5 is the wedged one
+
+
+def test_the_mean_spine_of_the_shape_model_is_measured_through_a_reconstruction():
+    try:
+        resource_path("ShapeModel", "lumbar.npz")
+    except StudyError:
+        pytest.skip("the shape model has not been built; run lumbar-biplanar shape-model build")
+    model = load_shape_model()
+    turn = np.radians(8)  # the front goes left: counterclockwise from above, in RAS as in SRS
+    turned = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    points = {level: (model.mean(level) + [0, 0, -38.0 * level.index]) @ turned.T for level in model.levels}
+    found = measure(
+        vertebrae_from_reconstruction(
+            model, SimpleNamespace(levels=model.levels, faces=model.faces, points_ras_mm=points)
+        )
+    )
+
+    def values(key: str) -> np.ndarray:
+        return np.array([item.value for item in found if item.key == key])
+
+    assert values("axial_rotation") == pytest.approx([8] * 5, abs=0.2)
+    assert values("wedge_coronal") == pytest.approx([0] * 5, abs=0.2)
+    assert values("lateral_listhesis") == pytest.approx([0] * 4, abs=0.2)
+    assert (np.diff(values("endplate_width_superior")) > 0).all()  # bodies grow wider downward
+    between = (values("body_height_anterior") + values("body_height_posterior")) / 2
+    assert (values("body_height_middle") < between - 0.5).all()  # the endplates are hollow
+    assert values("wedge_sagittal")[4] > 5 > values("wedge_sagittal")[0]
+    # L5 of 196 patients (Cook and Baker 2021): 30.3 +- 1.9 in front, 26.3 +- 1.9 behind.
+    assert values("body_height_anterior")[4] == pytest.approx(30.3, abs=2 * 1.9)
+    assert values("body_height_posterior")[4] == pytest.approx(26.3, abs=2 * 1.9)

@@ -124,12 +124,16 @@ def _on_surface(plane: Plane, points: np.ndarray, areas: np.ndarray, target: np.
     """Return the point of the smoothed endplate surface straight above or below ``target`` (3,).
 
     Local polynomial regression (Cleveland's tricube weights) of the height over the plane: ``order`` 1 at the rim,
-    where only one side has data, 2 inside.
+    where only one side has data, 2 inside. A rim landmark may lie a little outside the endplate, down the rounded edge;
+    its height is then that at the nearest vertex of the endplate, for a slope must not be extrapolated.
     """
     foot = plane.project(target)
-    offsets = plane.project(points) - foot
-    distance = np.linalg.norm(offsets, axis=1)
-    nearest = np.sort(distance)[min(_LOCAL_COUNT, len(distance)) - 1]
+    flat = plane.project(points)
+    used = areas > 0
+    centre = flat[used][np.argmin(np.linalg.norm(flat[used] - foot, axis=1))] if order == 1 else foot
+    offsets = flat - centre
+    distance = np.where(used, np.linalg.norm(offsets, axis=1), np.inf)
+    nearest = np.sort(distance)[min(_LOCAL_COUNT, used.sum()) - 1]
     radius = max(LOCAL_RADIUS_MM, 1.2 * nearest)
     near = distance < radius
     weights = np.sqrt(areas[near] * (1 - (distance[near] / radius) ** 3) ** 3)
