@@ -123,7 +123,7 @@ class Measurements(Sequence[Measurement]):
 
     def table(self) -> str:
         """Return the quantities as text, one line each, in aligned columns."""
-        body = [(item.level, _title(item), f"{item.value:.{_decimals(item)}f}", item.unit) for item in self.items]
+        body = [(item.level, _title(item), _number(item, 1), item.unit) for item in self.items]
         lines = [("level", "quantity", "value", "unit"), *body]
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in lines]
@@ -140,7 +140,7 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
             "key": item.key,
             "title": _title(item),
             "level": item.level,
-            "value": f"{item.value:.0f}" if item.unit == "grade" else f"{item.value:.3f}",
+            "value": _number(item, 3),
             "unit": item.unit,
             "definition": f"{item.definition} Frame: {item.frame}." if item.frame else item.definition,
         }
@@ -152,5 +152,6 @@ def _title(item: Measurement) -> str:
     return f"{item.title}: {item.note}" if item.note else item.title
 
 
-def _decimals(item: Measurement) -> int:
-    return 0 if item.unit == "grade" else 1
+def _number(item: Measurement, decimals: int) -> str:
+    decimals = 0 if item.unit == "grade" else decimals
+    return f"{round(item.value, decimals) + 0.0:.{decimals}f}"  # the sum makes -0.0 a plain zero

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..anatomy import Level
 from .bodies import Body, adjacent
 from .endplates import Endplate
 from .results import MeasuredGeometry, Measurement
@@ -20,6 +21,12 @@ _ROMAN = ("0", "I", "II", "III", "IV", "V")
 _WHAT = (
     "Vector from the posterior-superior corner of the lower body to the posterior-inferior corner of the upper body, "
     "along the anterior axis of the lower superior endplate"
+)
+_PERCENT = "Slip divided by the depth of the lower superior endplate"
+_SIGN = "positive = anterolisthesis, negative = retrolisthesis"
+_GRADES = (
+    "Slip in percent, either direction: to 25 I, to 50 II, to 75 III, to 100 IV, above V; "
+    f"below {NO_SLIP_MM:g} mm and {NO_SLIP_PERCENT:g} % = 0 (no slip)."
 )
 
 
@@ -40,46 +47,27 @@ def slips(bodies: Sequence[Body]) -> list[Measurement]:
     result = []
     for upper, lower in adjacent(bodies):
         above, below = upper.inferior, lower.superior
-        if above is None or below is None or "posterior" not in above.corners or not below.has_sagittal_corners:
-            continue
-        corner, base = above.corners["posterior"], below.corners["posterior"]
-        offset = float((corner - base) @ below.anterior)
-        percent = 100 * offset / below.depth_mm
-        grade = meyerding_grade(offset, percent)
-        note = "no slip" if grade == 0 else "anterolisthesis" if offset > 0 else "retrolisthesis"
-        levels = (upper.level, lower.level)
-        points = {"upper": corner, "lower": base, "lower anterior": below.corners["anterior"]}
-        geometry = MeasuredGeometry(
-            points, {below.name: below.plane}, (("lower", "upper"), ("lower", "lower anterior"))
-        )
-        sign = "positive = anterolisthesis, negative = retrolisthesis"
-        limits = f"below {NO_SLIP_MM:g} mm and {NO_SLIP_PERCENT:g} % = 0 (no slip)"
-        result += [
-            Measurement("slip", "Slip", offset, "mm", levels, f"{_WHAT}; {sign}.", "lower endplate", note, geometry),
-            Measurement(
-                "slip_percent",
-                "Slip, percent",
-                percent,
-                "%",
-                levels,
-                f"Slip divided by the depth of the lower superior endplate; {sign}.",
-                "lower endplate",
-                note,
-                geometry,
-            ),
-            Measurement(
-                "meyerding_grade",
-                "Meyerding grade",
-                float(grade),
-                "grade",
-                levels,
-                f"Slip in percent, either direction: to 25 I, to 50 II, to 75 III, to 100 IV, above V; {limits}.",
-                "lower endplate",
-                f"{_ROMAN[grade]}, {note}" if grade else note,
-                geometry,
-            ),
-        ]
+        if above is not None and below is not None and "posterior" in above.corners and below.has_sagittal_corners:
+            result += _slip(above, below, (upper.level, lower.level))
     return result
+
+
+def _slip(above: Endplate, below: Endplate, levels: tuple[Level, Level]) -> list[Measurement]:
+    corner, base = above.corners["posterior"], below.corners["posterior"]
+    offset = float((corner - base) @ below.anterior)
+    percent = 100 * offset / below.depth_mm
+    grade = meyerding_grade(offset, percent)
+    note = "no slip" if grade == 0 else "anterolisthesis" if offset > 0 else "retrolisthesis"
+    points = {"upper": corner, "lower": base, "lower anterior": below.corners["anterior"]}
+    lines = (("lower", "upper"), ("lower", "lower anterior"))
+    geometry = MeasuredGeometry(points, {below.name: below.plane}, lines)
+    frame, words = "lower endplate", f"{_ROMAN[grade]}, {note}" if grade else note
+    text, share = f"{_WHAT}; {_SIGN}.", f"{_PERCENT}; {_SIGN}."
+    return [
+        Measurement("slip", "Slip", offset, "mm", levels, text, frame, note, geometry),
+        Measurement("slip_percent", "Slip, percent", percent, "%", levels, share, frame, note, geometry),
+        Measurement("meyerding_grade", "Meyerding grade", grade, "grade", levels, _GRADES, frame, words, geometry),
+    ]
 
 
 def lateral_listhesis(bodies: Sequence[Body]) -> list[Measurement]:
@@ -108,7 +96,7 @@ def lateral_listhesis(bodies: Sequence[Body]) -> list[Measurement]:
     return result
 
 
-def _edge_offset(above: Endplate, below: Endplate, levels: tuple) -> Measurement:
+def _edge_offset(above: Endplate, below: Endplate, levels: tuple[Level, Level]) -> Measurement:
     top, bottom = (0.5 * (plate.corners["left"] + plate.corners["right"]) for plate in (above, below))
     edges = {
         f"{word} {side}": plate.corners[side]
