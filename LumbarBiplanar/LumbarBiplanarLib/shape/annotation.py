@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ..anatomy import LANDMARK_NAMES, Region
@@ -58,12 +59,21 @@ def annotate(template: Template, points_on_labels_mm: np.ndarray, subregion_mask
     regions = _regions(raw, points)
     normals = vertex_normals(points, template.surface.faces)
     endplates = np.zeros(len(points), dtype=np.uint8)
-    body = regions == Region.BODY
-    endplates[body & (normals[:, 2] > _ENDPLATE_COSINE)] = 1
-    endplates[body & (normals[:, 2] < -_ENDPLATE_COSINE)] = 2
+    for label, sign in ((1, 1.0), (2, -1.0)):
+        facing = (regions == Region.BODY) & (sign * normals[:, 2] > _ENDPLATE_COSINE)
+        endplates[_largest_patch(facing, template.surface.faces)] = label
     named = _landmarks(points, raw, regions, template.mirror)
     vertices = np.array([named[name] for name in LANDMARK_NAMES])
     return Annotation(regions, endplates, vertices)
+
+
+def _largest_patch(chosen: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return the indices of the largest connected part of the chosen vertices."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = edges[chosen[edges].all(axis=1)]
+    graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(chosen),) * 2)
+    _, part = sparse.csgraph.connected_components(graph, directed=False)
+    return np.flatnonzero(part == np.bincount(part[chosen]).argmax())
 
 
 def _nearest_label(points: np.ndarray, path: str | Path) -> np.ndarray:

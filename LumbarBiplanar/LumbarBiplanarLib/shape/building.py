@@ -121,7 +121,8 @@ def _mirrored(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 def _level_mean(own: Sequence[Registered], template: Template, annotation: Annotation, options: BuildOptions):
     """Generalised Procrustes analysis (Gower 1975) of one level with mirror images; scale is put back as the
-    geometric mean, so that sizes are deviations from 1."""
+    geometric mean, so that sizes are deviations from 1.
+    """
     weight = np.array([options.population_mean_weight if r.specimen.subject == POPULATION_MEAN else 1.0 for r in own])
     weight /= weight.sum()
     shapes = [r.points_mm for r in own]
@@ -181,7 +182,8 @@ def _principal_modes(residuals: np.ndarray, explained: float) -> np.ndarray:
 
 def _kernel_modes(kernel: ResidualKernel, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Leading eigenfunctions (m, V, 3) of a Gaussian kernel on a surface (Nystroem with vertex areas; Lüthi et al.
-    2018), one set per direction, without the similarities that the pose already describes."""
+    2018), one set per direction, without the similarities that the pose already describes.
+    """
     from scipy.sparse.linalg import eigsh
 
     from .correspondence import squared_distances
@@ -208,4 +210,3 @@ def _without_similarities(modes: np.ndarray, points: np.ndarray, root: np.ndarra
     flat = (modes * root[None, :, None]).reshape(len(modes), -1)
     flat = flat - (flat @ basis) @ basis.T
     return flat.reshape(modes.shape) / root[None, :, None]
-

@@ -156,7 +156,9 @@ def deform(
         gram = np.exp(-0.5 * squared_distances(center, center) / stage.width_mm**2)
         bending = stage.stiffness * gram + 1e-9 * np.eye(len(center))
         for _ in range(stage.iterations):
-            goal, weight = _goals(current, faces, area, tree, fixed, fixed_normals, stage, reverse if pull_back else None)
+            goal, weight = _goals(
+                current, faces, area, tree, fixed, fixed_normals, stage, reverse if pull_back else None
+            )
             weighted = basis * weight[:, None]
             normal = basis.T @ weighted + weight.sum() * bending
             coefficients = np.linalg.solve(normal, weighted.T @ (goal - rest))
@@ -172,7 +174,8 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _goals(current, faces, area, tree, fixed, fixed_normals, stage, reverse):
     """Where each vertex should go and how much that counts: point-to-plane towards the closest target point,
-    averaged with the target points for which the vertex is the closest."""
+    averaged with the target points for which the vertex is the closest.
+    """
     normals = vertex_normals(current, faces)
     distance, index = tree.query(current)
     offset = fixed[index] - current

@@ -110,8 +110,9 @@ class ShapeModel:
 
     def project(self, level: Level, points_mm: np.ndarray) -> np.ndarray:
         """Return the coefficients (M,) whose instance is closest to ``points_mm`` (V, 3), vertebra frame, with a
-        prior of 1 mm noise per coordinate that keeps overlapping modes apart."""
-        return self.posterior(level, np.arange(self.vertex_count), points_mm, 1.0).mean
+        prior that, against 0.1 mm of noise, keeps overlapping modes apart.
+        """
+        return self.posterior(level, np.arange(self.vertex_count), points_mm, 0.1).mean
 
     def posterior(
         self, level: Level, vertices: np.ndarray, points_mm: np.ndarray, sigma_mm: float | np.ndarray

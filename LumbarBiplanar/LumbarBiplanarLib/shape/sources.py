@@ -106,9 +106,7 @@ def _is_cut(mask: np.ndarray) -> bool:
     return max(int(face.sum()) for face in faces) > 0.02 * int(mask.sum())
 
 
-def read_specimens(
-    data: str | Path, *, leave_out: Iterable[str] = (), include_sample: bool = False
-) -> list[Specimen]:
+def read_specimens(data: str | Path, *, leave_out: Iterable[str] = (), include_sample: bool = False) -> list[Specimen]:
     """Read every lumbar vertebra of the open data.
 
     Args:

@@ -49,10 +49,9 @@ def save_shape_model(model: ShapeModel, path: str | Path) -> None:
         "region_labels": model.region_labels.astype(np.uint8),
         "endplate_labels": model.endplate_labels.astype(np.uint8),
     }
-    for name in _ARRAYS:
-        compact.setdefault(name, getattr(model, name).astype(np.int32))
+    indices = {name: getattr(model, name).astype(np.int32) for name in _ARRAYS if name not in compact}
     with atomic_path(Path(path)) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, header=np.array(json.dumps(header)), **compact)
+        np.savez_compressed(stream, header=np.array(json.dumps(header)), **compact, **indices)
 
 
 def load_shape_model(path: str | Path | None = None) -> ShapeModel:

@@ -1,0 +1,128 @@
+"""Surfaces from masks and files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.errors import ShapeModelError
+from LumbarBiplanarLib.shape.surfaces import (
+    Surface,
+    decimated,
+    is_closed,
+    oriented_outward,
+    read_surface,
+    signed_volume,
+    surface_distances,
+    surface_from_mask,
+    vertex_areas,
+    vertex_normals,
+    write_surface,
+)
+
+
+def ball_mask(radius_mm, voxel_mm, shape):
+    grid = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1) * voxel_mm
+    return np.linalg.norm(grid - (np.array(shape) - 1) / 2 * voxel_mm, axis=-1) < radius_mm
+
+
+def field_data(path, name):
+    import vtk
+
+    reader = vtk.vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    return reader.GetOutput().GetFieldData().GetAbstractArray(name).GetValue(0)
+
+
+@pytest.fixture(scope="module")
+def ball():
+    voxel = np.array([1.0, 1.0, 2.0])
+    matrix = np.diag([-1.0, 1.0, 2.0, 1.0])
+    matrix[:3, 3] = 5.0, -3.0, 10.0
+    return surface_from_mask(ball_mask(15.0, voxel, (40, 40, 22)), matrix)
+
+
+def test_a_ball_of_anisotropic_voxels_becomes_a_ball(ball):
+    center = ball.points_ras_mm.mean(axis=0)
+    radius = np.linalg.norm(ball.points_ras_mm - center, axis=1)
+    assert np.allclose(center, [5.0 - 19.5, -3.0 + 19.5, 10.0 + 21.0], atol=0.1)
+    assert abs(radius.mean() - 15.0) < 0.2
+    assert radius.std() < 0.25
+    assert is_closed(ball.faces)
+    assert signed_volume(ball.points_ras_mm, ball.faces) > 0
+
+
+def test_normals_and_areas_of_a_ball(ball):
+    normals = vertex_normals(ball.points_ras_mm, ball.faces)
+    radial = ball.points_ras_mm - ball.points_ras_mm.mean(axis=0)
+    radial /= np.linalg.norm(radial, axis=1, keepdims=True)
+    assert np.einsum("ij,ij->i", normals, radial).min() > 0.9
+    assert vertex_areas(ball.points_ras_mm, ball.faces).sum() == pytest.approx(4 * np.pi * 15**2, rel=0.03)
+
+
+def test_a_thin_process_keeps_its_length():
+    mask = ball_mask(9.0, np.ones(3), (24, 24, 60))
+    mask[10:13, 10:13, 30:55] = True
+    surface = surface_from_mask(mask, np.eye(4))
+    assert surface.points_ras_mm[:, 2].max() > 53.0
+
+
+def test_an_empty_mask_is_refused():
+    with pytest.raises(ShapeModelError, match="empty"):
+        surface_from_mask(np.zeros((5, 5, 5), dtype=bool), np.eye(4))
+
+
+def test_distances_to_a_cube_are_exact():
+    corners = np.array([[x, y, z] for x in (-1.0, 1) for y in (-1.0, 1) for z in (-1.0, 1)])
+    sides = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+    cube = Surface(corners, np.array([t for a, b, c, d in sides for t in ((a, b, c), (a, c, d))]))
+    distance, closest = surface_distances(np.array([[3.0, 0.2, 0.1], [0.5, 0, 0], [2.0, 2.0, 2.0]]), cube)
+    assert np.allclose(distance, [2.0, 0.5, np.sqrt(3.0)])
+    assert np.allclose(closest, [[1.0, 0.2, 0.1], [1.0, 0, 0], [1.0, 1.0, 1.0]])
+
+
+@pytest.mark.parametrize("suffix", [".vtp", ".stl"])
+def test_a_written_surface_comes_back_in_ras_mm(ball, tmp_path, suffix):
+    path = tmp_path / f"ball{suffix}"
+    write_surface(path, ball, point_data={"region": np.zeros(len(ball.points_ras_mm), dtype=np.uint8)})
+    again = read_surface(path)
+    assert signed_volume(again.points_ras_mm, again.faces) == pytest.approx(
+        signed_volume(ball.points_ras_mm, ball.faces), rel=1e-4
+    )
+    assert np.allclose(again.points_ras_mm.min(axis=0), ball.points_ras_mm.min(axis=0), atol=1e-3)
+    if suffix == ".stl":
+        assert b"SPACE=RAS" in path.read_bytes()[:80]
+    else:
+        assert field_data(path, "SPACE") == "RAS; mm"
+
+
+def test_an_lps_file_is_turned_to_ras(ball, tmp_path):
+    path = tmp_path / "ball.stl"
+    write_surface(path, ball)
+    turned = read_surface(path, lps=True).points_ras_mm
+    assert np.allclose(turned.mean(axis=0)[:2], -ball.points_ras_mm.mean(axis=0)[:2], atol=0.2)
+
+
+def test_files_that_hold_no_surface_are_refused_by_name(tmp_path):
+    with pytest.raises(ShapeModelError, match=r"none\.vtp"):
+        read_surface(tmp_path / "none.vtp")
+    for name in ("text.stl", "text.xyz"):
+        (tmp_path / name).write_text("hello")
+        with pytest.raises(ShapeModelError, match=name):
+            read_surface(tmp_path / name)
+    with pytest.raises(ShapeModelError, match=r"\.vtp or \.stl"):
+        write_surface(tmp_path / "x.obj", Surface(np.zeros((3, 3)), np.array([[0, 1, 2]])))
+
+
+def test_inside_out_surfaces_are_turned(ball):
+    wrong = Surface(ball.points_ras_mm, ball.faces[:, ::-1])
+    right = oriented_outward(wrong)
+    assert signed_volume(right.points_ras_mm, right.faces) > 0
+
+
+def test_decimation_keeps_a_surface_closed_and_in_place(ball):
+    thin = decimated(ball, 800)
+    assert is_closed(thin.faces)
+    assert len(thin.faces) < 1000
+    assert surface_distances(ball.points_ras_mm[::50], thin)[0].mean() < 0.15
