@@ -5,10 +5,10 @@ from .drawing import DrawnFilms, draw_films, expose, level_paths
 from .film import Film, Polarity
 from .integration import integrate_rays, integrate_volume
 from .labels import LABELS, guess_convention, lumbar_labels
-from .reading import read_film
+from .reading import detector_spacing, film_spacing, read_film
 from .refining import refine_ct, refine_labels
 from .resampling import resample_image
-from .spacing import FilmSpacing, SpacingPlane, detector_spacing, film_spacing
+from .spacing import FilmSpacing, SpacingPlane
 from .synthesis import draw_films_from_files, write_drawn_films
 from .volume import Volume, read_volume, write_volume
 from .writing import is_relative, read_lumbar_image, write_film, write_lumbar_image

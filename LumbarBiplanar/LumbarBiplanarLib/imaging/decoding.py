@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import FilmError
 from .film import Polarity
+from .raw import RawImage
 from .spacing import FilmSpacing, SpacingPlane
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz")
 _SUPPORTED = "PNG, TIFF, DICOM, NRRD, MetaImage or NIfTI"
-
-
-@dataclass(frozen=True)
-class RawImage:
-    """What a file holds, before anything is decided about it.
-
-    Attributes:
-        pixels: (H, W) values as stored (after a DICOM rescale), in the type stored where numpy has it.
-        bits: bits stored per pixel.
-        polarity: what the file itself says about bone, or None.
-        spacing: what the file itself says about pixel size.
-        notes: what was done to the pixels, and what the file says that is worth a look.
-        direction: patient directions of increasing column and row as DICOM letters, for example ("L", "F"), or None.
-        projection: DICOM View Position in capitals ("AP", "PA", "LL", "RL" ...), or None.
-    """
-
-    pixels: np.ndarray
-    bits: int
-    polarity: Polarity | None = None
-    spacing: FilmSpacing = field(default_factory=FilmSpacing)
-    notes: tuple[str, ...] = ()
-    direction: tuple[str, str] | None = None
-    projection: str | None = None
 
 
 def decode(path: Path) -> RawImage:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import FilmError
-from .decoding import RawImage
 from .film import Polarity
+from .raw import RawImage
 from .spacing import FilmSpacing, SpacingPlane
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import FilmError
 from ..files import sha256_of
 from ..geometry import View
-from .decoding import RawImage, decode
+from .decoding import decode
 from .film import Film, Polarity, check_pixels, check_size
+from .raw import RawImage
+from .spacing import FilmSpacing, SpacingPlane
 
 _FRONTAL, _LATERAL = {"AP", "PA"}, {"LL", "RL", "LAT"}
 
@@ -46,6 +49,39 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None) ->
     notes += [note for note in (raw.spacing.disagreement(view), _orientation_note(raw, view)) if note]
     chosen = polarity or raw.polarity or Polarity.BONE_BRIGHT
     return Film(pixels, view, chosen, path, sha256_of(path), raw.bits, tuple(notes))
+
+
+def film_spacing(path: str | Path) -> FilmSpacing:
+    """Read what a film file says about its pixel size.
+
+    DICOM: Imager Pixel Spacing (0018,1164) holds at the detector. Pixel Spacing (0028,0030) is a size in the patient
+    if it differs from it or a Pixel Spacing Calibration Type (0028,0A02) is given, and unknown if it stands alone.
+    Nominal Scanned Pixel Spacing (0018,2010) of a digitized film holds at the film, that is the detector. Resolutions
+    of PNG and TIFF files and spacings of NRRD, MetaImage and NIfTI headers hold in an unknown plane; 72 and 96 dpi,
+    and exactly 1 x 1 in a header, are what programs write that know nothing and count as nothing.
+
+    Raises:
+        FilmError: if the file cannot be read as a film.
+    """
+    return decode(Path(path)).spacing
+
+
+def detector_spacing(path: str | Path) -> tuple[float, float]:
+    """Return the detector pitch (across, along) in mm that a film file states.
+
+    Raises:
+        FilmError: if the file states none, or states one that does not hold at the detector; it is never guessed.
+    """
+    stated = film_spacing(path)
+    if stated.plane is SpacingPlane.DETECTOR and stated.spacing_mm is not None:
+        return stated.spacing_mm
+    if stated.spacing_mm is None:
+        raise FilmError(f"{path}: the file states no pixel spacing; give the detector pitch in mm in the geometry.")
+    across, along = stated.spacing_mm
+    raise FilmError(
+        f"{path}: the file states {across:.4g} x {along:.4g} mm per pixel ({stated.source}), but in the "
+        f"{stated.plane.value} plane, not at the detector; give the detector pitch in mm in the geometry."
+    )
 
 
 def _orientation_note(raw: RawImage, view: View) -> str | None:

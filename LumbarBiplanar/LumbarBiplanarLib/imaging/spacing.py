@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from pathlib import Path
 
-from ..errors import FilmError
 from ..geometry import View
 
 
@@ -58,38 +56,3 @@ class FilmSpacing:
             f"The file states {stated} mm per pixel ({self.source}; {self.plane.value} plane), the geometry has {used} "
             "mm at the detector; the geometry is used."
         )
-
-
-def film_spacing(path: str | Path) -> FilmSpacing:
-    """Read what a film file says about its pixel size.
-
-    DICOM: Imager Pixel Spacing (0018,1164) holds at the detector. Pixel Spacing (0028,0030) is a size in the patient
-    if it differs from it or a Pixel Spacing Calibration Type (0028,0A02) is given, and unknown if it stands alone.
-    Nominal Scanned Pixel Spacing (0018,2010) of a digitized film holds at the film, that is the detector. Resolutions
-    of PNG and TIFF files and spacings of NRRD, MetaImage and NIfTI headers hold in an unknown plane; 72 and 96 dpi,
-    and exactly 1 x 1 in a header, are what programs write that know nothing and count as nothing.
-
-    Raises:
-        FilmError: if the file cannot be read as a film.
-    """
-    from .decoding import decode
-
-    return decode(Path(path)).spacing
-
-
-def detector_spacing(path: str | Path) -> tuple[float, float]:
-    """Return the detector pitch (across, along) in mm that a film file states.
-
-    Raises:
-        FilmError: if the file states none, or states one that does not hold at the detector; it is never guessed.
-    """
-    stated = film_spacing(path)
-    if stated.plane is SpacingPlane.DETECTOR and stated.spacing_mm is not None:
-        return stated.spacing_mm
-    if stated.spacing_mm is None:
-        raise FilmError(f"{path}: the file states no pixel spacing; give the detector pitch in mm in the geometry.")
-    across, along = stated.spacing_mm
-    raise FilmError(
-        f"{path}: the file states {across:.4g} x {along:.4g} mm per pixel ({stated.source}), but in the "
-        f"{stated.plane.value} plane, not at the detector; give the detector pitch in mm in the geometry."
-    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import VolumeError
 from ..geometry import ras_from_lps, transform_points
+from .writing import write_with_itk
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,6 @@ def write_volume(path: str | Path, volume: Volume) -> None:
         StudyError: if the file cannot be written.
     """
     import SimpleITK
-
-    from .writing import write_with_itk
 
     lps_from_ijk = ras_from_lps @ volume.ras_from_ijk
     spacing = np.array(volume.spacing_mm)

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import FilmError
 from ..files import atomic_path
 from ..geometry import View
+from .decoding import decode
 from .film import check_pixels, check_size
 
 # Longest path through the lumbar spine on an adult's AP or lateral film; films drawn from a CT give 57 to 81 mm.
@@ -84,8 +85,6 @@ def is_relative(path: str | Path) -> bool:
 
 def read_lumbar_values(path: str | Path) -> tuple[np.ndarray, bool]:
     """Return the (H, W) float32 values of a lumbar-only image as stored, and whether they are whole numbers."""
-    from .decoding import decode
-
     raw = decode(Path(path))
     values = raw.pixels.astype(np.float32)
     _check_lumbar(values, str(path))
