@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,3 +169,12 @@ def test_swapped_views_and_impossible_distances_are_refused():
         FilmPair(pair.lateral, pair.ap)
     with pytest.raises(GeometryError, match="below sdd_mm"):
         standard_pair(sdd_mm=900, source_isocenter_mm=900)
+
+
+def test_the_example_of_the_documentation_loads(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "geometry.md").read_text(encoding="utf-8")
+    (tmp_path / "geometry.json").write_text(text.split("```json")[1].split("```")[0])
+    pair = load_geometry(tmp_path / "geometry.json")
+    assert pair.ap.provenance["focal_mm"] == "DICOM (0018,1110)"
+    for view, standard in zip(pair.views, standard_pair().views, strict=True):
+        assert view.to_dict() == {**standard.to_dict(), "provenance": dict(view.provenance)}
