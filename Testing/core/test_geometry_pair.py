@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from LumbarBiplanarLib.errors import GeometryError, StudyError
 from LumbarBiplanarLib.geometry import (
     FilmPair,
