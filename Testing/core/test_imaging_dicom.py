@@ -125,6 +125,26 @@ def test_padding_gets_the_value_of_least_bone(tmp_path, photometric):
     assert "96 padding pixels" in film.notes[0]
 
 
+@pytest.mark.parametrize("compressor", ("JPEG", "JPEG2000"))
+@pytest.mark.parametrize("photometric", ("MONOCHROME1", "MONOCHROME2"))
+def test_losslessly_compressed_films_keep_every_stored_value(tmp_path, compressor, photometric):
+    import SimpleITK
+
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetFileName(str(tmp_path / "film.dcm"))
+    writer.SetUseCompression(True)
+    writer.SetCompressor(compressor)
+    writer.Execute(SimpleITK.GetImageFromArray(VALUES[None]))
+    dataset = pydicom.dcmread(tmp_path / "film.dcm")
+    assert dataset.file_meta.TransferSyntaxUID.is_compressed
+    dataset.PhotometricInterpretation = photometric
+    dataset.RescaleSlope, dataset.RescaleIntercept = 2, 5
+    dataset.save_as(tmp_path / "film.dcm")
+    film = read_film(tmp_path / "film.dcm", PAIR.ap)
+    assert np.array_equal(film.pixels, 2.0 * VALUES + 5)
+    assert film.polarity is (Polarity.BONE_DARK if photometric == "MONOCHROME1" else Polarity.BONE_BRIGHT)
+
+
 def test_several_frames_no_pixels_and_cut_off_pixels_are_refused(tmp_path):
     path = write_dicom(tmp_path / "frames.dcm", np.stack([VALUES] * 3), NumberOfFrames=3)
     with pytest.raises(FilmError, match=r"frames\.dcm.*3 frames"):

@@ -12,6 +12,8 @@ display and are left alone. Whether bone is bright follows from the file:
 
 from __future__ import annotations
 
+import copy
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +42,7 @@ def decode_dicom(path: Path) -> RawImage:
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise FilmError(f"{path}: the DICOM file holds {frames} frames; export the one film to use.")
-    try:
-        stored = dataset.pixel_array
-    except Exception as error:  # as above: decoder missing, pixels cut off, tags that contradict each other
-        raise FilmError(
-            f"{path}: the pixels cannot be decoded ({error}); export the film again, uncompressed."
-        ) from error
+    stored = _stored_pixels(path, dataset)
     notes: list[str] = []
     pixels = _rescaled(dataset, _gray(path, dataset, stored, notes))
     polarity = _polarity(dataset, notes)
@@ -59,6 +56,38 @@ def decode_dicom(path: Path) -> RawImage:
         _direction(dataset),
         str(dataset.get("ViewPosition", "") or "").strip().upper() or None,
     )
+
+
+def _stored_pixels(path: Path, dataset: Any) -> np.ndarray:
+    """Return the stored values; what pydicom cannot decompress by itself (JPEG lossless), ITK can."""
+    try:
+        return dataset.pixel_array
+    except Exception as error:  # decoder missing, pixels cut off, tags that contradict each other
+        if dataset.file_meta.TransferSyntaxUID.is_compressed and dataset.get("SamplesPerPixel", 1) == 1:
+            stored = _decompressed_by_itk(dataset)
+            if stored is not None:
+                return stored
+        raise FilmError(
+            f"{path}: the pixels cannot be decoded ({error}); export the film again, uncompressed."
+        ) from error
+
+
+def _decompressed_by_itk(dataset: Any) -> np.ndarray | None:
+    import SimpleITK
+
+    # ITK inverts MONOCHROME1 and rescales by itself; without those tags it hands over the stored values.
+    plain = copy.deepcopy(dataset)
+    plain.PhotometricInterpretation = "MONOCHROME2"
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if keyword in plain:
+            delattr(plain, keyword)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            plain.save_as(Path(folder) / "film.dcm")
+            stored = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(Path(folder) / "film.dcm")))
+        except (RuntimeError, OSError, ValueError):
+            return None
+    return stored.reshape(stored.shape[-2:]) if stored.size == stored.shape[-1] * stored.shape[-2] else None
 
 
 def _gray(path: Path, dataset: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
