@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import LumbarBiplanarLib
 from LumbarBiplanarLib.errors import FilmError, GeometryError, StudyError, VolumeError
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.imaging import (
@@ -156,3 +161,34 @@ def test_what_is_no_volume_is_refused(tmp_path):
         read_volume(tmp_path / "nan.nrrd")
     with pytest.raises(VolumeError, match="invertible"):
         Volume(np.ones((2, 2, 2)), np.zeros((4, 4)))
+
+
+FULL_DISK = """
+import resource, sys
+import numpy as np
+from LumbarBiplanarLib.errors import StudyError
+from LumbarBiplanarLib.imaging import Volume, write_film, write_lumbar_image, write_volume
+values = np.random.default_rng(0).uniform(0, 80, (300, 300))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+folder = sys.argv[1]
+for write in (
+    lambda: write_lumbar_image(folder + "/a.nrrd", values),
+    lambda: write_lumbar_image(folder + "/a.mha", values),
+    lambda: write_film(folder + "/a.png", values * 100),
+    lambda: write_volume(folder + "/a.nii.gz", Volume(values[None], np.eye(4))),
+):
+    try:
+        write()
+    except StudyError as error:
+        print("refused:", error)
+"""
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_written_file(tmp_path):
+    pytest.importorskip("resource", reason="file size limits need a Unix system")
+    library = str(Path(LumbarBiplanarLib.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": library}
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.count("refused:") == 4 and result.stdout.count("cannot be written") == 4
+    assert list(tmp_path.iterdir()) == []

@@ -98,6 +98,9 @@ def write_with_itk(image, path: str | Path) -> None:
     with atomic_path(path) as temporary:
         try:
             SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+            # ITK writes NIfTI to a full disk without a word.
+            if SimpleITK.Hash(SimpleITK.ReadImage(str(temporary))) != SimpleITK.Hash(image):
+                raise RuntimeError("what was written does not read back; is the disk full?")
         except RuntimeError as error:
             raise OSError(None, str(error).strip().splitlines()[-1], str(temporary)) from error
 
