@@ -129,7 +129,7 @@ def linearized(terms: Sequence[Term], layout: Layout, unknowns: Unknowns) -> Nor
 
 
 def damped_step(equations: NormalEquations, damping: float) -> np.ndarray:
-    """Return the step that minimizes the quadratic model with Marquardt's scaled damping.
+    """Return the step (unknowns,) that minimizes the quadratic model with Marquardt's scaled damping.
 
     Raises:
         RegistrationError: if the equations hold numbers that are not finite.

@@ -138,7 +138,10 @@ def region_weight_map(
 def resampled_evidence(
     film: FilmEvidence, center_ras_mm: np.ndarray, pixel_mm: float
 ) -> tuple[np.ndarray, np.ndarray | None, View]:
-    """Return (image, reliability or None, view) of a film's lumbar-only image at ``pixel_mm`` in the object plane."""
+    """Return (image, reliability or None, view) of a film's lumbar-only image at ``pixel_mm`` in the object plane.
+
+    Image and reliability have the shape (height, width) of the view; the centre has the shape (3,).
+    """
     factors = pixel_factors(film.image_view, center_ras_mm, pixel_mm)
     image, view = area_averaged(film.lumbar_mm, film.image_view, factors)
     if film.reliability is None:

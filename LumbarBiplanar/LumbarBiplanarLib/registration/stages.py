@@ -97,7 +97,7 @@ class Stages:
         center = tuple(everything[i] for i in chosen) if evidence is not None else None
         start = Unknowns(tuple(everything[i] for i in chosen))
         terms = [self._landmark_term(evidence), *self._priors(center)]
-        layout = Layout(len(chosen), self._modes(self.options.coarse_modes, self.model.pca_count))
+        layout = Layout(len(chosen), self._modes(self.options.landmark_modes, self.model.pca_count))
         schedule = Schedule(self.options.landmark_iterations, self.options.tolerance)
         for iteration in levenberg_marquardt(terms, layout, start, schedule):
             moved = list(everything)
@@ -107,7 +107,11 @@ class Stages:
             yield self.state("landmarks", iteration.number)
 
     def images(self, stage: str) -> Iterator[RegistrationState]:
-        """Solve all terms at one resolution, "coarse" or "fine"."""
+        """Solve all terms at one resolution, "coarse" or "fine".
+
+        Raises:
+            RegistrationError: if the vertebrae cannot be projected.
+        """
         options, coarse = self.options, stage == "coarse"
         pixel, margin, count = (
             (options.coarse_pixel_mm, options.coarse_margin_mm, options.coarse_iterations)
@@ -123,11 +127,7 @@ class Stages:
             raise RegistrationError(
                 f"The vertebrae cannot be projected: {error} Check that the geometry belongs to these films."
             ) from error
-        modes = (
-            self._modes(options.coarse_modes, self.model.pca_count)
-            if coarse
-            else self._modes(options.fine_modes, len(self.model.modes_mm))
-        )
+        modes = self._modes(options.coarse_modes if coarse else options.fine_modes, len(self.model.modes_mm))
         layout = Layout(len(start.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
         for iteration in self._guarded(terms, layout, unknowns, Schedule(count, options.tolerance), stage):

@@ -79,7 +79,11 @@ def to_polydata(surface: Surface):
 
 
 def from_polydata(polydata) -> Surface:
-    """Return the triangles of a vtkPolyData; other polygons are split."""
+    """Return the triangles of a vtkPolyData; other polygons are split.
+
+    Raises:
+        ShapeModelError: if it has none.
+    """
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
@@ -240,7 +244,7 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
 
 
 def write_surface(path: str | Path, surface: Surface, *, point_data: dict[str, np.ndarray] | None = None) -> None:
-    """Write ``surface`` as .vtp (with ``point_data`` arrays) or .stl, RAS mm, the frame stated in the file.
+    """Write ``surface`` as .vtp (with ``point_data`` arrays, (V, ...)) or .stl, RAS mm, the frame stated in the file.
 
     Raises:
         ShapeModelError: for another file type.
