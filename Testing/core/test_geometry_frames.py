@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from LumbarBiplanarLib.errors import GeometryError
 from LumbarBiplanarLib.geometry import (
     ras_from_lps,
@@ -13,7 +15,6 @@ from LumbarBiplanarLib.geometry import (
     vector_from_rotation,
 )
 from LumbarBiplanarLib.geometry.frames import rigid
-from scipy.spatial.transform import Rotation
 
 
 @pytest.mark.parametrize("angle", (0.0, 1e-12, 1e-7, 1e-3, 1.0, 3.0, np.pi - 1e-7, np.pi))

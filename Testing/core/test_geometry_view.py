@@ -9,6 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from LumbarBiplanarLib.errors import GeometryError
 from LumbarBiplanarLib.geometry import View, rotation_from_vector
 from LumbarBiplanarLib.geometry.frames import rigid

@@ -11,6 +11,7 @@ near the mesh, w relative to the mean depth of the mesh. Small numbers keep floa
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -172,7 +173,7 @@ def _parts(counts: torch.Tensor, limit: int) -> list[slice]:
         end = max(int(torch.searchsorted(total, done + limit, right=True)), edges[-1] + 1)
         edges.append(end)
         done = int(total[end - 1])
-    return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
 def _expand(counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

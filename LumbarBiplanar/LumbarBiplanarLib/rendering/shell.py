@@ -60,7 +60,8 @@ def inner_tangents(
 ) -> torch.Tensor:
     """Return the motion of the inner surface's vertices (P, 3, K) for motions ``tangents`` (P, 3, K) of the outer's.
 
-    Points (P, 3) are in mm. With N the sum of the triangles' area vectors and n = N / |N|: dn = (dN - n (n . dN)) / |N|.
+    Points (P, 3) are in mm. With N the sum of the triangles' area vectors and n = N / |N|,
+    dn = (dN - n (n . dN)) / |N|.
     """
     area = _area_vectors(points, triangles)
     length = torch.linalg.vector_norm(area, dim=-1).clamp_min(1e-12)[:, None, None]
