@@ -39,7 +39,7 @@ def render_path_length(
     Args:
         points: (N, V, 3) vertices in RAS, mm; or a sequence of N tensors (V_i, 3). float32 or float64, any device.
             Gradients flow to them; a fixed pixel's value is differentiated exactly.
-        faces: (F, 3) triangles that all meshes share, or a sequence of N arrays; closed, counter-clockwise seen outside.
+        faces: (F, 3) triangles that all meshes share, or a sequence of N arrays; closed, counter-clockwise outside.
         views: the views, of any sizes and models.
         subsamples: column samples per pixel.
         shell: if given, images are bone-equivalent mm of the shell's wall, see ``Shell``.
