@@ -108,7 +108,8 @@ def read_left_out(folder: str | Path, subjects: Sequence[str] | None = None) -> 
             for level in LUMBAR_LEVELS
             if (truth / f"{level.name}.vtp").is_file()
         }
-        yield LeftOutPerson(subject, model, surfaces, _true_landmarks(found[subject].parent / "landmarks.json", model, surfaces))
+        landmarks = _true_landmarks(found[subject].parent / "landmarks.json", model, surfaces)
+        yield LeftOutPerson(subject, model, surfaces, landmarks)
 
 
 def _true_landmarks(path: Path, model: ShapeModel, surfaces: Mapping[Level, Surface]) -> dict[Level, np.ndarray]:

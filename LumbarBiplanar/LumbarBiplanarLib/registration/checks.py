@@ -13,6 +13,8 @@ from .poses import VertebraState
 
 _OUTVOTED_SD = 4.0
 _IGNORED_MM = 3.0
+# Median length of a vector of two standard normal numbers.
+_MEDIAN_OF_NORMAL_PAIR = 1.1774
 _GAIN_RANGE = (0.7, 1.4)
 _CLOSE_MM = 20.0
 _UNUSUAL_SCALE_SD = 3.0
@@ -28,11 +30,14 @@ def landmark_warnings(
     warnings = []
     for film in evidence:
         outvoted, missed = [], []
-        for (level, name), (distance, deviations) in residuals.get(film.view.name, {}).items():
+        entries = residuals.get(film.view.name, {})
+        # A film whose landmarks are all worse than their sigma says is no reason to name every one of them.
+        spread = np.median([value for _, value in entries.values()]) / _MEDIAN_OF_NORMAL_PAIR if entries else 1.0
+        for (level, name), (distance, deviations) in entries.items():
             if film.landmarks[level, name].corrected:
                 if distance > _IGNORED_MM:
                     missed.append(f"{level.name} {name} ({distance:.1f} mm)")
-            elif deviations > _OUTVOTED_SD:
+            elif deviations > _OUTVOTED_SD * max(1.0, spread):
                 outvoted.append(f"{level.name} {name} ({distance:.1f} mm)")
         if outvoted:
             warnings.append(

@@ -222,7 +222,7 @@ def fitted_nuisance(term: ImageTerm, vertebrae: Sequence[VertebraState]) -> tupl
             # 1.4826 turns a median absolute deviation into the standard deviation of a normal distribution.
             mad = 1.4826 * float(residual.abs().median())
             sigma = max(mad, term.options.image_sigma_floor_mm)
-            level = replace(level, sigma=sigma, turn=3.0 * sigma)
+            level = replace(level, sigma=sigma, turn=term.options.image_turn * sigma)
             nuisance = _nuisance_step(term, level, design, residual, nuisance)
         levels.append(level)
         solved.append(nuisance)

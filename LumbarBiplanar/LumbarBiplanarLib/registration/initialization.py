@@ -17,6 +17,7 @@ _FEWEST = 3
 _ROBUST_MM = 4.0
 _DISC_MM = 9.0
 _LARGE_MISFIT_MM = 9.0
+_IMPOSSIBLE_MISFIT_MM = 18.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +147,7 @@ def initial_poses(
     fits = {level: _fitted(basis, level, item, model.log_scale_sd) for level, item in seen.items() if item is not None}
     fits = {level: fit for level, fit in fits.items() if fit is not None}
     if fits:
-        _check_consistency(model, basis, evidence, fits, seen)
+        warnings += _check_consistency(model, basis, evidence, fits, seen)
     for level, (matrix, _) in fits.items():
         placed[level] = VertebraState.from_matrix(level, matrix, zero)
     if not placed:
@@ -211,12 +212,12 @@ def _stack_offset_mm(basis: PointBasis, near: Level, level: Level) -> np.ndarray
     return offset
 
 
-def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, seen) -> None:
-    """Raise RegistrationError if the landmarks contradict the geometry; say so if swapping the films cures it."""
+def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, seen) -> list[str]:
+    """Return a warning, or raise RegistrationError, if the landmarks contradict the geometry; try swapped films too."""
     misfit = float(np.median([rms for _, rms in fits.values()]))
     gap = float(np.median(np.concatenate([seen[level].gap_mm for level in fits])))
     if max(misfit, gap) < _LARGE_MISFIT_MM:
-        return
+        return []
     ap, lateral = evidence
     exchanged = (
         FilmEvidence(ap.view, lateral.landmarks),
@@ -229,10 +230,13 @@ def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, see
             f"The films are probably swapped: {found}, but only by {other:.0f} mm with AP and lateral exchanged. "
             "Give the AP film as AP and the lateral film as lateral."
         )
-    raise RegistrationError(
+    text = (
         f"The landmarks do not fit the geometry: {found}. Check the geometry file, the left-right orientation of the "
         "films, and that both films name the same levels."
     )
+    if max(misfit, gap) > _IMPOSSIBLE_MISFIT_MM:
+        raise RegistrationError(text)
+    return [text]
 
 
 def _misfit_mm(model: ShapeModel, basis: PointBasis, evidence, levels: list[Level]) -> float:

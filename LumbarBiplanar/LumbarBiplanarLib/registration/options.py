@@ -21,6 +21,7 @@ class Options:
         corrected_sigma_mm: standard deviation of a landmark that a person has set (object plane).
         image_weight: weight of the image term.
         image_correlation_mm2: area of object plane that counts as one independent measurement.
+        image_turn: residual, in standard deviations, beyond which the image loss grows linearly.
         image_sigma_floor_mm: smallest standard deviation of an image residual, in mm of bone.
         prior_weight: weight of the squared Mahalanobis length of the mode coefficients and of the log-scales.
         neighbor_correlation: correlation of the mode coefficients of neighboring levels of one person.
@@ -33,8 +34,8 @@ class Options:
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
         tolerance: a stage ends once an iteration lowers its cost by less than this fraction.
-        coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes (landmark and coarse
-            stage) or all modes (fine stage).
+        landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
+            landmark stage and all modes in the image stages.
         column_subsamples: subsamples per detector column of the renderer.
         shell: cortical shell for the renderer (rendering.Shell), or None for homogeneous vertebrae.
     """
@@ -45,7 +46,8 @@ class Options:
     landmark_cauchy: float = 2.5
     corrected_sigma_mm: float = 0.5
     image_weight: float = 1.0
-    image_correlation_mm2: float = 4.0
+    image_correlation_mm2: float = 1.0
+    image_turn: float = 3.0
     image_sigma_floor_mm: float = 0.5
     prior_weight: float = 1.0
     neighbor_correlation: float = 0.3
@@ -61,7 +63,8 @@ class Options:
     landmark_iterations: int = 15
     coarse_iterations: int = 8
     fine_iterations: int = 6
-    tolerance: float = 1e-3
+    tolerance: float = 5e-3
+    landmark_modes: int | None = None
     coarse_modes: int | None = None
     fine_modes: int | None = None
     column_subsamples: int = 2
@@ -70,8 +73,8 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse values with which the objective has no meaning; raises RegistrationError naming the option."""
         positive = {
-            "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "image_sigma_floor_mm", "prior_weight",
-            "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
+            "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "image_turn", "image_sigma_floor_mm",
+            "prior_weight", "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
         }  # fmt: skip
         for item in fields(self):
             value = getattr(self, item.name)
