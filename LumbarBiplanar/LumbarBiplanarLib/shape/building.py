@@ -120,8 +120,9 @@ def _mirrored(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 
 def _level_mean(own: Sequence[Registered], template: Template, annotation: Annotation, options: BuildOptions):
-    """Generalised Procrustes analysis (Gower 1975) of one level with mirror images; scale is put back as the
-    geometric mean, so that sizes are deviations from 1.
+    """Generalised Procrustes analysis (Gower 1975) of one level with mirror images.
+
+    Scale is put back as the geometric mean, so that sizes are deviations from 1.
     """
     weight = np.array([options.population_mean_weight if r.specimen.subject == POPULATION_MEAN else 1.0 for r in own])
     weight /= weight.sum()
@@ -181,8 +182,9 @@ def _principal_modes(residuals: np.ndarray, explained: float) -> np.ndarray:
 
 
 def _kernel_modes(kernel: ResidualKernel, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Leading eigenfunctions (m, V, 3) of a Gaussian kernel on a surface (Nystroem with vertex areas; Lüthi et al.
-    2018), one set per direction, without the similarities that the pose already describes.
+    """Leading eigenfunctions (m, V, 3) of a Gaussian kernel on a surface, one set per direction.
+
+    Nystroem with vertex areas (Lüthi et al. 2018), without the similarities that the pose already describes.
     """
     from scipy.sparse.linalg import eigsh
 

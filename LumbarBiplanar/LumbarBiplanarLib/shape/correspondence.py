@@ -48,7 +48,7 @@ STAGES = (
 
 
 def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
-    """Return the indices (count,) of points spread evenly over ``points`` (N, 3), from the first one on."""
+    """Return the indices (count,) of points spread evenly over ``points`` (N, 3), any unit, from the first one on."""
     chosen = np.zeros(min(count, len(points)), dtype=int)
     distance = np.full(len(points), np.inf)
     for k in range(1, len(chosen)):
@@ -64,7 +64,7 @@ def _sampled(surface: Surface, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def thinned(points: np.ndarray, count: int) -> np.ndarray:
-    """Return about ``count`` indices that thin ``points`` (N, 3) to an even density (one point per grid cell)."""
+    """Return about ``count`` indices that thin ``points`` (N, 3), mm, to an even density (one point per grid cell)."""
     if len(points) <= count:
         return np.arange(len(points))
     low, high = 0.1, np.ptp(points, axis=0).max()
@@ -173,8 +173,9 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _goals(current, faces, area, tree, fixed, fixed_normals, stage, reverse):
-    """Where each vertex should go and how much that counts: point-to-plane towards the closest target point,
-    averaged with the target points for which the vertex is the closest.
+    """Where each vertex should go and how much that counts.
+
+    Point-to-plane towards the closest target point, averaged with the target points whose closest vertex it is.
     """
     normals = vertex_normals(current, faces)
     distance, index = tree.query(current)

@@ -66,7 +66,7 @@ def fit_to_surface(
 
 
 def correspond(model: ShapeModel, level: Level, surface: Surface) -> np.ndarray:
-    """Return the model's vertices (V, 3) on a known surface (RAS mm): the fit, then the finer stages of free deformation.
+    """Return the model's vertices (V, 3) on a known surface, RAS mm: the fit, then finer stages of free deformation.
 
     ``model.landmarks`` of the result are the true landmarks of that vertebra.
     """

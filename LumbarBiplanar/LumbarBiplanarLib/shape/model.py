@@ -92,6 +92,9 @@ class ShapeModel:
 
         Returns:
             (V, 3) vertices in mm, vertebra frame.
+
+        Raises:
+            ShapeModelError: for more coefficients than modes.
         """
         coefficients = np.asarray(coefficients, dtype=np.float64)
         if coefficients.ndim != 1 or len(coefficients) > self.mode_count:
@@ -109,8 +112,9 @@ class ShapeModel:
         return points[..., self.landmark_vertices[LANDMARK_NAMES.index(name)], :].mean(axis=-2)
 
     def project(self, level: Level, points_mm: np.ndarray) -> np.ndarray:
-        """Return the coefficients (M,) whose instance is closest to ``points_mm`` (V, 3), vertebra frame, with a
-        prior that, against 0.1 mm of noise, keeps overlapping modes apart.
+        """Return the coefficients (M,) whose instance is closest to ``points_mm`` (V, 3), vertebra frame.
+
+        The prior, against 0.1 mm of noise, keeps overlapping modes apart.
         """
         return self.posterior(level, np.arange(self.vertex_count), points_mm, 0.1).mean
 
