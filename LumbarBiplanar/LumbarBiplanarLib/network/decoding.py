@@ -1,0 +1,88 @@
+"""From heatmaps to landmarks: position, confidence and spread of each, at the resolution of the network's image.
+
+The heatmap of a landmark and one further logit fixed at zero ("not on this film") are one distribution. Its largest
+local concentration of probability gives the position (the mean within a window, so finer than a pixel), its mass the
+confidence, and its second moment, less that of the Gaussian the network was trained to draw, the standard deviation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Heatmap pixels; a heatmap has half the resolution of the image.
+TARGET_SIGMA = 1.3
+WINDOW_RADIUS = 5
+_LEAST_VARIANCE = 0.04
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Where each landmark may be, the likeliest place first.
+
+    Attributes:
+        positions: (K, 5, 20, 2) x, y in pixels of the network's image.
+        masses: (K, 5, 20) probability within the window around each place; they add up to at most 1.
+        sigmas: (K, 5, 20) standard deviation per axis in pixels of the network's image.
+    """
+
+    positions: np.ndarray
+    masses: np.ndarray
+    sigmas: np.ndarray
+
+
+def landmark_probabilities(heatmaps: Tensor) -> Tensor:
+    """Return (..., h, w) probabilities of logits (..., h, w); what is missing to 1 means "not on this film"."""
+    flat = heatmaps.flatten(-2)
+    largest = flat.amax(dim=-1, keepdim=True).clamp(min=0)
+    exponent = torch.exp(flat - largest)
+    return (exponent / (exponent.sum(dim=-1, keepdim=True) + torch.exp(-largest))).unflatten(-1, heatmaps.shape[-2:])
+
+
+def find_peaks(heatmaps: Tensor, count: int = 2) -> Peaks:
+    """Find the likeliest places of every landmark.
+
+    Args:
+        heatmaps: (100, h, w) logits of one film.
+        count: K, how many places per landmark; the windows around them do not share probability.
+    """
+    left = landmark_probabilities(heatmaps)
+    found = []
+    for _ in range(count):
+        position, mass, sigma, window = _strongest(left)
+        found.append((position, mass, sigma))
+        left = left.masked_fill(window, 0.0)
+    shape = (count, 5, 20)
+    stacked = (torch.stack(part).cpu().numpy() for part in zip(*found, strict=True))
+    positions, masses, sigmas = (part.astype(np.float64) for part in stacked)
+    image_positions = (positions + 0.5) * 2.0 - 0.5
+    return Peaks(image_positions.reshape(*shape, 2), masses.reshape(shape), 2.0 * sigmas.reshape(shape))
+
+
+def _strongest(probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return mean (n, 2), mass (n,), standard deviation (n,) and pixels (n, h, w) of each map's strongest window."""
+    height, width = probabilities.shape[1:]
+    # A window around the pixel whose 3 x 3 neighbourhood holds most: a single noisy pixel does not win.
+    pooled = functional.avg_pool2d(probabilities[None], 3, stride=1, padding=1)[0]
+    best = pooled.flatten(1).argmax(dim=1)
+    rows = torch.arange(height, device=probabilities.device, dtype=probabilities.dtype)
+    columns = torch.arange(width, device=probabilities.device, dtype=probabilities.dtype)
+    y, x = (best // width).to(rows.dtype), (best % width).to(rows.dtype)
+    for _ in range(2):  # centre the window on the mean found in the first pass
+        near_y = (rows - y.round()[:, None]).abs() <= WINDOW_RADIUS
+        near_x = (columns - x.round()[:, None]).abs() <= WINDOW_RADIUS
+        window = near_y[:, :, None] & near_x[:, None, :]
+        inside = probabilities * window
+        mass = inside.sum(dim=(1, 2))
+        along, across = inside.sum(dim=2), inside.sum(dim=1)
+        safe = mass.clamp(min=1e-12)
+        empty = mass < 1e-12
+        y = torch.where(empty, y, (along * rows).sum(dim=1) / safe)
+        x = torch.where(empty, x, (across * columns).sum(dim=1) / safe)
+    spread = (along * (rows - y[:, None]) ** 2).sum(dim=1) + (across * (columns - x[:, None]) ** 2).sum(dim=1)
+    variance = (0.5 * spread / safe - TARGET_SIGMA**2).clamp(min=_LEAST_VARIANCE)
+    return torch.stack([x, y], dim=1), mass, variance.sqrt(), window

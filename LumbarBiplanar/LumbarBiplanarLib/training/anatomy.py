@@ -1,0 +1,163 @@
+"""What stands around a lumbar spine on a film: sacrum, pelvis and ribs, and a body of soft tissue.
+
+Sacrum and pelvis are those of the Visible Human Male, closed and thinned; ribs are tubes; the soft tissue is the
+whole-body CT of the sample study with its spine taken out: every vertebra from T11 to L5 is filled with soft-tissue
+noise, so that nothing of that person's lumbar spine reaches the training.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ShapeModelError
+from ..geometry.frames import transform_points
+from ..imaging import attenuation_per_mm, read_volume
+from ..shape.surfaces import Surface, decimated, from_polydata, oriented_outward, to_polydata, vertex_normals
+
+_RAS_FROM_ISO = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # x forward, y left, z up as RAS
+_SPINE_LABELS = range(27, 34)  # TotalSegmentator's L5 to T11
+_L5_LABEL = 27
+_TISSUE_HU, _TISSUE_SD_HU, _TISSUE_BLUR_VOXELS = 45.0, 60.0, 1.2
+
+
+@dataclass(frozen=True, eq=False)
+class SoftTissue:
+    """A body without its lumbar spine.
+
+    Attributes:
+        attenuation_per_mm: (I, J, K) float32.
+        ijk_from_ras: (4, 4).
+        l5_center_ras_mm: (3,) where its L5 was, to put another spine there.
+    """
+
+    attenuation_per_mm: np.ndarray
+    ijk_from_ras: np.ndarray
+    l5_center_ras_mm: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What is put around a spine; None where a part is not at hand.
+
+    Attributes:
+        sacrum, pelvis: closed surfaces in the sacrum's frame: origin at the centre of its endplate, z its normal, mm.
+        tissue: a body.
+    """
+
+    sacrum: Surface | None = None
+    pelvis: Surface | None = None
+    tissue: SoftTissue | None = None
+
+
+def read_context(data: str | Path) -> Context:
+    """Read sacrum, pelvis and soft tissue from the folder of open data.
+
+    Args:
+        data: folder with ``visible-human-male`` and ``whole-body-ct``.
+
+    Raises:
+        ShapeModelError: if a mesh is missing.
+        VolumeError: if a volume cannot be read.
+    """
+    data = Path(data)
+    sacrum = _closed(read_iso_mesh(data / "visible-human-male/S1_Schrumpfverpacken.obj.gz"), 3000)
+    pelvis = _closed(read_iso_mesh(data / "visible-human-male/Pelvis.obj.gz"), 5000)
+    sacrum_from_ras = np.linalg.inv(endplate_frame(sacrum))
+    surfaces = [Surface(transform_points(sacrum_from_ras, part.points_ras_mm), part.faces) for part in (sacrum, pelvis)]
+    return Context(*surfaces, read_soft_tissue(data))
+
+
+def read_soft_tissue(data: str | Path) -> SoftTissue:
+    """Return the whole-body CT with its vertebrae from T11 to L5 filled with soft-tissue noise.
+
+    Raises:
+        VolumeError: if the CT or its mask cannot be read.
+    """
+    from scipy import ndimage
+
+    folder = Path(data) / "whole-body-ct"
+    ct = read_volume(folder / "example_ct.nii.gz")
+    mask = read_volume(folder / "example_ct_totalseg_vertebrae.nii.gz")
+    hu, labels = ct.data.astype(np.float32), np.asarray(mask.data)
+    spine = ndimage.binary_dilation(np.isin(labels, list(_SPINE_LABELS)), iterations=1)
+    noise = np.random.default_rng(0).normal(0.0, _TISSUE_SD_HU, hu.shape)
+    hu[spine] = ndimage.gaussian_filter(noise, _TISSUE_BLUR_VOXELS)[spine] + _TISSUE_HU
+    center = transform_points(mask.ras_from_ijk, np.argwhere(labels == _L5_LABEL).mean(axis=0)[None])[0]
+    return SoftTissue(attenuation_per_mm(hu), ct.ijk_from_ras, center)
+
+
+def read_iso_mesh(path: Path) -> Surface:
+    """Read a gzipped OBJ mesh in m, x forward, y left, z up, as a surface in RAS mm; raises ShapeModelError."""
+    import vtk
+
+    if not path.is_file():
+        raise ShapeModelError(f"{path}: no such file; the folder of open data is incomplete.")
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "mesh.obj"
+        plain.write_bytes(gzip.decompress(path.read_bytes()))
+        reader = vtk.vtkOBJReader()
+        reader.SetFileName(str(plain))
+        reader.Update()
+    clean = vtk.vtkCleanPolyData()
+    clean.SetInputData(reader.GetOutput())
+    clean.Update()
+    surface = from_polydata(clean.GetOutput())
+    return Surface(1000.0 * surface.points_ras_mm @ _RAS_FROM_ISO.T, surface.faces)
+
+
+def endplate_frame(sacrum: Surface) -> np.ndarray:
+    """Return ras_from_sacrum (4, 4): origin amid the sacral endplate, z its normal, x as near to RAS x as it can be.
+
+    The endplate is what faces up and forward within 18 mm of the midline and 22 mm of the highest such point.
+    """
+    points, normals = sacrum.points_ras_mm, vertex_normals(sacrum.points_ras_mm, sacrum.faces)
+    near = (np.abs(points[:, 0] - points[:, 0].mean()) < 18.0) & (normals[:, 2] > 0.5) & (normals[:, 1] > 0.1)
+    candidates = points[near]
+    top = candidates[:, 2] > candidates[:, 2].max() - 22.0
+    z = normals[near][top].mean(axis=0)
+    z /= np.linalg.norm(z)
+    x = np.array([1.0, 0.0, 0.0]) - z[0] * z
+    x /= np.linalg.norm(x)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([x, np.cross(z, x), z], axis=1)
+    matrix[:3, 3] = candidates[top].mean(axis=0)
+    return matrix
+
+
+def tube(path_mm: np.ndarray, radius_mm: float, sides: int = 10) -> Surface:
+    """Return a closed tube, 1.6 times as high as it is thick, along a path (n, 3) that nowhere runs straight up."""
+    path = np.asarray(path_mm, dtype=np.float64)
+    along = np.gradient(path, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    across = np.cross(along, (0.0, 0.0, 1.0))
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    upward = np.cross(along, across)
+    angle = np.linspace(0.0, 2.0 * np.pi, sides, endpoint=False)[None, :, None]
+    ring = path[:, None] + radius_mm * (np.cos(angle) * across[:, None] + 1.6 * np.sin(angle) * upward[:, None])
+    n = len(path)
+    start, end = n * sides, n * sides + 1
+    faces = []
+    for j in range(sides):
+        k = (j + 1) % sides
+        for i in range(n - 1):
+            p, q = i * sides + j, i * sides + k
+            faces += [[p, q, p + sides], [q, q + sides, p + sides]]
+        faces += [[start, k, j], [end, (n - 1) * sides + j, (n - 1) * sides + k]]
+    points = np.concatenate([ring.reshape(-1, 3), path[:1], path[-1:]])
+    return oriented_outward(Surface(points, np.array(faces)))
+
+
+def _closed(surface: Surface, faces: int) -> Surface:
+    """Return the surface with its holes filled and about so many faces."""
+    import vtk
+
+    filler = vtk.vtkFillHolesFilter()
+    filler.SetInputData(to_polydata(surface))
+    filler.SetHoleSize(1e6)
+    filler.Update()
+    return oriented_outward(decimated(from_polydata(filler.GetOutput()), faces))

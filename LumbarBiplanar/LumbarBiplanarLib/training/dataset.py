@@ -1,0 +1,43 @@
+"""An endless stream of training films from a pool of ingredients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ..errors import StudyError
+from ..network.model import VIEW_NAMES
+from ..network.preprocess import network_channels
+from .films import cropped, form_film
+from .ingredients import load_ingredients
+from .options import CROP_PX
+
+
+class FilmStream(IterableDataset):
+    """Films of random spines of a pool, each different.
+
+    Yields (channels (3, h, w), view (), level_mm (5, h, w), landmarks_px (5, 20, 2), visible (5, 20)).
+    """
+
+    def __init__(self, pool: str | Path, seed: int) -> None:
+        """Stream the films of ``pool``; ``seed`` and the number of the worker determine them."""
+        self.files = sorted(Path(pool).glob("[0-9]*.npz"))
+        self.seed = seed
+        if not self.files:
+            raise StudyError(f"{pool}: no ingredients of training films here; build the pool first.")
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        worker = get_worker_info()
+        if worker is not None:
+            torch.set_num_threads(1)
+        rng = np.random.default_rng([self.seed, worker.id if worker is not None else 0])
+        while True:
+            path, view = self.files[rng.integers(len(self.files))], int(rng.integers(2))
+            film = cropped(form_film(load_ingredients(path, VIEW_NAMES[view]), rng), rng, CROP_PX)
+            channels = network_channels(film.image[None, None])[0]
+            yield channels, torch.tensor(view), film.level_mm, film.landmarks_px, film.visible

@@ -1,0 +1,204 @@
+"""From ingredients to a training film: placed, given density, soft tissue, noise, a film's processing and collimation.
+
+Every number is drawn anew for every film, wider than films really differ, so that the network learns the spine and
+not the process (domain randomisation). Lengths in pixels are those of the training's pitch of 1.5 mm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..network.preprocess import gaussian_blur
+from .ingredients import Ingredients
+from .textures import add_metal, random_body, smooth_noise
+
+_SCALE_SD, _TURN_SD_DEG, _SHIFT_SD_PX = 0.13, 3.0, (14.0, 22.0)
+_BONE_PER_MM, _BONE_LOG_SD = 0.0055, 0.45
+_KEEP_TISSUE_SHARE = 0.85
+_BLURS_PX = (0.0, 0.0, 0.5, 0.8, 1.2, 1.7)
+_PHOTONS = (1e3, 3e5)
+_MASK_VALUES = (0.0, 0.0, 1.0, 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFilm:
+    """A film and what is true about it.
+
+    Attributes:
+        image: (h, w) float32, bone bright, about 0 to 1.2.
+        level_mm: (5, h, w) float32 path length through L1 to L5 where the film shows them.
+        landmarks_px: (5, 20, 2) float32.
+        visible: (5, 20) bool: on the exposed part of the film.
+    """
+
+    image: Tensor
+    level_mm: Tensor
+    landmarks_px: Tensor
+    visible: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Layers:
+    """Ingredients on the canvas of the film, (1, c, h, w)."""
+
+    levels: Tensor
+    other: Tensor
+    tissue: Tensor | None
+    valid: Tensor
+    landmarks: Tensor
+
+
+def form_film(ingredients: Ingredients, rng: np.random.Generator, *, placed: bool = True) -> TrainingFilm:
+    """Make one film of ingredients.
+
+    Args:
+        ingredients: of the film.
+        rng: source of everything random.
+        placed: whether the film is also scaled, turned and shifted at random.
+    """
+    layers = _placed(ingredients, rng) if placed else _as_drawn(ingredients)
+    bones = _bone_attenuation(layers, rng)
+    attenuation, valid = _with_tissue(layers, bones, rng)
+    film = _processed(_exposed(add_metal(rng, attenuation), rng), rng)
+    open_field = _collimation(rng, *film.shape[2:]) * valid
+    film = film * open_field + (1 - open_field) * float(rng.choice(_MASK_VALUES))
+    visible = _on_film(layers.landmarks, open_field[0, 0] > 0)
+    return TrainingFilm(film[0, 0], (layers.levels * open_field)[0], layers.landmarks, visible)
+
+
+def cropped(film: TrainingFilm, rng: np.random.Generator, size_px: tuple[int, int]) -> TrainingFilm:
+    """Return a random window of (width, height) pixels of a film; landmarks outside it are no longer visible."""
+    height, width = film.image.shape
+    y0 = int(rng.integers(0, height - size_px[1] + 1))
+    x0 = int(rng.integers(0, width - size_px[0] + 1))
+    rows, columns = slice(y0, y0 + size_px[1]), slice(x0, x0 + size_px[0])
+    landmarks = film.landmarks_px - torch.tensor([x0, y0], dtype=torch.float32)
+    inside = ((landmarks >= 0) & (landmarks <= torch.tensor(size_px) - 1)).all(dim=-1)
+    return TrainingFilm(
+        film.image[rows, columns].contiguous(),
+        film.level_mm[:, rows, columns].contiguous(),
+        landmarks,
+        film.visible & inside,
+    )
+
+
+def _stack(ingredients: Ingredients) -> tuple[Tensor, Tensor | None]:
+    levels = torch.from_numpy(ingredients.level_mm)[None]
+    other = torch.from_numpy(ingredients.other_mm)[None, None]
+    tissue = None if ingredients.tissue is None else torch.from_numpy(ingredients.tissue)[None, None]
+    valid = torch.ones_like(other)
+    if tissue is not None:
+        # Rows above and below which the CT ends are outside the film.
+        covered = (tissue[0, 0] > 0.3).float().mean(dim=1)
+        rows = torch.nonzero(covered > 0.45 * covered.max())[:, 0]
+        valid[:, :, : rows[0] + 2] = 0
+        valid[:, :, rows[-1] - 1 :] = 0
+    return torch.cat([levels, other, valid], dim=1), tissue
+
+
+def _as_drawn(ingredients: Ingredients) -> _Layers:
+    stack, tissue = _stack(ingredients)
+    landmarks = torch.from_numpy(np.array(ingredients.landmarks_px, dtype=np.float32))
+    return _Layers(stack[:, :5], stack[:, 5:6], tissue, stack[:, 6:7], landmarks)
+
+
+def _placed(ingredients: Ingredients, rng: np.random.Generator) -> _Layers:
+    """Scale, turn and shift everything."""
+    drawn = _as_drawn(ingredients)
+    height, width = ingredients.other_mm.shape
+    scale, turn = np.exp(rng.normal(0.0, _SCALE_SD)), np.deg2rad(rng.normal(0.0, _TURN_SD_DEG))
+    shift = rng.normal(0.0, _SHIFT_SD_PX)
+    cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
+    old_from_new = np.array([[cos, -sin], [sin, cos]])
+    offset = -old_from_new @ shift
+    # affine_grid's coordinates run from -1 to 1 over width and height.
+    theta = [
+        [cos, -sin * height / width, offset[0] * 2 / width],
+        [sin * width / height, cos, offset[1] * 2 / height],
+    ]
+    grid = functional.affine_grid(torch.tensor(theta, dtype=torch.float32)[None], (1, 1, height, width), False)
+    parts = [drawn.levels, drawn.other, drawn.valid] + ([] if drawn.tissue is None else [drawn.tissue])
+    moved = functional.grid_sample(torch.cat(parts, dim=1), grid, align_corners=False, padding_mode="zeros")
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    new_from_old = torch.tensor(np.linalg.inv(old_from_new), dtype=torch.float32)
+    landmarks = (drawn.landmarks - torch.tensor(middle).float()) @ new_from_old.T + torch.tensor(middle + shift).float()
+    tissue = None if drawn.tissue is None else moved[:, 7:8]
+    return _Layers(moved[:, :5], moved[:, 5:6], tissue, (moved[:, 6:7] > 0.99).float(), landmarks)
+
+
+def _bone_attenuation(layers: _Layers, rng: np.random.Generator) -> Tensor:
+    """Give the bones density: patchy, a little different in every level, denser at the rim (cortical bone)."""
+    height, width = layers.other.shape[2:]
+    lumbar = layers.levels.sum(dim=1, keepdim=True)
+    per_mm = np.exp(rng.normal(np.log(_BONE_PER_MM), _BONE_LOG_SD))
+    bones = lumbar * per_mm * (1 + 0.25 * rng.random() * smooth_noise(rng, height, width, rng.uniform(3, 12)))
+    for k in range(5):
+        bones = bones + layers.levels[:, k : k + 1] * per_mm * rng.normal(0.0, 0.12)
+    bones = bones + layers.other * per_mm * np.exp(rng.normal(0.0, 0.2))
+    everything, rim = lumbar + layers.other, rng.uniform(0.0, 1.2)
+    return bones + rim * per_mm * (everything - gaussian_blur(everything, rng.uniform(1.2, 3.5)))
+
+
+def _with_tissue(layers: _Layers, bones: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Return bones within a body, its own or a random one, and where there is a film."""
+    height, width = bones.shape[2:]
+    if layers.tissue is None or rng.random() >= _KEEP_TISSUE_SHARE:
+        # A random body fills the film; where a CT ended its bones end too, so the film does.
+        valid = torch.ones_like(layers.valid) if layers.tissue is None else layers.valid
+        return random_body(rng, height, width) + bones, valid
+    body = layers.tissue * np.exp(rng.normal(0.0, 0.2))
+    body = body + 0.12 * rng.random() * smooth_noise(rng, height, width, 40)
+    return body + 0.05 * rng.random() * smooth_noise(rng, height, width, 12) + bones, layers.valid
+
+
+def _exposed(attenuation: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return the density of the film: blur, scatter, photon noise, logarithm."""
+    attenuation = gaussian_blur(attenuation, float(rng.choice(_BLURS_PX)))
+    photons = np.exp(rng.uniform(*np.log(_PHOTONS)))
+    arrived = torch.exp(-(attenuation - attenuation.mean()))
+    arrived = (arrived + rng.uniform(0.0, 0.5) * gaussian_blur(arrived, 25.0)).clamp(min=1e-4)
+    noise = torch.tensor(rng.standard_normal(tuple(arrived.shape)), dtype=torch.float32)
+    return -torch.log((arrived + torch.sqrt(arrived / photons) * noise).clamp(min=1e-3))
+
+
+def _processed(density: Tensor, rng: np.random.Generator) -> Tensor:
+    """Do what makers of films do: compress the dynamic range, window, bend the curve, round to 8 bits."""
+    if rng.random() < 0.6:
+        slow = gaussian_blur(functional.avg_pool2d(density, 4), rng.uniform(4, 12))
+        size = density.shape[2:]
+        density = density - rng.uniform(0.0, 0.9) * functional.interpolate(slow, size=size, mode="bilinear")
+    low, high = torch.quantile(density.flatten()[::5], torch.tensor([0.01, 0.99]))
+    film = ((density - low) / (high - low + 1e-6)).clamp(0, 1.2) ** np.exp(rng.normal(0.0, 0.35))
+    if rng.random() < 0.3:
+        film = torch.sigmoid(rng.uniform(3, 8) * (film - rng.uniform(0.35, 0.65)))
+    return (film * 255).round() / 255 if rng.random() < 0.3 else film
+
+
+def _collimation(rng: np.random.Generator, height: int, width: int) -> Tensor:
+    """Return 1 where the film is exposed: (1, 1, height, width); sometimes levels are cut off."""
+    if rng.random() >= 0.7:
+        return torch.ones(1, 1, height, width)
+    left, right = int(max(0, rng.uniform(-40, 38))), int(min(width, width - rng.uniform(-40, 38)))
+    top, bottom = int(max(0, rng.uniform(-60, 45))), int(min(height, height - rng.uniform(-60, 45)))
+    if rng.random() < 0.25:
+        top = int(rng.uniform(0, 130) / 304 * height)
+    elif rng.random() < 0.2:
+        bottom = int(rng.uniform(170, 304) / 304 * height)
+    field = torch.zeros(1, 1, height, width)
+    field[:, :, top:bottom, left:right] = 1
+    return field
+
+
+def _on_film(landmarks_px: Tensor, exposed: Tensor) -> Tensor:
+    """Return (5, 20) bool: whether landmarks (5, 20, 2) fall on the exposed pixels (h, w)."""
+    height, width = exposed.shape
+    pixel = landmarks_px.round().long()
+    inside = (pixel[..., 0] >= 0) & (pixel[..., 0] < width) & (pixel[..., 1] >= 0) & (pixel[..., 1] < height)
+    visible = inside.clone()
+    visible[inside] = exposed[pixel[inside][:, 1], pixel[inside][:, 0]]
+    return visible

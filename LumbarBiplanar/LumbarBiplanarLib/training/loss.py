@@ -1,0 +1,68 @@
+"""What the training minimises."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class _HeatmapLoss(torch.autograd.Function):
+    """Cross entropy of separable targets; by hand, since autograd would keep several images per landmark."""
+
+    @staticmethod
+    def forward(ctx, logits, target_x, target_y, visible):
+        largest = logits.amax((2, 3), keepdim=True).clamp(min=0)
+        exponent = torch.exp(logits - largest)
+        total = exponent.sum((2, 3), keepdim=True) + torch.exp(-largest)
+        log_total = (largest + torch.log(total))[..., 0, 0]
+        expected = torch.einsum("nkhw,nkh,nkw->nk", logits, target_y, target_x)
+        ctx.save_for_backward(exponent, total, target_x, target_y, visible)
+        return torch.where(visible, log_total - expected, log_total).mean()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        exponent, total, target_x, target_y, visible = ctx.saved_tensors
+        share = gradient / visible.numel()
+        probabilities = exponent * (share / total)
+        target = torch.einsum("nkh,nkw->nkhw", target_y * (visible * share)[..., None], target_x)
+        return probabilities - target, None, None, None
+
+
+def heatmap_positions(landmarks_px: Tensor) -> Tensor:
+    """Return positions (..., 2) on the image as positions on its heatmaps, which have half the resolution."""
+    return (landmarks_px + 0.5) / 2 - 0.5
+
+
+def heatmap_loss(logits: Tensor, landmarks_px: Tensor, visible: Tensor, sigma: float) -> Tensor:
+    """Return the mean cross entropy, in nats, of heatmaps against a Gaussian at each landmark.
+
+    The logits of a landmark and one fixed at zero, "not on this film", are one softmax.
+
+    Args:
+        logits: (N, K, h, w).
+        landmarks_px: (N, K, 2) on the image.
+        visible: (N, K) bool.
+        sigma: of the Gaussian, pixels of the heatmap.
+    """
+    height, width = logits.shape[2:]
+    position = heatmap_positions(landmarks_px)
+
+    def profile(size: int, center: Tensor) -> Tensor:
+        values = torch.exp(-0.5 * ((torch.arange(size, device=logits.device) - center[..., None]) / sigma) ** 2)
+        return values / (values.sum(dim=-1, keepdim=True) + 1e-6)
+
+    return _HeatmapLoss.apply(logits, profile(width, position[..., 0]), profile(height, position[..., 1]), visible)
+
+
+def image_loss_mm(level_mm: Tensor, truth_mm: Tensor) -> Tensor:
+    """Return the mean absolute error of the level images (N, 5, H, W) plus half that of their sum, mm."""
+    apart = (level_mm - truth_mm).abs().mean()
+    return apart + 0.5 * (level_mm.sum(dim=1) - truth_mm.sum(dim=1)).abs().mean()
+
+
+def landmark_errors_px(logits: Tensor, landmarks_px: Tensor, visible: Tensor) -> Tensor:
+    """Return the distances (n,), in pixels of the image, of the heatmaps' largest values from the visible landmarks."""
+    width = logits.shape[3]
+    best = logits.flatten(2).argmax(dim=2)
+    found = torch.stack([best % width, best // width], dim=-1).to(landmarks_px.dtype)
+    return 2.0 * (found - heatmap_positions(landmarks_px)).norm(dim=-1)[visible]

@@ -1,0 +1,129 @@
+"""The pool of ingredients that a training draws its films from, in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..anatomy import LANDMARK_NAMES
+from ..errors import StudyError
+from ..files import read_json, write_json
+from ..geometry import FilmPair, standard_pair
+from ..geometry.frames import transform_points
+from ..shape.model import ShapeModel
+from ..shape.surfaces import Surface
+from .anatomy import Context, tube
+from .ingredients import draw_ingredients, save_ingredients
+from .options import CANVAS_PX, PITCH_MM
+from .spine import Spine, random_spine
+
+_SEED_OFFSET = 10_000
+_TISSUE_SHARE = 0.55
+_TISSUE_JITTER_MM = 3.0
+_SLOT_SHARE = 0.25
+_SDD_MM, _BEHIND_MM = (1000.0, 1500.0), (150.0, 330.0)
+_ANGLE_SD_DEG = 12.0
+_CENTER_SD_MM = (12.0, 12.0, 22.0)
+_RIB_MISSING_SHARE = 0.1
+_TIPS = {side: LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")}
+_PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", "right")}
+
+
+def build_pool(folder: str | Path, model: ShapeModel, context: Context, count: int, seed: int) -> Iterator[int]:
+    """Draw the ingredients of ``count`` random spines into a folder; what is there already is kept.
+
+    Args:
+        folder: made if it is missing.
+        model: shape model the spines come from.
+        context: what is put around them.
+        count: how many spines.
+        seed: of the pool; spine k of a seed is always the same.
+
+    Yields:
+        How many are done, after each.
+
+    Raises:
+        StudyError: if the folder holds a pool of another seed or shape model.
+        OutputError: if it cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder / "pool.json", {"seed": seed, "shape_model": model.sha256, "tissue": context.tissue is not None})
+    for k in range(count):
+        path = folder / f"{k:05d}.npz"
+        if not path.exists():
+            rng = np.random.default_rng([_SEED_OFFSET, seed, k])
+            spine, pair, other, with_tissue = random_scene(model, context, rng)
+            coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
+            tissue = context.tissue if with_tissue else None
+            films = [draw_ingredients(view, coarse, other, spine.lumbar_landmarks, tissue) for view in pair.views]
+            save_ingredients(path, films)
+        yield k + 1
+
+
+def _claim(path: Path, identity: dict) -> None:
+    if not path.exists():
+        write_json(path, identity)
+        return
+    found = read_json(path, "description of the pool")
+    if found != identity:
+        raise StudyError(
+            f"{path}: this pool was drawn with {json.dumps(found)}, now {json.dumps(identity)} is asked for; "
+            "give another cache folder or delete this one."
+        )
+
+
+def random_scene(
+    model: ShapeModel, context: Context, rng: np.random.Generator
+) -> tuple[Spine, FilmPair, list[Surface], bool]:
+    """Draw a spine, the views of its two films, the bones around it, and whether the body of the context is around."""
+    spine = random_spine(model, rng)
+    with_tissue = context.tissue is not None and rng.random() < _TISSUE_SHARE
+    if with_tissue:
+        at = spine.points[-1].mean(axis=0)
+        spine = spine.moved(context.tissue.l5_center_ras_mm - at + rng.normal(0.0, _TISSUE_JITTER_MM, 3))
+    pair = random_pair(rng, spine.lumbar_landmarks.mean(axis=(0, 1)))
+    thoracic = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.points[:2]]
+    pelvic = [] if with_tissue else _pelvic(context, spine, rng)  # the body of the context has its own
+    return spine, pair, [*thoracic, *pelvic, *random_ribs(spine.landmarks[:2], rng)], with_tissue
+
+
+def random_pair(rng: np.random.Generator, center_ras_mm: np.ndarray) -> FilmPair:
+    """Return a film pair on the training's canvas about a point, of random distances, model and angle."""
+    sdd_mm = rng.uniform(*_SDD_MM)
+    center = center_ras_mm + rng.normal(0.0, _CENTER_SD_MM)
+    return standard_pair(
+        tuple(center),
+        sdd_mm=sdd_mm,
+        source_isocenter_mm=sdd_mm - rng.uniform(*_BEHIND_MM),
+        angle_deg=90.0 + rng.normal(0.0, _ANGLE_SD_DEG),
+        size_px=(CANVAS_PX, CANVAS_PX),
+        spacing_mm=PITCH_MM,
+        model="slot" if rng.random() < _SLOT_SHARE else "pinhole",
+    )
+
+
+def _pelvic(context: Context, spine: Spine, rng: np.random.Generator) -> list[Surface]:
+    wide, deep = spine.size * rng.uniform(0.92, 1.08, 2)
+    ras_from_sacrum = spine.ras_from_sacrum @ np.diag([wide, deep, spine.size, 1.0])
+    parts = [part for part in (context.sacrum, context.pelvis) if part is not None]
+    return [Surface(transform_points(ras_from_sacrum, part.points_ras_mm), part.faces) for part in parts]
+
+
+def random_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface]:
+    """Return tubes like the ribs of T11 and T12, some missing, for the landmarks (2, 20, 3) of T11 and T12."""
+    ribs = []
+    for row, lengths in ((1, (60.0, 150.0)), (0, (130.0, 220.0))):
+        if rng.random() < _RIB_MISSING_SHARE:
+            continue
+        for side, sign in (("left", -1.0), ("right", 1.0)):
+            start = 0.6 * landmarks[row][_TIPS[side]] + 0.4 * landmarks[row][_PEDICLES[side]]
+            length, slope = rng.uniform(*lengths), rng.uniform(0.35, 0.75)
+            t = np.linspace(0.0, 1.0, 14)[:, None]
+            path = start + t * length * np.array([sign * np.cos(slope), 0.0, -np.sin(slope)])
+            path[:, 1:2] += -18.0 * np.sin(np.pi * np.minimum(1.2 * t, 1.0)) + 70.0 * t**2 * length / 180.0
+            ribs.append(tube(path, rng.uniform(2.5, 4.0)))
+    return ribs
