@@ -1,0 +1,1 @@
+"""The subcommands of ``lumbar-biplanar``, one file each."""

@@ -1,0 +1,210 @@
+"""Comparing a reconstruction's folder with a folder of truth: what ``lumbar-biplanar evaluate`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..anatomy import LUMBAR_LEVELS, Level, Region
+from ..errors import StudyError
+from ..files import read_json
+from ..geometry import FilmPair, transform_points
+from ..shape.surfaces import Surface, read_surface
+from ..study.landmarks_file import read_landmarks, read_positions
+from .metrics import POSTERIOR, Distances, misnamed_levels, rigid_alignment, summarized, two_way_distances
+
+FORMAT = "LumbarBiplanar evaluation"
+VERSION = 1
+ALIGNMENTS = {
+    "absolute": "as reconstructed",
+    "aligned_spine": "after one rigid motion of the whole spine",
+    "aligned_vertebra": "after a rigid motion of each vertebra",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Distances between a reconstruction and the truth.
+
+    Attributes:
+        distances: {alignment: {level: distances}}.
+        misnamed: {level as named: level whose place it takes}.
+        missing: levels of the truth that the reconstruction lacks.
+        landmark_error_mm: {"ap" or "lateral": mean distance of the landmarks used from the true ones, object plane}.
+        landmark_error_3d_mm: mean distance in space of the reconstruction's landmarks from the true ones, or None.
+    """
+
+    distances: Mapping[str, Mapping[Level, Distances]]
+    misnamed: Mapping[Level, Level]
+    missing: tuple[Level, ...]
+    landmark_error_mm: Mapping[str, float]
+    landmark_error_3d_mm: float | None
+
+    def posterior_mean_mm(self, alignment: str = "absolute") -> float | None:
+        """Return the mean distance over all regions but the body, or None without regions."""
+        parts = [item.of_regions(POSTERIOR) for item in self.distances[alignment].values()]
+        parts = [part for part in parts if part is not None]
+        return summarized(parts).mean if parts else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of the evaluation's JSON file."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "units": "mm; distances between surfaces both ways, weighted by area, levels counting alike",
+            "alignments": {name: _alignment_dict(self, name) for name in ALIGNMENTS},
+            "misnamed_levels": {level.name: other.name for level, other in self.misnamed.items()},
+            "missing_levels": [level.name for level in self.missing],
+            "landmark_error_mm": {name: round(value, 3) for name, value in self.landmark_error_mm.items()},
+            "landmark_error_3d_mm": None if self.landmark_error_3d_mm is None else round(self.landmark_error_3d_mm, 3),
+        }
+
+
+def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison:
+    """Compare ``L1.vtp`` ... of a reconstruction's folder with those of a folder of truth.
+
+    Args:
+        reconstruction: folder written by ``lumbar-biplanar reconstruct``.
+        truth: folder with L1.vtp ... (or .stl, .ply, .obj), in RAS mm, or with a folder ``truth`` that holds them, as
+            ``lumbar-biplanar synthesize`` writes it. landmarks.json there gives the true landmarks.
+
+    Raises:
+        StudyError: if a folder holds no surfaces, or they have no level in common.
+    """
+    reconstruction, truth = Path(reconstruction), truth_folder(truth)
+    recovered, true = read_surfaces(reconstruction), read_surfaces(truth)
+    common = {level: recovered[level] for level in LUMBAR_LEVELS if level in recovered and level in true}
+    if not common:
+        raise StudyError(f"{reconstruction} and {truth} have no level in common; there is nothing to compare.")
+    labels = {level: _regions(reconstruction / f"{level.name}.vtp", surface) for level, surface in common.items()}
+    distances = _all_distances(common, {level: true[level] for level in common}, labels)
+    landmark_files = (reconstruction / "landmarks.json", truth / "landmarks.json")
+    errors, in_space = {}, None
+    if all(file.is_file() for file in landmark_files):
+        errors = _landmark_errors(*landmark_files, reconstruction / "reconstruction.json")
+        in_space = _landmark_errors_3d(*landmark_files)
+    missing = tuple(level for level in LUMBAR_LEVELS if level in true and level not in recovered)
+    return Comparison(distances, misnamed_levels(common, true), missing, errors, in_space)
+
+
+def truth_folder(path: str | Path) -> Path:
+    """Return ``path`` or the folder ``truth`` in it, whichever holds surfaces."""
+    path = Path(path)
+    inner = path / "truth"
+    return inner if inner.is_dir() and not list(path.glob("L[1-5].*")) else path
+
+
+def read_surfaces(folder: str | Path) -> dict[Level, Surface]:
+    """Return the surfaces L1 ... L5 of a folder, RAS mm; of one level .vtp goes before .stl, .ply and .obj.
+
+    Raises:
+        StudyError: if the folder is missing or holds none.
+    """
+    folder, found = Path(folder), {}
+    for level in LUMBAR_LEVELS:
+        for suffix in (".vtp", ".stl", ".ply", ".obj"):
+            path = folder / f"{level.name}{suffix}"
+            if path.is_file():
+                found[level] = read_surface(path)
+                break
+    if not found:
+        what = "holds no surface L1.vtp ... L5.vtp" if folder.is_dir() else "is no folder"
+        raise StudyError(f"{folder} {what}; give the folder of a reconstruction, or one with true surfaces.")
+    return found
+
+
+def _all_distances(common, true, labels) -> dict[str, dict[Level, Distances]]:
+    spine = rigid_alignment(common, true)
+    found = {name: {} for name in ALIGNMENTS}
+    for level, surface in common.items():
+        own = rigid_alignment({level: surface}, {level: true[level]})
+        for name, matrix in zip(ALIGNMENTS, (np.eye(4), spine, own), strict=True):
+            moved = Surface(transform_points(matrix, surface.points_ras_mm), surface.faces)
+            found[name][level] = two_way_distances(moved, true[level], labels[level])
+    return found
+
+
+def _regions(path: Path, surface: Surface) -> np.ndarray | None:
+    """Return the region labels (V,) that a .vtp of a reconstruction holds, or None."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    if not path.is_file():
+        return None
+    reader = vtk.vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    array = reader.GetOutput().GetPointData().GetArray("region")
+    if array is None or array.GetNumberOfTuples() != len(surface.points_ras_mm):
+        return None
+    return vtk_to_numpy(array)
+
+
+def _landmark_errors(used_file: Path, true_file: Path, record_file: Path) -> dict[str, float]:
+    """Return the mean error of the visible landmarks per film, in mm of the plane through the true landmark."""
+    if not record_file.is_file():
+        return {}
+    pair = FilmPair.from_dict(read_json(record_file, "record of a reconstruction")["geometry"])
+    used, true, positions = read_landmarks(used_file), read_landmarks(true_file), read_positions(true_file)
+    found = {}
+    for view in pair.views:
+        if used[view.name].size_px != true[view.name].size_px:
+            continue
+        errors = []
+        for (level, name), item in used[view.name].landmarks.visible().items():
+            goal = true[view.name].landmarks.get((level, name))
+            point = positions.get(level, {}).get(name)
+            if goal is None or point is None:
+                continue
+            offset = np.subtract(item.position_px, goal.position_px) * view.pixel_size_at(np.asarray(point))
+            errors.append(float(np.linalg.norm(offset)))
+        if errors:
+            found[view.name.lower()] = float(np.mean(errors))
+    return found
+
+
+def _landmark_errors_3d(used_file: Path, true_file: Path) -> float | None:
+    used, true = read_positions(used_file), read_positions(true_file)
+    gaps = [
+        np.linalg.norm(np.subtract(point, true[level][name]))
+        for level, points in used.items()
+        for name, point in points.items()
+        if name in true.get(level, {})
+    ]
+    return float(np.mean(gaps)) if gaps else None
+
+
+def _alignment_dict(comparison: Comparison, name: str) -> dict[str, Any]:
+    by_level = comparison.distances[name]
+    posterior = comparison.posterior_mean_mm(name)
+    return {
+        "meaning": ALIGNMENTS[name],
+        "all": summarized(by_level.values()).as_dict(),
+        "reconstruction_to_truth": summarized(item.direction(True) for item in by_level.values()).as_dict(),
+        "truth_to_reconstruction": summarized(item.direction(False) for item in by_level.values()).as_dict(),
+        "posterior_mean": None if posterior is None else round(posterior, 3),
+        "regions": _regions_dict(list(by_level.values())),
+        "levels": {level.name: _level_dict(item) for level, item in by_level.items()},
+    }
+
+
+def _level_dict(item: Distances) -> dict[str, Any]:
+    return {
+        "all": item.summary().as_dict(),
+        "reconstruction_to_truth": item.direction(True).summary().as_dict(),
+        "truth_to_reconstruction": item.direction(False).summary().as_dict(),
+        "regions": _regions_dict([item]),
+    }
+
+
+def _regions_dict(items: list[Distances]) -> dict[str, dict[str, float]]:
+    found = {}
+    for region in Region:
+        parts = [part for part in (item.of_regions([region]) for item in items) if part is not None]
+        if parts:
+            found[region.name.lower()] = summarized(parts).as_dict()
+    return found

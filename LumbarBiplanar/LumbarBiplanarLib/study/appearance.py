@@ -1,0 +1,20 @@
+"""The look of a result: one color per level, the same in every picture and panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..anatomy import Level
+
+# After Okabe and Ito (2008), told apart with any color vision and bright enough on a film.
+LEVEL_COLORS: Mapping[Level, tuple[float, float, float]] = MappingProxyType(
+    {
+        Level.L1: (0.34, 0.71, 0.91),
+        Level.L2: (0.20, 0.78, 0.55),
+        Level.L3: (0.96, 0.86, 0.30),
+        Level.L4: (0.95, 0.58, 0.15),
+        Level.L5: (0.86, 0.46, 0.68),
+        Level.S1: (0.75, 0.75, 0.75),
+    }
+)

@@ -1,0 +1,122 @@
+"""A case: two films, how they were taken, and what was given beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FilmError, LandmarkError
+from ..files import sha256_of
+from ..geometry import FilmPair, load_geometry
+from ..imaging import Film, Polarity, is_relative, read_film, read_lumbar_image
+from .landmarks_file import FilmEntry, read_landmarks
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The input of one reconstruction.
+
+    Attributes:
+        films: (AP, lateral).
+        pair: their views.
+        landmarks: per view name, landmarks that replace the detected ones, or None.
+        lumbar_mm: per view name, (H, W) lumbar-only images in mm of bone that replace the network's; may hold one only.
+        inputs: per role ("geometry", "landmarks", "lumbar AP", "lumbar lateral"), the file's name and hash.
+        warnings: what about the input the user should know.
+    """
+
+    films: tuple[Film, Film]
+    pair: FilmPair
+    landmarks: Mapping[str, FilmEntry] | None = None
+    lumbar_mm: Mapping[str, np.ndarray] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def load_case(
+    ap: str | Path,
+    lateral: str | Path,
+    geometry: str | Path,
+    *,
+    landmarks: str | Path | None = None,
+    lumbar_ap: str | Path | None = None,
+    lumbar_lateral: str | Path | None = None,
+    polarity: Polarity | None = None,
+) -> Case:
+    """Read the files of a case.
+
+    Args:
+        ap, lateral: the films (``imaging.read_film`` lists the formats).
+        geometry: ``geometry.json`` of the pair.
+        landmarks: landmark file that replaces the detection of landmarks.
+        lumbar_ap, lumbar_lateral: lumbar-only images that replace the network's.
+        polarity: whether bone is bright or dark; None takes what the file states.
+
+    Raises:
+        FilmError: if a film or lumbar-only image is missing, unreadable, empty, constant or not finite, or both films
+            are the same file.
+        GeometryError: if the geometry cannot be used or does not match the size of a film.
+        LandmarkError: if the landmark file cannot be used or belongs to other films.
+    """
+    pair = load_geometry(geometry)
+    films = (read_film(ap, pair.ap, polarity), read_film(lateral, pair.lateral, polarity))
+    if films[0].sha256 == films[1].sha256:
+        raise FilmError(f"{ap} and {lateral} are the same image; give the AP film and the lateral film.")
+    inputs = {"geometry": _stated(geometry)}
+    warnings = [f"{film.view.name} film: {note}" for film in films for note in film.notes]
+    warnings += _geometry_warnings(pair)
+    entries = None
+    if landmarks is not None:
+        entries = read_landmarks(landmarks)
+        inputs["landmarks"] = _stated(landmarks)
+        warnings += _check_landmarks(Path(landmarks), entries, films)
+    lumbar = {}
+    for view, path in zip(pair.views, (lumbar_ap, lumbar_lateral), strict=True):
+        if path is None:
+            continue
+        lumbar[view.name] = read_lumbar_image(path, view)
+        inputs[f"lumbar {view.name}"] = _stated(path)
+        if is_relative(path):
+            warnings.append(f"{path} holds whole numbers, not mm of bone: it is used up to a gain.")
+    return Case(films, pair, entries, lumbar, inputs, tuple(warnings))
+
+
+def _stated(path: str | Path) -> dict[str, str]:
+    return {"file": Path(path).name, "sha256": sha256_of(path)}
+
+
+def _geometry_warnings(pair: FilmPair) -> list[str]:
+    warnings = []
+    if not pair.calibrated:
+        warnings.append("The geometry is not calibrated: lengths are as uncertain as the assumed source distances.")
+    if not pair.simultaneous:
+        warnings.append("The films were not taken at the same time: if the patient moved, the two do not fit.")
+    return warnings
+
+
+def _check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[Film, Film]) -> list[str]:
+    """Refuse landmarks of other films; return warnings about those that cannot be told or lie outside."""
+    warnings = []
+    hashes = {film.sha256: film.view.name for film in films}
+    for film in films:
+        name, entry = film.view.name, entries[film.view.name]
+        if entry.size_px != film.view.size_px:
+            raise LandmarkError(
+                f"{path}: the {name} landmarks were placed on a film of {entry.size_px[0]} x {entry.size_px[1]} pixels, "
+                f"but {film.path} has {film.view.size_px[0]} x {film.view.size_px[1]}. Give the landmarks of this film."
+            )
+        if hashes.get(entry.sha256, name) != name:
+            raise LandmarkError(
+                f"{path}: the {name} landmarks were placed on {films[name == 'AP'].path}, which is given as the other "
+                "film. The films, or the two entries of the file, are swapped."
+            )
+        if entry.sha256 is not None and entry.sha256 != film.sha256:
+            warnings.append(f"{path} was made for another {name} film (its hash differs); check that it belongs here.")
+        shown = entry.landmarks.visible()
+        outside = [f"{key[0].name} {key[1]}" for key, item in shown.items() if not film.view.contains(item.position_px)]
+        if outside:
+            warnings.append(f"{path}: these {name} landmarks lie outside the film: {', '.join(outside)}.")
+    return warnings

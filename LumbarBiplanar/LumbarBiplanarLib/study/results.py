@@ -1,0 +1,174 @@
+"""Writing the result of a case: surfaces, landmarks, measurements, the record and the pictures."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import platform
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..anatomy import LANDMARK_NAMES, Level
+from ..files import atomic_path, write_json
+from ..measurement import COLUMNS, rows
+from ..shape import Surface
+from ..shape.surfaces import write_surface
+from .landmarks_file import FilmEntry, write_landmarks
+from .overlay import write_overlay
+from .run import CaseResult
+from .spine_picture import write_spine_picture
+
+FORMAT = "LumbarBiplanar reconstruction"
+VERSION = 1
+# What a result folder holds; --force replaces these and leaves other files alone.
+FILES = (
+    *("L[1-5].vtp", "L[1-5].stl", "landmarks.json", "measurements.csv", "reconstruction.json"),
+    *("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"),
+)
+_PACKAGES = ("numpy", "scipy", "torch", "vtk", "SimpleITK", "pydicom", "matplotlib", "pillow")
+
+
+def write_result(result: CaseResult, folder: str | Path) -> dict[str, float]:
+    """Write all files of a result into an existing folder.
+
+    Returns:
+        Seconds per stage, those of the result and "writing".
+
+    Raises:
+        StudyError: if a file cannot be written.
+    """
+    folder, started = Path(folder), time.perf_counter()
+    for level, surface in surfaces_of(result).items():
+        arrays = {"region": result.model.region_labels, "endplate": result.model.endplate_labels}
+        write_surface(folder / f"{level.name}.vtp", surface, point_data=arrays)
+        write_surface(folder / f"{level.name}.stl", surface)
+    write_used_landmarks(result, folder / "landmarks.json")
+    write_measurements(result, folder / "measurements.csv")
+    write_pictures(result, folder)
+    seconds = dict(result.seconds)
+    seconds["writing"] = time.perf_counter() - started
+    write_json(folder / "reconstruction.json", record(result, seconds))
+    return seconds
+
+
+def surfaces_of(result: CaseResult) -> dict[Level, Surface]:
+    """Return the surfaces of a result by level, RAS mm."""
+    found = result.reconstruction
+    return {level: Surface(found.points_ras_mm[level], found.faces) for level in found.levels}
+
+
+def write_used_landmarks(result: CaseResult, path: str | Path) -> None:
+    """Write the landmarks that were used on each film, with confidence and residual, and where they came out in space."""
+    state, entries = result.reconstruction.final_state, {}
+    for film, evidence in zip(result.case.films, result.evidence, strict=True):
+        residuals = {key: value[0] for key, value in state.landmark_residuals.get(film.view.name, {}).items()}
+        name = None if film.path is None else film.path.name
+        entries[film.view.name] = FilmEntry(evidence.landmarks, film.view.size_px, name, film.sha256, residuals)
+    positions = {
+        level: {name: tuple(point) for name, point in zip(LANDMARK_NAMES, points, strict=True)}
+        for level, points in result.reconstruction.landmarks_ras_mm.items()
+    }
+    write_landmarks(path, entries, positions)
+
+
+def write_measurements(result: CaseResult, path: str | Path) -> None:
+    """Write measurements.csv, one quantity per line."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows(result.measurements))
+
+
+def write_pictures(result: CaseResult, folder: Path) -> None:
+    """Write overlay_ap.png, overlay_lateral.png and spine_3d.png."""
+    found = result.reconstruction
+    center = np.mean([points.mean(axis=0) for points in found.points_ras_mm.values()], axis=0)
+    silhouettes = found.final_state.silhouettes_px
+    for film, evidence in zip(result.case.films, result.evidence, strict=True):
+        name = film.view.name
+        residual = found.landmark_residual_mm.get(name)
+        seen = len(evidence.landmarks.visible())
+        source = "given" if result.case.landmarks is not None else "detected"
+        lines = [f"Outlines: reconstructed vertebrae.  +: {seen} landmarks {source}"]
+        if residual is not None:
+            lines[0] += f", RMS distance to the reconstruction {residual:.1f} mm."
+        path = folder / f"overlay_{name.lower()}.png"
+        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, "\n".join(lines))
+    write_spine_picture(folder / "spine_3d.png", surfaces_of(result), "Lumbar spine reconstructed from two films")
+
+
+def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Return the content of reconstruction.json."""
+    found, case = result.reconstruction, result.case
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "frame": "RAS mm",
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "inputs": {"films": {film.view.name: _film(film) for film in case.films}, **case.inputs},
+        "geometry": case.pair.to_dict(),
+        "shape_model": {"sha256": found.model_sha256, "version": found.model_version},
+        "network": {
+            name: {"weights": item.weights, "levels": [level.name for level in item.levels]}
+            for name, item in result.detections.items()
+        },
+        "device": result.device,
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "iterations": dict(found.iterations),
+        "levels": {level.name: _level(result, level) for level in found.levels},
+        "residuals": {
+            "landmark_mm": _rounded(found.landmark_residual_mm),
+            "image_mm_of_bone": _rounded(found.image_residual_mm),
+            "gain": _rounded(found.gain),
+        },
+        "costs": _rounded(found.costs),
+        "warnings": list(result.warnings),
+        "versions": _versions(),
+    }
+
+
+def _film(film) -> dict[str, Any]:
+    return {
+        "file": None if film.path is None else film.path.name,
+        "sha256": film.sha256,
+        "size_px": list(film.view.size_px),
+        "bits": film.bits,
+        "polarity": film.polarity.value,
+        "notes": list(film.notes),
+    }
+
+
+def _level(result: CaseResult, level: Level) -> dict[str, Any]:
+    found = result.reconstruction
+    image = {name: values[level] for name, values in found.level_image_residual_mm.items() if level in values}
+    landmark = {}
+    for name, entries in found.final_state.landmark_residuals.items():
+        own = [value[0] for (at, _), value in entries.items() if at is level]
+        if own:
+            landmark[name] = float(np.sqrt(np.mean(np.square(own))))
+    return {
+        "ras_from_vertebra": np.asarray(found.ras_from_vertebra[level]),
+        "coefficients": np.round(found.coefficients[level], 6),
+        "landmark_residual_mm": _rounded(landmark),
+        "image_residual_mm_of_bone": _rounded(image),
+    }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in values.items()}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"LumbarBiplanar": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

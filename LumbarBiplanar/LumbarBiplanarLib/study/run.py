@@ -1,0 +1,246 @@
+"""The whole path of a case: films to landmarks, surfaces and measurements, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..anatomy import FilmLandmarks
+from ..errors import DetectionError, LandmarkError, LumbarBiplanarError, RegistrationError, StudyError
+from ..imaging import Film
+from ..measurement import Measurements, Vertebra, measure, vertebrae_from_reconstruction
+from ..shape import ShapeModel, load_shape_model
+from .case import Case
+from .swapped import swap_hint
+
+if TYPE_CHECKING:
+    from ..network import Detection
+    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
+
+# Share of a registration's usual work that is done when a stage begins and when it has used all its iterations.
+_SHARES = {"initial": (0.0, 0.02), "landmarks": (0.02, 0.2), "coarse": (0.2, 0.6), "fine": (0.6, 1.0)}
+STAGES = ("detection", "registration", "measurement")
+Detector = Callable[..., "Detection"]
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """What came out of a case.
+
+    Attributes:
+        case: the input.
+        model: shape model that was registered.
+        detections: per view name, what the network found; without the films that needed no network.
+        evidence: what the registration used, (AP, lateral).
+        reconstruction: poses, shapes and surfaces, RAS mm.
+        vertebrae: what was measured on.
+        measurements: the quantities.
+        seconds: wall time of each of ``STAGES`` and "total".
+        device: device of network and registration.
+        warnings: what the user should know, of all stages.
+    """
+
+    case: Case
+    model: ShapeModel
+    detections: Mapping[str, Detection]
+    evidence: tuple[FilmEvidence, FilmEvidence]
+    reconstruction: Reconstruction
+    vertebrae: tuple[Vertebra, ...]
+    measurements: Measurements
+    seconds: Mapping[str, float]
+    device: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Where a running case is.
+
+    Attributes:
+        stage: one of ``STAGES``.
+        message: what is being done, for people.
+        fraction: share of the stage that is done, 0 to 1.
+        state: the registration's state, to draw, or None.
+        result: set in the last step only.
+    """
+
+    stage: str
+    message: str
+    fraction: float
+    state: RegistrationState | None = None
+    result: CaseResult | None = None
+
+
+@dataclass
+class _Run:
+    """What a running case has gathered."""
+
+    warnings: list[str]
+    detections: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_case(
+    case: Case,
+    *,
+    model: ShapeModel | None = None,
+    options: Options | None = None,
+    device: str = "auto",
+    weights: str | None = None,
+    detector: Detector | None = None,
+) -> Iterator[Step]:
+    """Run the whole path, yielding after every step; the caller may draw, stop asking, or close the generator.
+
+    Args:
+        case: films, geometry and what replaces the network's work.
+        model: shape model; None means the module's.
+        options: settings of the registration; None means the defaults.
+        device: "auto", "cpu" or "cuda".
+        weights: weights file of the network; None means the module's.
+        detector: replaces ``network.detect``.
+
+    Yields:
+        Steps; the last one carries the result.
+
+    Raises:
+        StudyError: if the device cannot be used.
+        DetectionError: if a film shows no lumbar spine and no landmarks were given for it.
+        LandmarkError, RegistrationError, MeasurementError, WeightsError, ShapeModelError: as the stages raise them.
+    """
+    begin = time.perf_counter()
+    device = check_device(device)
+    model = load_shape_model() if model is None else model
+    run = _Run(list(case.warnings))
+    find = _finder(detector, device, weights)
+    yield from _detect(case, find, run)
+    evidence = _evidence(case, run)
+    run.seconds["detection"] = time.perf_counter() - begin
+    try:
+        reconstruction = yield from _register(model, evidence, options, device)
+    except (LandmarkError, RegistrationError) as error:
+        hint = swap_hint(case.films, run.detections, find) if run.detections else ""
+        raise type(error)(f"{error} {hint}".strip()) from error
+    run.seconds["registration"] = reconstruction.seconds
+    run.warnings += reconstruction.warnings
+    if hint := _suspicion(case, run, find, reconstruction):
+        run.warnings.append(hint)
+    yield Step("measurement", "measuring", 0.0)
+    started = time.perf_counter()
+    vertebrae = vertebrae_from_reconstruction(model, reconstruction)
+    measurements = measure(vertebrae)
+    run.seconds["measurement"] = time.perf_counter() - started
+    run.seconds["total"] = time.perf_counter() - begin
+    result = CaseResult(
+        case,
+        model,
+        run.detections,
+        evidence,
+        reconstruction,
+        vertebrae,
+        measurements,
+        run.seconds,
+        device,
+        tuple(dict.fromkeys(run.warnings)),
+    )
+    yield Step("measurement", "done", 1.0, reconstruction.final_state, result)
+
+
+def reconstruct_case(case: Case, **options: Any) -> CaseResult:
+    """Run the whole path and return the result; arguments and errors as in :func:`run_case`."""
+    result = None
+    for step in run_case(case, **options):
+        result = step.result
+    if result is None:
+        raise StudyError("The case ended without a result. Run it again.")
+    return result
+
+
+def check_device(device: str) -> str:
+    """Return the device that ``device`` means, "cpu" or "cuda"; raises StudyError if it cannot be used."""
+    from ..rendering.device import resolve_device
+
+    try:
+        return str(resolve_device(device))
+    except LumbarBiplanarError:
+        raise
+    except ValueError as error:
+        raise StudyError(str(error)) from None
+
+
+def _finder(detector: Detector | None, device: str, weights: str | None) -> Callable[[Film], Detection]:
+    def find(film: Film) -> Detection:
+        from ..network import detect
+
+        return (detector or detect)(film, device=device, weights=weights)
+
+    return find
+
+
+def _detect(case: Case, find: Callable[[Film], Detection], run: _Run) -> Iterator[Step]:
+    """Run the network on the films that need it."""
+    for number, film in enumerate(case.films):
+        name = film.view.name
+        if case.landmarks is not None and name in case.lumbar_mm:
+            continue
+        yield Step("detection", f"{name} film: landmarks and lumbar-only image", number / 2)
+        try:
+            run.detections[name] = find(film)
+        except DetectionError as error:
+            if case.landmarks is None:
+                raise DetectionError(f"{error} {swap_hint(case.films, run.detections, find)}".strip()) from error
+            run.warnings.append(f"{error} Its landmarks were given, so it is used without a lumbar-only image.")
+            continue
+        run.warnings += [f"{name} film: {note}" for note in run.detections[name].notes]
+    yield Step("detection", "done", 1.0)
+
+
+def _evidence(case: Case, run: _Run) -> tuple[FilmEvidence, FilmEvidence]:
+    from ..registration import FilmEvidence
+
+    found = []
+    for film in case.films:
+        name, detection = film.view.name, run.detections.get(film.view.name)
+        if case.landmarks is not None:
+            landmarks = case.landmarks[name].landmarks
+        else:
+            landmarks = FilmLandmarks() if detection is None else detection.landmarks
+        if name in case.lumbar_mm:
+            image, view = case.lumbar_mm[name], film.view
+        elif detection is not None:
+            image, view = detection.lumbar_mm, detection.lumbar_view
+        else:
+            image, view = None, None
+        found.append(FilmEvidence(film.view, landmarks, image, view))
+    return tuple(found)
+
+
+def _register(model, evidence, options, device):
+    """Run the registration, yielding a step per state; return the reconstruction."""
+    from ..registration import Options, Reconstruction, register
+
+    options = Options() if options is None else options
+    begin = time.perf_counter()
+    iterations: Counter[str] = Counter()
+    limits = {
+        "landmarks": options.landmark_iterations,
+        "coarse": options.coarse_iterations,
+        "fine": options.fine_iterations,
+    }
+    for state in register(model, evidence, options, device):
+        if not state.done and state.iteration:
+            iterations[state.stage] += 1
+        low, high = _SHARES.get(state.stage, (0.0, 1.0))
+        share = low + (high - low) * min(1.0, state.iteration / max(1, limits.get(state.stage, 1)))
+        yield Step("registration", f"{state.stage}, cost {state.cost:.0f}", 1.0 if state.done else share, state)
+    return Reconstruction.from_state(state, iterations, time.perf_counter() - begin, device)
+
+
+def _suspicion(case: Case, run: _Run, find, reconstruction: Reconstruction) -> str:
+    """Say so if the result looks as if the films were swapped and the network agrees; costs nothing otherwise."""
+    residual = reconstruction.landmark_residual_mm
+    if not run.detections or max(residual.values(), default=0.0) < 12.0:
+        return ""
+    return swap_hint(case.films, run.detections, find)

@@ -1,0 +1,54 @@
+"""Whether the AP and the lateral film of a case may have been exchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import LumbarBiplanarError
+from ..imaging import Film
+
+if TYPE_CHECKING:
+    from ..network import Detection
+
+_CLEARLY_BETTER = 1.15
+
+
+def swap_hint(films: tuple[Film, Film], known: Mapping[str, Detection], find: Callable[[Film], Detection]) -> str:
+    """Return a sentence if the network is clearly more confident with the films exchanged, else an empty text.
+
+    Args:
+        films: (AP, lateral).
+        known: detections already made, by view name.
+        find: runs the network on a film.
+    """
+    as_given = [confidence(film, find, known.get(film.view.name)) for film in films]
+    ap, lateral = films
+    exchanged = [_as(ap, "lateral"), _as(lateral, "AP")]
+    turned = [confidence(film, find) for film in exchanged]
+    if sum(turned) <= _CLEARLY_BETTER * sum(as_given):
+        return ""
+    return (
+        f"The two films look exchanged: with {ap.path} as the lateral and {lateral.path} as the AP film the network's "
+        f"confidence is {np.mean(turned):.2f}, as given {np.mean(as_given):.2f}. Exchange --ap and --lateral."
+    )
+
+
+def confidence(film: Film, find: Callable[[Film], Detection], known: Detection | None = None) -> float:
+    """Return the mean confidence of the landmarks that the network sees on a film, times the share of levels seen."""
+    try:
+        detection = find(film) if known is None else known
+    except LumbarBiplanarError:
+        return 0.0
+    seen = detection.landmarks.visible()
+    if not len(seen):
+        return 0.0
+    return float(np.mean([item.confidence for item in seen.values()])) * len(seen.levels) / 5.0
+
+
+def _as(film: Film, name: str) -> Film:
+    """Return the film as if it had been given in the other's place, with its own pixel size."""
+    return replace(film, view=replace(film.view, name=name))
