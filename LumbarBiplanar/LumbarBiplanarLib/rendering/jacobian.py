@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from ..geometry import View
-from .fragments import fragments, set_up_triangles
-from .meshes import batch_meshes
+from .fragments import Triangles, fragments, set_up_triangles
+from .meshes import MeshBatch, batch_meshes
 from .path_length import corner_directions, unit_bases
 from .shell import Shell, inner_tangents, with_inner_surface
-from .sparse import csr_times_dense, sparse_times_dense
+from .sparse import Entries, chain_product
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def image_jacobian(
 ) -> list[list[PixelJacobian]]:
     """Return path length and its Jacobian for every mesh in every view, in one pass.
 
-    The image is that of ``render_path_length`` with ``per_mesh``, its derivative exact: J = S D with S the sparse
-    matrix of signed coverage times barycentric weight (pixels by triangle corners) and D the change of depth over the
-    triangle per parameter at each corner.
+    The image is that of ``render_path_length`` with ``per_mesh``, its derivative exact: J = S Q M with S the sparse
+    matrix of signed coverage times barycentric weight (pixels by triangle corners), Q the change of depth at each
+    corner per motion of its vertex, (-a, -b, 1) times the screen Jacobian, and M the tangents.
 
     Args:
         points: (N, V, 3) vertices in RAS, mm; or a sequence of N tensors (V_i, 3). float32 or float64.
@@ -83,25 +83,26 @@ def image_jacobian(
         row = (torch.cumsum(touched, 0) - 1)[pixel]
 
         count = triangles.s.shape[1]
-        column = triangle + count * torch.arange(3, device=row.device)[:, None]
-        dense = _corner_motion(batch, views, triangles, motion)
-        product = sparse_times_dense(
-            row.expand(3, -1).reshape(-1), column.reshape(-1), moments.reshape(-1), dense, len(pixels)
+        corner = triangle + count * torch.arange(3, device=row.device)[:, None]
+        coverage = Entries(
+            row.expand(3, -1).reshape(-1), corner.reshape(-1), moments.reshape(-1), (len(pixels), 3 * count)
         )
-        return _split(product, pixels, bases, length)
+        motion = motion.reshape(-1, motion.shape[2])
+        depth = _depth_per_motion(batch, views, triangles, motion.dtype)
+        jacobian, path = chain_product(coverage, depth, motion, triangles.w.reshape(-1))
+        return _split(jacobian, path, pixels, bases, length)
 
 
-def _corner_motion(batch, views, triangles, motion: torch.Tensor) -> torch.Tensor:
-    """Return (3 K, P + 1): change of depth per parameter at every triangle corner, and in the last column the depth."""
-    direction = corner_directions(batch, views, triangles).to(motion.dtype).reshape(-1, 3)
+def _depth_per_motion(batch: MeshBatch, views, triangles: Triangles, dtype: torch.dtype) -> Entries:
+    """Return the matrix (3 K, 3 points) that takes the vertices' motion to the change of depth at triangle corners."""
+    direction = corner_directions(batch, views, triangles).to(dtype).reshape(-1)
     vertex = (triangles.corners % len(batch.points)).reshape(-1, 1)
-    columns = vertex * 3 + torch.arange(3, device=vertex.device)
-    starts = torch.arange(len(vertex) + 1, device=vertex.device) * 3
-    change = csr_times_dense(starts, columns.reshape(-1), direction.reshape(-1), motion.reshape(-1, motion.shape[2]))
-    return torch.cat([change, triangles.w.reshape(-1, 1)], dim=1)
+    column = (vertex * 3 + torch.arange(3, device=vertex.device)).reshape(-1)
+    row = torch.arange(len(vertex), device=vertex.device).repeat_interleave(3)
+    return Entries(row, column, direction, (len(vertex), 3 * len(batch.points)))
 
 
-def _split(product, pixels, bases, length) -> list[list[PixelJacobian]]:
+def _split(jacobian, path, pixels, bases, length) -> list[list[PixelJacobian]]:
     starts = bases.reshape(-1).to(pixels.device)
     edges = torch.searchsorted(pixels, torch.cat([starts, starts.new_tensor([length])])).tolist()
     result, unit = [], 0
@@ -109,7 +110,7 @@ def _split(product, pixels, bases, length) -> list[list[PixelJacobian]]:
         row = []
         for base in view_bases:
             part = slice(edges[unit], edges[unit + 1])
-            row.append(PixelJacobian(pixels[part] - base, product[part, -1].contiguous(), product[part, :-1]))
+            row.append(PixelJacobian(pixels[part] - base, path[part], jacobian[part]))
             unit += 1
         result.append(row)
     return result

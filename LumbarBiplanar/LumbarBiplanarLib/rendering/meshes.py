@@ -72,7 +72,10 @@ def _topologies(faces, sizes: list[int], device: torch.device) -> list[torch.Ten
     given = [faces] if shared else list(faces)
     if not shared and len(given) != len(sizes):
         raise ValueError(f"{len(sizes)} meshes, but {len(given)} lists of faces; give one each, or one for all.")
-    tensors = [torch.as_tensor(topology, device=device).long() for topology in given]
+    tensors = [
+        (topology if torch.is_tensor(topology) else torch.from_numpy(np.array(topology))).to(device).long()
+        for topology in given
+    ]
     limits = [min(sizes)] if shared else sizes
     for tensor, limit in zip(tensors, limits, strict=True):
         if tensor.ndim != 2 or tensor.shape[1] != 3 or not len(tensor):
