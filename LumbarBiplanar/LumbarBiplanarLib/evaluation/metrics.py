@@ -15,10 +15,10 @@ from ..anatomy import Level, Region
 from ..geometry import similarity_fit, transform_points
 from ..shape.surfaces import Surface, surface_distances, vertex_areas
 
-_SAMPLES = 6000
-_ALIGN_SAMPLES = 1500
-_ALIGN_ITERATIONS = 25
-_ALIGN_DONE_MM = 1e-3
+_SAMPLES = 4500
+_ALIGN_SAMPLES = 600
+_ALIGN_ITERATIONS = 20
+_ALIGN_DONE_MM = 5e-3
 POSTERIOR = tuple(region for region in Region if region is not Region.BODY)
 
 
@@ -97,14 +97,14 @@ def two_way_distances(recovered: Surface, truth: Surface, region_labels: np.ndar
         recovered, truth: closed surfaces in one frame, mm.
         region_labels: (V,) ``Region`` of each vertex of ``recovered``; the truth takes that of the nearest vertex.
     """
-    ours, our_weights = _samples(recovered)
-    theirs, their_weights = _samples(truth)
-    there, _ = surface_distances(recovered.points_ras_mm[ours], truth)
-    back, _ = surface_distances(truth.points_ras_mm[theirs], recovered)
+    ours, our_weights = _samples(recovered, _SAMPLES)
+    theirs, their_weights = _samples(truth, _SAMPLES)
+    there, _ = surface_distances(ours, truth)
+    back, _ = surface_distances(theirs, recovered)
     regions = None
     if region_labels is not None:
-        _, nearest = cKDTree(recovered.points_ras_mm).query(truth.points_ras_mm[theirs])
-        regions = np.concatenate([region_labels[ours], region_labels[nearest]])
+        tree = cKDTree(recovered.points_ras_mm)
+        regions = np.concatenate([region_labels[tree.query(points)[1]] for points in (ours, theirs)])
     weights = np.concatenate([our_weights, their_weights]) / 2.0
     return Distances(np.concatenate([there, back]), weights, regions, len(ours))
 
@@ -115,18 +115,18 @@ def rigid_alignment(recovered: Mapping[Level, Surface], truth: Mapping[Level, Su
     All levels move together (Besl and McKay 1992, IEEE PAMI 14:239, with both directions); sizes stay.
     """
     moved = np.eye(4)
-    ours = {level: _thin(surface.points_ras_mm) for level, surface in recovered.items()}
-    theirs = {level: _thin(truth[level].points_ras_mm) for level in recovered}
+    ours = {level: _samples(surface, _ALIGN_SAMPLES) for level, surface in recovered.items()}
+    theirs = {level: _samples(truth[level], _ALIGN_SAMPLES) for level in recovered}
+    weights = np.concatenate([share for level in recovered for _, share in (ours[level], theirs[level])])
     for _ in range(_ALIGN_ITERATIONS):
         back = np.linalg.inv(moved)
         source, target = [], []
         for level, surface in recovered.items():
-            source.append(ours[level])
-            target.append(surface_distances(transform_points(moved, ours[level]), truth[level])[1])
-            source.append(surface_distances(transform_points(back, theirs[level]), surface)[1])
-            target.append(theirs[level])
+            mine, other = ours[level][0], theirs[level][0]
+            source += [mine, surface_distances(transform_points(back, other), surface)[1]]
+            target += [surface_distances(transform_points(moved, mine), truth[level])[1], other]
         points = np.concatenate(source)
-        after = similarity_fit(points, np.concatenate(target), with_scale=False)
+        after = similarity_fit(points, np.concatenate(target), weights, with_scale=False)
         change = np.linalg.norm(transform_points(after, points) - transform_points(moved, points), axis=1).max()
         moved = after
         if change < _ALIGN_DONE_MM:
@@ -146,15 +146,11 @@ def misnamed_levels(recovered: Mapping[Level, Surface], truth: Mapping[Level, Su
     return found
 
 
-def _samples(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Return indices of evenly picked vertices and their share of the area (adding up to 1)."""
+def _samples(surface: Surface, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return about ``count`` evenly picked vertices (n, 3) and their share (n,) of the area, adding up to 1."""
     areas = vertex_areas(surface.points_ras_mm, surface.faces)
-    chosen = np.arange(0, len(areas), max(1, len(areas) // _SAMPLES))
-    return chosen, areas[chosen] / areas[chosen].sum()
-
-
-def _thin(points_mm: np.ndarray) -> np.ndarray:
-    return points_mm[:: max(1, len(points_mm) // _ALIGN_SAMPLES)]
+    chosen = np.arange(0, len(areas), max(1, len(areas) // count))
+    return surface.points_ras_mm[chosen], areas[chosen] / areas[chosen].sum()
 
 
 def _round(value: float) -> float:

@@ -105,8 +105,8 @@ def _check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[
         name, entry = film.view.name, entries[film.view.name]
         if entry.size_px != film.view.size_px:
             raise LandmarkError(
-                f"{path}: the {name} landmarks were placed on a film of {entry.size_px[0]} x {entry.size_px[1]} pixels, "
-                f"but {film.path} has {film.view.size_px[0]} x {film.view.size_px[1]}. Give the landmarks of this film."
+                f"{path}: the {name} landmarks were placed on a film of {entry.size_px[0]} x {entry.size_px[1]} "
+                f"pixels, but {film.path} has {film.view.size_px[0]} x {film.view.size_px[1]}. Give the landmarks of this film."
             )
         if hashes.get(entry.sha256, name) != name:
             raise LandmarkError(

@@ -64,7 +64,7 @@ def surfaces_of(result: CaseResult) -> dict[Level, Surface]:
 
 
 def write_used_landmarks(result: CaseResult, path: str | Path) -> None:
-    """Write the landmarks that were used on each film, with confidence and residual, and where they came out in space."""
+    """Write the landmarks used on each film, with confidence and residual, and where they came out in space."""
     state, entries = result.reconstruction.final_state, {}
     for film, evidence in zip(result.case.films, result.evidence, strict=True):
         residuals = {key: value[0] for key, value in state.landmark_residuals.get(film.view.name, {}).items()}

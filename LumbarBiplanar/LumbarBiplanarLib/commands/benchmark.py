@@ -1,0 +1,113 @@
+"""``lumbar-biplanar benchmark``: the tables of docs/benchmarks, one part of the method at a time."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from .shape_model import show_shape
+from .terminal import counted, print_table, progress_bar
+
+SUMMARY = "remake the figures of one part: renderer, registration, shape or network"
+EPILOG = """\
+examples:
+  lumbar-biplanar benchmark renderer --csv renderer.csv
+  lumbar-biplanar benchmark registration --data DATA --csv registration.csv
+  lumbar-biplanar benchmark registration --models LEFT_OUT --csv registration.csv
+  lumbar-biplanar benchmark shape --data DATA --csv shape.csv
+
+People are always left out of what is judged on them. DATA is the folder of open data (docs/shape-model.md).
+'registration' builds the models without each person first (some minutes); --models keeps them, or takes them if the
+folder is there."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``benchmark`` to a parser."""
+    parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
+    renderer = parts.add_parser("renderer", help="path length against ray casting, leaks, derivatives, times")
+    registration = parts.add_parser("registration", help="surface error on people left out, true images disturbed")
+    shape = parts.add_parser("shape", help="generalisation, compactness and specificity of the shape model")
+    for one in (registration, shape):
+        one.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
+        one.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
+    registration.add_argument("--models", type=Path, metavar="DIR", help="folder of left-out models, made if absent")
+    registration.add_argument("--seeds", type=int, default=3, help="cases per person and condition (3)")
+    for one in (renderer, registration, shape):
+        one.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if there")
+        one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
+        one.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``benchmark``."""
+    {"renderer": _renderer, "registration": _registration, "shape": _shape}[args.part](args)
+    print(f"Table written to {args.csv}")
+    return 0
+
+
+def _renderer(args: argparse.Namespace) -> None:
+    from ..evaluation.renderer_benchmark import benchmark_renderer
+
+    benchmark_renderer(args.csv, device=args.device, report=print)
+
+
+def _shape(args: argparse.Namespace) -> None:
+    from ..evaluation.shape_benchmark import benchmark_shape
+
+    with progress_bar("shape model", args.verbose) as update:
+        rows, figures = benchmark_shape(
+            args.csv, _data(args), subjects=args.subjects, mode_counts=(5, 10, 20, None), progress=counted(update)
+        )
+    show_shape(rows, figures)
+
+
+def _registration(args: argparse.Namespace) -> None:
+    from ..evaluation.registration_benchmark import benchmark_registration, read_left_out
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.models or Path(temporary)
+        if not list(folder.glob("*/lumbar.npz")):
+            _write_models(folder, args)
+        people = list(read_left_out(folder, args.subjects))
+        total, done = len(people) * 4 * args.seeds, [0]
+        with progress_bar("registering", args.verbose) as update:
+
+            def report(text: str) -> None:
+                done[0] += 1
+                update(text, done[0] / total)
+
+            rows = benchmark_registration(
+                args.csv, people, seeds=range(args.seeds), device=args.device, progress=report
+            )
+    _show_registration(rows)
+
+
+def _write_models(folder: Path, args: argparse.Namespace) -> None:
+    from ..evaluation.left_out import write_left_out
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress_bar("models without each person", args.verbose) as update:
+        write_left_out(_data(args), folder, args.subjects, counted(update))
+
+
+def _show_registration(rows) -> None:
+    overall = [row for row in rows if row.region == "all"]
+    table = []
+    for condition in dict.fromkeys(row.condition for row in overall):
+        values = [row.mean_mm for row in overall if row.condition == condition]
+        floors = [row.floor_mm for row in overall if row.condition == condition]
+        table.append(
+            (condition, len(values), f"{sum(values) / len(values):.2f}", f"{max(values):.2f}",
+             f"{sum(floors) / len(floors):.2f}")
+        )  # fmt: skip
+    columns = ("condition", "vertebrae", "mean (mm)", "worst vertebra", "model's own floor")
+    print_table("Registration of people left out", columns, table)
+
+
+def _data(args: argparse.Namespace) -> Path:
+    from ..errors import StudyError
+
+    if args.data is None:
+        raise StudyError("Say where the open data is: --data DIR (docs/shape-model.md describes the folder).")
+    return args.data

@@ -1,0 +1,115 @@
+"""``lumbar-biplanar reconstruct``: two films to surfaces, landmarks, measurements and pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .terminal import progress_bar, warn
+
+if TYPE_CHECKING:
+    from ..study.case import Case
+    from ..study.run import CaseResult
+
+SUMMARY = "two films to surfaces of L1 to L5, landmarks, measurements and overlays"
+DESCRIPTION = """\
+Find the lumbar spine on an AP and a lateral film, fit the shape model to both, and measure L1 to L5.
+
+The films may be 8- or 16-bit PNG or TIFF, DICOM, or a 2-D NRRD, MetaImage or NIfTI, uncropped and as large as the
+geometry says. geometry.json says how they were taken (docs/geometry.md); the beams may stand at any angle."""
+EPILOG = """\
+examples:
+  lumbar-biplanar reconstruct --ap ap.png --lateral lateral.png --geometry geometry.json --output result
+      landmarks and lumbar-only images come from the network
+  lumbar-biplanar reconstruct ... --output corrected --landmarks result/landmarks.json
+      with landmarks that were corrected in the file of an earlier result
+  lumbar-biplanar reconstruct ... --landmarks true.json --lumbar-ap lumbar_ap.nrrd --lumbar-lateral lumbar_lateral.nrrd
+      without the network
+
+written to OUTPUT, all or nothing (docs/file-formats.md):
+  L1.vtp L1.stl ... L5.vtp L5.stl    surfaces, RAS, mm
+  landmarks.json                     landmarks used on each film (pixels), confidence, residual (mm)
+  measurements.csv                   angles (degrees), heights, slip (mm, %), ... one quantity per line
+  reconstruction.json                poses, coefficients, residuals, device, seconds, versions, input hashes, warnings
+  overlay_ap.png overlay_lateral.png spine_3d.png"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``reconstruct`` to a parser."""
+    films = parser.add_argument_group("the case")
+    films.add_argument("--ap", type=Path, required=True, metavar="FILM", help="anteroposterior film")
+    films.add_argument("--lateral", type=Path, required=True, metavar="FILM", help="lateral film")
+    films.add_argument("--geometry", type=Path, required=True, metavar="JSON", help="geometry of the pair")
+    films.add_argument(
+        "--polarity",
+        choices=("auto", "bone-bright", "bone-dark"),
+        default="auto",
+        help="whether bone is bright or dark in the stored values (auto: as the file states, else bright)",
+    )
+    instead = parser.add_argument_group("instead of the network")
+    instead.add_argument("--landmarks", type=Path, metavar="JSON", help="landmarks that replace the detected ones")
+    for name in ("ap", "lateral"):
+        instead.add_argument(
+            f"--lumbar-{name}", type=Path, metavar="FILM", help=f"lumbar-only image of the {name} film, mm of bone"
+        )
+    add_running_arguments(parser)
+
+
+def add_running_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --output, --force, --device and --weights."""
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the result")
+    parser.add_argument("--force", action="store_true", help="replace an earlier result in a folder that is not empty")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights of the network (the module's own)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``reconstruct``."""
+    from ..imaging import Polarity
+    from ..study.case import load_case
+    from ..study.output import output_folder
+    from ..study.results import FILES, write_result
+
+    polarity = {"bone-bright": Polarity.BONE_BRIGHT, "bone-dark": Polarity.BONE_DARK}.get(args.polarity)
+    with output_folder(args.output, force=args.force, owned=FILES) as folder:
+        case = load_case(
+            args.ap,
+            args.lateral,
+            args.geometry,
+            landmarks=args.landmarks,
+            lumbar_ap=args.lumbar_ap,
+            lumbar_lateral=args.lumbar_lateral,
+            polarity=polarity,
+        )
+        result = run_with_progress(case, args)
+        seconds = write_result(result, folder)
+    warn(result.warnings)
+    print(_summary(result, seconds, args.output))
+    return 0
+
+
+def run_with_progress(case: Case, args: argparse.Namespace) -> CaseResult:
+    """Run a case as the arguments say and show where it is."""
+    from ..study.run import STAGES, run_case
+
+    weights = None if args.weights is None else str(args.weights)
+    result = None
+    with progress_bar("reconstructing", args.verbose) as update:
+        for step in run_case(case, device=args.device, weights=weights):
+            update(f"{step.stage}: {step.message}", (STAGES.index(step.stage) + step.fraction) / len(STAGES))
+            result = step.result
+    return result
+
+
+def _summary(result: CaseResult, seconds, output: Path) -> str:
+    lines = []
+    for item in result.measurements:
+        if item.key in ("lordosis_l1_l5", "coronal_cobb") or item.title.startswith(("Lordosis", "Coronal Cobb")):
+            note = f" ({item.note})" if item.note else ""
+            lines.append(f"{item.title} {item.level}: {item.value:.1f} {item.unit}{note}")
+    residual = ", ".join(f"{name} {value:.1f}" for name, value in result.reconstruction.landmark_residual_mm.items())
+    levels = ", ".join(level.name for level in result.reconstruction.levels)
+    lines.append(f"Levels {levels}; landmark residual (mm, RMS): {residual}")
+    lines.append(f"{sum(seconds[key] for key in ('total', 'writing')):.1f} s on {result.device}; written to {output}")
+    return "\n".join(lines)
