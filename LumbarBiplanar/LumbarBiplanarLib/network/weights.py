@@ -7,6 +7,7 @@ read without unpickling code (``weights_only``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,9 @@ def save_weights(model: SpineNetwork, path: str | Path, record: Mapping[str, Any
                 raise WeightsError(f"The weights {key} are not finite; the training has diverged. Lower its rate.")
         state[key] = tensor
     content = {"format": FORMAT, "version": VERSION, "config": model.config.to_dict(), "state": state}
+    plain = json.loads(json.dumps(dict(record)))  # subclasses of text and numbers could not be read back safely
     with atomic_path(path) as temporary:
-        torch.save({**content, "record": dict(record)}, temporary)
+        torch.save({**content, "record": plain}, temporary)
 
 
 def load_weights(

@@ -1,42 +1,47 @@
 """What stands around a lumbar spine on a film: sacrum, pelvis and ribs, and a body of soft tissue.
 
-Sacrum and pelvis are those of the Visible Human Male, closed and thinned; ribs are tubes; the soft tissue is the
-whole-body CT of the sample study with its spine taken out: every vertebra from T11 to L5 is filled with soft-tissue
-noise, so that nothing of that person's lumbar spine reaches the training.
+The sacra are those of forty people, the pelvis that of the Visible Human Male, closed and thinned; ribs are tubes; the
+soft tissue is the whole-body CT of the sample study without its skeleton: every vertebra from T11 to L5 is filled with
+soft-tissue noise and what is denser than soft tissue is cut down to it, so that no bone of that person reaches the
+training. It is warped in space before each use (``random_warp``).
 """
 
 from __future__ import annotations
 
 import gzip
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ShapeModelError
-from ..geometry.frames import transform_points
+from ..geometry.frames import rigid, rotation_from_vector, transform_points
 from ..imaging import attenuation_per_mm, read_volume
 from ..shape.surfaces import Surface, decimated, from_polydata, oriented_outward, to_polydata, vertex_normals
+from .sacra import read_sacra
 
 _RAS_FROM_ISO = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # x forward, y left, z up as RAS
 _SPINE_LABELS = range(27, 34)  # TotalSegmentator's L5 to T11
 _L5_LABEL = 27
 _TISSUE_HU, _TISSUE_SD_HU, _TISSUE_BLUR_VOXELS = 45.0, 60.0, 1.2
+_DENSEST_TISSUE_HU = 90.0  # above muscle and most organs, below spongy bone
 
 
 @dataclass(frozen=True, eq=False)
 class SoftTissue:
-    """A body without its lumbar spine.
+    """A body without its bones.
 
     Attributes:
         attenuation_per_mm: (I, J, K) float32.
         ijk_from_ras: (4, 4).
+        center_ras_mm: (3,) middle of the volume.
         l5_center_ras_mm: (3,) where its L5 was, to put another spine there.
     """
 
     attenuation_per_mm: np.ndarray
     ijk_from_ras: np.ndarray
+    center_ras_mm: np.ndarray
     l5_center_ras_mm: np.ndarray
 
 
@@ -45,20 +50,20 @@ class Context:
     """What is put around a spine; None where a part is not at hand.
 
     Attributes:
-        sacrum, pelvis: closed surfaces in the sacrum's frame: origin at the centre of its endplate, z its normal, mm.
+        sacra, pelvis: closed surfaces in the sacrum's frame: origin at the centre of its endplate, z its normal, mm.
         tissue: a body.
     """
 
-    sacrum: Surface | None = None
+    sacra: tuple[Surface, ...] = ()
     pelvis: Surface | None = None
     tissue: SoftTissue | None = None
 
 
 def read_context(data: str | Path) -> Context:
-    """Read sacrum, pelvis and soft tissue from the folder of open data.
+    """Read sacra, pelvis and soft tissue from the folder of open data.
 
     Args:
-        data: folder with ``visible-human-male`` and ``whole-body-ct``.
+        data: folder with ``visible-human-male``, ``sacra-40`` and ``whole-body-ct``.
 
     Raises:
         ShapeModelError: if a mesh is missing.
@@ -68,12 +73,13 @@ def read_context(data: str | Path) -> Context:
     sacrum = _closed(read_iso_mesh(data / "visible-human-male/S1_Schrumpfverpacken.obj.gz"), 3000)
     pelvis = _closed(read_iso_mesh(data / "visible-human-male/Pelvis.obj.gz"), 5000)
     sacrum_from_ras = np.linalg.inv(endplate_frame(sacrum))
-    surfaces = [Surface(transform_points(sacrum_from_ras, part.points_ras_mm), part.faces) for part in (sacrum, pelvis)]
-    return Context(*surfaces, read_soft_tissue(data))
+    parts = (*read_sacra(data / "sacra-40", sacrum), pelvis)
+    *sacra, pelvis = (Surface(transform_points(sacrum_from_ras, part.points_ras_mm), part.faces) for part in parts)
+    return Context(tuple(sacra), pelvis, read_soft_tissue(data))
 
 
 def read_soft_tissue(data: str | Path) -> SoftTissue:
-    """Return the whole-body CT with its vertebrae from T11 to L5 filled with soft-tissue noise.
+    """Return the whole-body CT without bones: vertebrae filled with soft-tissue noise, everything else cut at 90 HU.
 
     Raises:
         VolumeError: if the CT or its mask cannot be read.
@@ -88,7 +94,18 @@ def read_soft_tissue(data: str | Path) -> SoftTissue:
     noise = np.random.default_rng(0).normal(0.0, _TISSUE_SD_HU, hu.shape)
     hu[spine] = ndimage.gaussian_filter(noise, _TISSUE_BLUR_VOXELS)[spine] + _TISSUE_HU
     center = transform_points(mask.ras_from_ijk, np.argwhere(labels == _L5_LABEL).mean(axis=0)[None])[0]
-    return SoftTissue(attenuation_per_mm(hu), ct.ijk_from_ras, center)
+    soft = attenuation_per_mm(np.minimum(hu, _DENSEST_TISSUE_HU)).astype(np.float32)
+    return SoftTissue(soft, ct.ijk_from_ras, ct.center_ras_mm, center)
+
+
+def random_warp(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
+    """Return the body turned, stretched, sheared and shifted at random, every other time mirrored left to right."""
+    linear = rotation_from_vector(rng.normal(0.0, 0.06, 3)) @ np.diag(np.exp(rng.normal(0.0, 0.08, 3)))
+    linear = linear @ (np.eye(3) + rng.normal(0.0, 0.05, (3, 3)))
+    if rng.random() < 0.5:
+        linear = linear @ np.diag([-1.0, 1.0, 1.0])
+    shift = tissue.center_ras_mm - linear @ tissue.center_ras_mm + rng.normal(0.0, 10.0, 3)
+    return replace(tissue, ijk_from_ras=tissue.ijk_from_ras @ np.linalg.inv(rigid(linear, shift)))
 
 
 def read_iso_mesh(path: Path) -> Surface:

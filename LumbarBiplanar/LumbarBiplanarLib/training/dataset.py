@@ -17,16 +17,19 @@ from .films import cropped, form_film
 from .ingredients import load_ingredients
 from .options import CROP_PX
 
+VALIDATION_EVERY = 50
+
 
 class FilmStream(IterableDataset):
-    """Films of random spines of a pool, each different.
+    """Films of random spines of a pool, each different; every fiftieth spine is kept out, for validation.
 
     Yields (channels (3, h, w), view (), level_mm (5, h, w), landmarks_px (5, 20, 2), visible (5, 20)).
     """
 
     def __init__(self, pool: str | Path, seed: int) -> None:
         """Stream the films of ``pool``; ``seed`` and the number of the worker determine them."""
-        self.files = sorted(Path(pool).glob("[0-9]*.npz"))
+        files = sorted(Path(pool).glob("[0-9]*.npz"))
+        self.files = [path for path in files if int(path.stem) % VALIDATION_EVERY or len(files) == 1]
         self.seed = seed
         if not self.files:
             raise StudyError(f"{pool}: no ingredients of training films here; build the pool first.")

@@ -6,7 +6,7 @@ not the process (domain randomisation). Lengths in pixels are those of the train
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from .ingredients import Ingredients
 from .textures import add_metal, random_body, smooth_noise
 
 _SCALE_SD, _TURN_SD_DEG, _SHIFT_SD_PX = 0.13, 3.0, (14.0, 22.0)
+_EMPTY_SHARE = 0.03
 _BONE_PER_MM, _BONE_LOG_SD = 0.0055, 0.45
 _KEEP_TISSUE_SHARE = 0.85
 _BLURS_PX = (0.0, 0.0, 0.5, 0.8, 1.2, 1.7)
@@ -59,9 +60,11 @@ def form_film(ingredients: Ingredients, rng: np.random.Generator, *, placed: boo
     Args:
         ingredients: of the film.
         rng: source of everything random.
-        placed: whether the film is also scaled, turned and shifted at random.
+        placed: whether the film is also scaled, turned and shifted at random, and now and then shows no spine at all.
     """
     layers = _placed(ingredients, rng) if placed else _as_drawn(ingredients)
+    if placed and rng.random() < _EMPTY_SHARE:
+        layers = _without_spine(layers)
     bones = _bone_attenuation(layers, rng)
     attenuation, valid = _with_tissue(layers, bones, rng)
     film = _processed(_exposed(add_metal(rng, attenuation), rng), rng)
@@ -129,6 +132,12 @@ def _placed(ingredients: Ingredients, rng: np.random.Generator) -> _Layers:
     landmarks = (drawn.landmarks - torch.tensor(middle).float()) @ new_from_old.T + torch.tensor(middle + shift).float()
     tissue = None if drawn.tissue is None else moved[:, 7:8]
     return _Layers(moved[:, :5], moved[:, 5:6], tissue, (moved[:, 6:7] > 0.99).float(), landmarks)
+
+
+def _without_spine(layers: _Layers) -> _Layers:
+    """Return the layers without any bone, so that the network learns to find nothing where nothing is."""
+    zero = torch.zeros_like(layers.levels), torch.zeros_like(layers.other)
+    return replace(layers, levels=zero[0], other=zero[1], landmarks=layers.landmarks - 1e4)
 
 
 def _bone_attenuation(layers: _Layers, rng: np.random.Generator) -> Tensor:

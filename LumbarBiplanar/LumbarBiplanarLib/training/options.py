@@ -33,8 +33,8 @@ class TrainingOptions:
         save_every: steps between checkpoints.
     """
 
-    subjects: int = 1200
-    minutes: float = 72.0
+    subjects: int = 1500
+    minutes: float = 56.0
     steps: int = 0
     seed: int = 1
     batch: int = 8

@@ -15,14 +15,15 @@ from ..geometry import FilmPair, standard_pair
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
 from ..shape.surfaces import Surface
-from .anatomy import Context, tube
+from .anatomy import Context, SoftTissue, random_warp, tube
 from .ingredients import draw_ingredients, save_ingredients
 from .options import CANVAS_PX, PITCH_MM
 from .spine import Spine, random_spine
 
 _SEED_OFFSET = 10_000
 _TISSUE_SHARE = 0.55
-_TISSUE_JITTER_MM = 3.0
+_TISSUE_JITTER_MM = (8.0, 8.0, 15.0)
+_PELVIS_MISSING_SHARE = 0.05
 _SLOT_SHARE = 0.25
 _SDD_MM, _BEHIND_MM = (1000.0, 1500.0), (150.0, 330.0)
 _ANGLE_SD_DEG = 12.0
@@ -56,9 +57,8 @@ def build_pool(folder: str | Path, model: ShapeModel, context: Context, count: i
         path = folder / f"{k:05d}.npz"
         if not path.exists():
             rng = np.random.default_rng([_SEED_OFFSET, seed, k])
-            spine, pair, other, with_tissue = random_scene(model, context, rng)
+            spine, pair, other, tissue = random_scene(model, context, rng)
             coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
-            tissue = context.tissue if with_tissue else None
             films = [draw_ingredients(view, coarse, other, spine.lumbar_landmarks, tissue) for view in pair.views]
             save_ingredients(path, films)
         yield k + 1
@@ -78,8 +78,8 @@ def _claim(path: Path, identity: dict) -> None:
 
 def random_scene(
     model: ShapeModel, context: Context, rng: np.random.Generator
-) -> tuple[Spine, FilmPair, list[Surface], bool]:
-    """Draw a spine, the views of its two films, the bones around it, and whether the body of the context is around."""
+) -> tuple[Spine, FilmPair, list[Surface], SoftTissue | None]:
+    """Draw a spine, the views of its two films, the bones around it, and the warped body around them, if any."""
     spine = random_spine(model, rng)
     with_tissue = context.tissue is not None and rng.random() < _TISSUE_SHARE
     if with_tissue:
@@ -87,12 +87,12 @@ def random_scene(
         spine = spine.moved(context.tissue.l5_center_ras_mm - at + rng.normal(0.0, _TISSUE_JITTER_MM, 3))
     pair = random_pair(rng, spine.lumbar_landmarks.mean(axis=(0, 1)))
     thoracic = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.points[:2]]
-    pelvic = [] if with_tissue else _pelvic(context, spine, rng)  # the body of the context has its own
-    return spine, pair, [*thoracic, *pelvic, *random_ribs(spine.landmarks[:2], rng)], with_tissue
+    other = [*thoracic, *_pelvic(context, spine, rng), *random_ribs(spine.landmarks[:2], rng)]
+    return spine, pair, other, random_warp(context.tissue, rng) if with_tissue else None
 
 
 def random_pair(rng: np.random.Generator, center_ras_mm: np.ndarray) -> FilmPair:
-    """Return a film pair on the training's canvas about a point, of random distances, model and angle."""
+    """Return a film pair on the training's canvas about a point (3,), RAS mm, of random distances, model, angle."""
     sdd_mm = rng.uniform(*_SDD_MM)
     center = center_ras_mm + rng.normal(0.0, _CENTER_SD_MM)
     return standard_pair(
@@ -109,7 +109,9 @@ def random_pair(rng: np.random.Generator, center_ras_mm: np.ndarray) -> FilmPair
 def _pelvic(context: Context, spine: Spine, rng: np.random.Generator) -> list[Surface]:
     wide, deep = spine.size * rng.uniform(0.92, 1.08, 2)
     ras_from_sacrum = spine.ras_from_sacrum @ np.diag([wide, deep, spine.size, 1.0])
-    parts = [part for part in (context.sacrum, context.pelvis) if part is not None]
+    parts = [context.sacra[rng.integers(len(context.sacra))]] if context.sacra else []
+    if context.pelvis is not None and rng.random() >= _PELVIS_MISSING_SHARE:
+        parts.append(context.pelvis)
     return [Surface(transform_points(ras_from_sacrum, part.points_ras_mm), part.faces) for part in parts]
 
 
