@@ -79,7 +79,7 @@ def benchmark_renderer(
     for figure in _figures(scene, str(resolve_device(device)), repeats):
         figures.append(figure)
         if report is not None:
-            report(", ".join(f"{key} {value}" for key, value in asdict(figure).items() if value is not None))
+            report(", ".join(f"{key} {_text(value)}" for key, value in asdict(figure).items() if value is not None))
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(asdict(figures[0])))
         writer.writeheader()
