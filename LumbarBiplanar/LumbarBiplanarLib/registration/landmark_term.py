@@ -65,7 +65,8 @@ def sightings_of(evidence: FilmEvidence, level: Level, near_ras_mm: np.ndarray, 
         if item.corrected:
             usual = options.corrected_sigma_mm
         sigma.append(item.sigma_mm if item.sigma_mm is not None else usual)
-        weights.append(default.weight * options.region_weights.get(default.region, 1.0) * item.confidence)
+        firm = options.corrected_weight if item.corrected else 1.0
+        weights.append(firm * default.weight * options.region_weights.get(default.region, 1.0) * item.confidence)
     sigma_mm = np.array(sigma, dtype=np.float64)
     return Sightings(
         evidence.view,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -105,10 +105,19 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When to stop, and how the damping moves."""
+    """When to stop, and how the damping moves.
+
+    Attributes:
+        iterations: at most so many.
+        tolerance_mm: ends once ``movement_mm`` of an iteration is below it.
+        movement_mm: how far an iteration has moved the vertebrae.
+        damping, raise_by, lower_by: first damping, and its factors after a refused and a taken step.
+        attempts: steps tried per iteration.
+    """
 
     iterations: int
-    tolerance: float
+    tolerance_mm: float
+    movement_mm: Callable[[Unknowns, Unknowns], float]
     damping: float = 1e-3
     raise_by: float = 6.0
     lower_by: float = 0.2
@@ -156,7 +165,7 @@ def levenberg_marquardt(
         terms: terms of the objective.
         layout: unknowns that are free.
         start: first point.
-        schedule: iterations, tolerance and damping.
+        schedule: when to stop, and the damping.
 
     Raises:
         RegistrationError: if the cost at the start is not finite.
@@ -172,9 +181,8 @@ def levenberg_marquardt(
         if outcome is None:
             yield Iteration(number, current, equations.costs, True)
             return
-        current, costs, damping = outcome
-        drop = equations.cost - sum(costs.values())
-        converged = drop < schedule.tolerance * max(equations.cost, 1e-12)
+        before, (current, costs, damping) = current, outcome
+        converged = schedule.movement_mm(before, current) < schedule.tolerance_mm
         yield Iteration(number, current, costs, converged)
         if converged:
             return

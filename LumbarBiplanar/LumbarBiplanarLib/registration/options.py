@@ -19,6 +19,7 @@ class Options:
         landmark_weight: weight of the landmark term during the image stages.
         landmark_cauchy: residual, in standard deviations, at which the Cauchy loss halves a landmark's weight.
         corrected_sigma_mm: standard deviation of a landmark that a person has set (object plane).
+        corrected_weight: factor on the weight of such a landmark, so that thousands of pixels do not outvote it.
         image_weight: weight of the image term.
         image_correlation_mm2: area of object plane that counts as one independent measurement.
         image_turn: residual, in standard deviations, beyond which the image loss grows linearly.
@@ -33,7 +34,7 @@ class Options:
         coarse_pixel_mm, fine_pixel_mm: pixel of the two image levels in the object plane.
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
-        tolerance: a stage ends once an iteration lowers its cost by less than this fraction.
+        tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
             landmark stage and all modes in the image stages.
         column_subsamples: subsamples per detector column of the renderer.
@@ -45,6 +46,7 @@ class Options:
     landmark_weight: float = 1.0
     landmark_cauchy: float = 2.5
     corrected_sigma_mm: float = 0.5
+    corrected_weight: float = 50.0
     image_weight: float = 1.0
     image_correlation_mm2: float = 1.0
     image_turn: float = 3.0
@@ -63,7 +65,7 @@ class Options:
     landmark_iterations: int = 15
     coarse_iterations: int = 8
     fine_iterations: int = 6
-    tolerance: float = 5e-3
+    tolerance_mm: float = 0.05
     landmark_modes: int | None = None
     coarse_modes: int | None = None
     fine_modes: int | None = None

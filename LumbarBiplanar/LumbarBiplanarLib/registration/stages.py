@@ -81,6 +81,17 @@ class Stages:
     def _modes(self, chosen: int | None, usual: int) -> int:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
 
+    def _schedule(self, iterations: int) -> Schedule:
+        return Schedule(iterations, self.options.tolerance_mm, self._movement_mm)
+
+    def _movement_mm(self, before: Unknowns, after: Unknowns) -> float:
+        """Return how far the landmarks of the vertebra that moved most have moved, root mean square, mm."""
+        posed = self.landmark_points.posed
+        return max(
+            float(np.sqrt(np.mean(np.sum((posed(new) - posed(old)) ** 2, axis=1))))
+            for old, new in zip(before.vertebrae, after.vertebrae, strict=True)
+        )
+
     # -- stages ----------------------------------------------------------------------------------------------------
 
     def landmarks(
@@ -98,7 +109,7 @@ class Stages:
         start = Unknowns(tuple(everything[i] for i in chosen))
         terms = [self._landmark_term(evidence), *self._priors(center)]
         layout = Layout(len(chosen), self._modes(self.options.landmark_modes, self.model.pca_count))
-        schedule = Schedule(self.options.landmark_iterations, self.options.tolerance)
+        schedule = self._schedule(self.options.landmark_iterations)
         for iteration in levenberg_marquardt(terms, layout, start, schedule):
             moved = list(everything)
             for i, item in zip(chosen, iteration.unknowns.vertebrae, strict=True):
@@ -130,7 +141,7 @@ class Stages:
         modes = self._modes(options.coarse_modes if coarse else options.fine_modes, len(self.model.modes_mm))
         layout = Layout(len(start.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
-        for iteration in self._guarded(terms, layout, unknowns, Schedule(count, options.tolerance), stage):
+        for iteration in self._guarded(terms, layout, unknowns, self._schedule(count), stage):
             self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
             yield self.state(stage, iteration.number)
 
