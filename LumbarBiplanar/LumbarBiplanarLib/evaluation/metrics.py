@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..anatomy import Level, Region
-from ..geometry import similarity_fit, transform_points
-from ..shape.surfaces import Surface, surface_distances, vertex_areas
+from ..geometry import rotation_from_vector, transform_points
+from ..shape.surfaces import Surface, surface_distances, vertex_areas, vertex_normals
 
 _SAMPLES = 4500
 _ALIGN_SAMPLES = 600
@@ -65,7 +65,7 @@ class Distances:
             return None
         for part in parts:
             weights[part] = self.weights[part] / self.weights[part].sum() / len(parts)
-        return Distances(self.mm[chosen], weights[chosen], self.regions[chosen], int(parts[0].sum()))
+        return Distances(self.mm[chosen], weights[chosen], self.regions[chosen], int((chosen & ahead).sum()))
 
     def direction(self, forward: bool) -> Distances:
         """Return the distances of one direction alone."""
@@ -112,26 +112,56 @@ def two_way_distances(recovered: Surface, truth: Surface, region_labels: np.ndar
 def rigid_alignment(recovered: Mapping[Level, Surface], truth: Mapping[Level, Surface]) -> np.ndarray:
     """Return the rigid (4, 4) that brings reconstructed surfaces closest to the true ones: closest points, both ways.
 
-    All levels move together (Besl and McKay 1992, IEEE PAMI 14:239, with both directions); sizes stay.
+    All levels move together; sizes stay. Distances are taken along the surface normals, which converges in a few
+    steps (Chen and Medioni 1992, Image Vis Comput 10:145).
     """
     moved = np.eye(4)
     ours = {level: _samples(surface, _ALIGN_SAMPLES) for level, surface in recovered.items()}
     theirs = {level: _samples(truth[level], _ALIGN_SAMPLES) for level in recovered}
     weights = np.concatenate([share for level in recovered for _, share in (ours[level], theirs[level])])
+    normals = {level: (_Normals(surface), _Normals(truth[level])) for level, surface in recovered.items()}
     for _ in range(_ALIGN_ITERATIONS):
         back = np.linalg.inv(moved)
-        source, target = [], []
+        pairs = []
         for level, surface in recovered.items():
-            mine, other = ours[level][0], theirs[level][0]
-            source += [mine, surface_distances(transform_points(back, other), surface)[1]]
-            target += [surface_distances(transform_points(moved, mine), truth[level])[1], other]
-        points = np.concatenate(source)
-        after = similarity_fit(points, np.concatenate(target), weights, with_scale=False)
-        change = np.linalg.norm(transform_points(after, points) - transform_points(moved, points), axis=1).max()
-        moved = after
+            here, goal = transform_points(moved, ours[level][0]), theirs[level][0]
+            there = surface_distances(here, truth[level])[1]
+            pairs.append((here, there, normals[level][1].at(there)))
+            foot = surface_distances(transform_points(back, goal), surface)[1]
+            turned = normals[level][0].at(foot) @ moved[:3, :3].T
+            pairs.append((transform_points(moved, foot), goal, turned))
+        step = _plane_step(*(np.concatenate(part) for part in zip(*pairs, strict=True)), weights)
+        points = np.concatenate([pair[0] for pair in pairs])
+        change = np.linalg.norm(transform_points(step, points) - points, axis=1).max()
+        moved = step @ moved
         if change < _ALIGN_DONE_MM:
             break
     return moved
+
+
+class _Normals:
+    """Unit normals of a surface at points on it: those of the nearest vertices."""
+
+    def __init__(self, surface: Surface) -> None:
+        self._tree = cKDTree(surface.points_ras_mm)
+        self._normals = vertex_normals(surface.points_ras_mm, surface.faces)
+
+    def at(self, points_mm: np.ndarray) -> np.ndarray:
+        return self._normals[self._tree.query(points_mm)[1]]
+
+
+def _plane_step(points: np.ndarray, goals: np.ndarray, normals: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the small rigid motion (4, 4) of ``points`` that best brings them to the planes through ``goals``."""
+    middle = points.mean(axis=0)
+    rows = np.hstack([np.cross(points - middle, normals), normals])
+    offsets = np.einsum("ij,ij->i", goals - points, normals)
+    # Along a direction in which the surfaces slide on themselves nothing moves.
+    root = np.sqrt(weights)
+    turn_shift = np.linalg.lstsq(rows * root[:, None], offsets * root, rcond=1e-4)[0]
+    step = np.eye(4)
+    step[:3, :3] = rotation_from_vector(turn_shift[:3])
+    step[:3, 3] = middle + turn_shift[3:] - step[:3, :3] @ middle
+    return step
 
 
 def misnamed_levels(recovered: Mapping[Level, Surface], truth: Mapping[Level, Surface]) -> dict[Level, Level]:

@@ -1,0 +1,150 @@
+"""Comparing the folder of a reconstruction with a folder of truth."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from evaluation_phantom import moved, spine
+from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level, Region
+from LumbarBiplanarLib.errors import StudyError
+from LumbarBiplanarLib.evaluation.comparison import compare_folders
+from LumbarBiplanarLib.files import write_json
+from LumbarBiplanarLib.geometry import standard_pair
+from LumbarBiplanarLib.shape.surfaces import write_surface
+from LumbarBiplanarLib.study import FilmEntry, write_landmarks
+
+SHIFT_MM = 1.5
+NAMES = ("pedicle_left", "pedicle_right", "superior_endplate_centre")
+
+
+def write_spine(folder, surfaces, suffix=".vtp", shift_mm=0.0, labels=True):
+    folder.mkdir(parents=True, exist_ok=True)
+    matrix = np.eye(4)
+    matrix[1, 3] = shift_mm
+    for level, surface in surfaces.items():
+        front = surface.points_ras_mm[:, 1] > surface.points_ras_mm[:, 1].mean()
+        region = np.where(front, int(Region.BODY), int(Region.LAMINA)).astype(np.uint8)
+        data = {"region": region} if labels and suffix == ".vtp" else None
+        write_surface(folder / f"{level.name}{suffix}", moved(surface, matrix), point_data=data)
+
+
+@pytest.fixture(scope="module")
+def surfaces():
+    return spine()
+
+
+@pytest.fixture
+def folders(tmp_path, surfaces):
+    write_spine(tmp_path / "result", surfaces, shift_mm=SHIFT_MM)
+    write_spine(tmp_path / "drawn" / "truth", surfaces)
+    return tmp_path / "result", tmp_path / "drawn"
+
+
+def test_a_shifted_spine_is_off_as_it_stands_and_right_once_aligned(folders):
+    content = compare_folders(*folders).to_dict()
+    absolute, spine_, each = (content["alignments"][name] for name in ("absolute", "aligned_spine", "aligned_vertebra"))
+    assert 0.4 < absolute["all"]["mean"] < SHIFT_MM
+    assert absolute["all"]["max"] <= SHIFT_MM + 1e-3
+    assert spine_["all"]["mean"] < 0.05 and each["all"]["mean"] < 0.05
+    assert absolute["all"]["mean"] <= absolute["all"]["rms"] <= absolute["all"]["p95"] <= absolute["all"]["max"]
+
+
+def test_the_file_has_every_level_direction_and_region(folders, tmp_path):
+    content = compare_folders(*folders).to_dict()
+    write_json(tmp_path / "errors.json", content)
+    assert json.loads((tmp_path / "errors.json").read_text()) == content
+    for alignment in content["alignments"].values():
+        assert list(alignment["levels"]) == ["L1", "L2", "L3", "L4", "L5"]
+        for level in alignment["levels"].values():
+            assert set(level) == {"all", "reconstruction_to_truth", "truth_to_reconstruction", "regions"}
+            assert set(level["regions"]) == {"body", "lamina"}
+            assert set(level["all"]) == {"mean", "rms", "p95", "max"}
+    assert content["misnamed_levels"] == {} and content["missing_levels"] == []
+
+
+def test_truth_may_be_given_as_stl_and_without_regions_none_are_reported(tmp_path, surfaces):
+    write_spine(tmp_path / "result", surfaces, suffix=".stl")
+    write_spine(tmp_path / "truth", surfaces, suffix=".stl")
+    content = compare_folders(tmp_path / "result", tmp_path / "truth").to_dict()["alignments"]["absolute"]
+    assert content["all"]["mean"] < 1e-3
+    assert content["regions"] == {} and content["posterior_mean"] is None
+
+
+def test_a_level_that_was_not_reconstructed_is_named(folders):
+    (folders[0] / "L1.vtp").unlink()
+    comparison = compare_folders(*folders)
+    assert comparison.missing == (Level.L1,)
+    assert list(comparison.to_dict()["alignments"]["absolute"]["levels"]) == ["L2", "L3", "L4", "L5"]
+
+
+def test_vertebrae_named_one_level_too_low_are_named(tmp_path, surfaces):
+    lower = dict(zip(list(surfaces)[1:], list(surfaces.values())[:-1]))
+    write_spine(tmp_path / "result", lower)
+    write_spine(tmp_path / "truth", surfaces)
+    content = compare_folders(tmp_path / "result", tmp_path / "truth").to_dict()
+    assert content["misnamed_levels"] == {"L2": "L1", "L3": "L2", "L4": "L3", "L5": "L4"}
+
+
+@pytest.mark.parametrize("which", ["result", "truth"])
+def test_a_folder_without_surfaces_is_refused_by_name(tmp_path, surfaces, which):
+    for name in ("result", "truth"):
+        (tmp_path / name).mkdir()
+        if name != which:
+            write_spine(tmp_path / name, surfaces)
+    with pytest.raises(StudyError, match=rf"{which}.*holds no surface"):
+        compare_folders(tmp_path / "result", tmp_path / "truth")
+
+
+def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path, surfaces):
+    write_spine(tmp_path / "truth", surfaces)
+    with pytest.raises(StudyError, match=r"nowhere.*is no folder"):
+        compare_folders(tmp_path / "nowhere", tmp_path / "truth")
+
+
+def test_two_folders_without_a_common_level_are_refused(tmp_path, surfaces):
+    write_spine(tmp_path / "result", {Level.L1: surfaces[Level.L1]})
+    write_spine(tmp_path / "truth", {Level.L4: surfaces[Level.L4]})
+    with pytest.raises(StudyError, match="no level in common"):
+        compare_folders(tmp_path / "result", tmp_path / "truth")
+
+
+def write_marks(path, pair, positions, offset_px=(0.0, 0.0), shift_mm=0.0, hidden=()):
+    films = {}
+    for view in pair.views:
+        items = [
+            LandmarkObservation(
+                Level.L3, name, tuple(view.project(np.array(point)) + offset_px), visible=name not in hidden
+            )
+            for name, point in positions.items()
+        ]
+        films[view.name] = FilmEntry(FilmLandmarks(items), view.size_px)
+    shifted = {Level.L3: {name: tuple(np.array(point) + (shift_mm, 0, 0)) for name, point in positions.items()}}
+    write_landmarks(path, films, shifted)
+
+
+def test_landmark_errors_are_in_mm_of_the_object_plane(folders):
+    result, truth = folders
+    pair = standard_pair((6.0, 0.0, -80.0), spacing_mm=0.5)
+    positions = dict(zip(NAMES, [(-10.0, -20.0, -80.0), (10.0, -20.0, -80.0), (6.0, 0.0, -65.0)]))
+    write_json(result / "reconstruction.json", {"geometry": pair.to_dict()})
+    write_marks(result / "landmarks.json", pair, positions, offset_px=(3.0, 4.0), shift_mm=2.0)
+    write_marks(truth / "truth" / "landmarks.json", pair, positions)
+    comparison = compare_folders(result, truth)
+    for view in pair.views:
+        # Square pixels: the five pixels are as long as five pixel sizes at each landmark's depth.
+        expected = np.mean([5.0 * view.pixel_size_at(np.array(point))[0] for point in positions.values()])
+        assert comparison.landmark_error_mm[view.name.lower()] == pytest.approx(expected, abs=2e-3)
+    assert comparison.landmark_error_3d_mm == pytest.approx(2.0, abs=1e-3)
+
+
+def test_a_landmark_that_was_not_seen_does_not_count(folders):
+    result, truth = folders
+    pair = standard_pair((6.0, 0.0, -80.0))
+    positions = dict(zip(NAMES, [(-10.0, -20.0, -80.0), (10.0, -20.0, -80.0), (6.0, 0.0, -65.0)]))
+    write_json(result / "reconstruction.json", {"geometry": pair.to_dict()})
+    write_marks(result / "landmarks.json", pair, positions, offset_px=(30.0, 0.0), hidden=NAMES)
+    write_marks(truth / "truth" / "landmarks.json", pair, positions)
+    assert compare_folders(result, truth).landmark_error_mm == {}
