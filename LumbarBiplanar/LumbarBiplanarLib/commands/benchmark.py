@@ -16,6 +16,7 @@ examples:
   lumbar-biplanar benchmark registration --data DATA --csv registration.csv
   lumbar-biplanar benchmark registration --models LEFT_OUT --csv registration.csv
   lumbar-biplanar benchmark shape --data DATA --csv shape.csv
+  lumbar-biplanar benchmark network --data DATA --output network
 
 People are always left out of what is judged on them. DATA is the folder of open data (docs/shape-model.md).
 'registration' builds the models without each person first (some minutes); --models keeps them, or takes them if the
@@ -28,21 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     renderer = parts.add_parser("renderer", help="path length against ray casting, leaks, derivatives, times")
     registration = parts.add_parser("registration", help="surface error on people left out, true images disturbed")
     shape = parts.add_parser("shape", help="generalisation, compactness and specificity of the shape model")
-    for one in (registration, shape):
+    network = parts.add_parser("network", help="landmarks and lumbar-only images on films of people left out")
+    network.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the tables; made if absent"
+    )
+    network.add_argument("--weights", type=Path, metavar="FILE", help="weights to test (the module's own)")
+    network.add_argument("--count", type=int, default=4, help="film pairs per person and condition (4)")
+    for one in (registration, shape, network):
         one.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
         one.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
     registration.add_argument("--models", type=Path, metavar="DIR", help="folder of left-out models, made if absent")
     registration.add_argument("--seeds", type=int, default=3, help="cases per person and condition (3)")
     for one in (renderer, registration, shape):
         one.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if there")
+    for one in (renderer, registration, shape, network):
         one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
         one.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``benchmark``."""
-    {"renderer": _renderer, "registration": _registration, "shape": _shape}[args.part](args)
-    print(f"Table written to {args.csv}")
+    parts = {"renderer": _renderer, "registration": _registration, "shape": _shape, "network": _network}
+    parts[args.part](args)
+    print(f"Written to {args.output if args.part == 'network' else args.csv}")
     return 0
 
 
@@ -60,6 +69,30 @@ def _shape(args: argparse.Namespace) -> None:
             args.csv, _data(args), subjects=args.subjects, mode_counts=(5, 10, 20, None), progress=counted(update)
         )
     show_shape(rows, figures)
+
+
+def _network(args: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from ..evaluation.network_benchmark import SUBJECTS, benchmark_network
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with progress_bar("network", args.verbose) as update:
+        films = benchmark_network(
+            _data(args),
+            args.output,
+            weights=args.weights,
+            device=args.device,
+            count=args.count,
+            subjects=tuple(args.subjects or SUBJECTS),
+        )
+        for row in films:
+            rows.append(asdict(row))
+            update(f"{len(rows)} films", 0.0)
+    if rows:
+        cells = [[f"{v:.2f}" if isinstance(v, float) else v for v in row.values()] for row in rows]
+        print_table("Network on films of people left out", rows[0], cells)
 
 
 def _registration(args: argparse.Namespace) -> None:

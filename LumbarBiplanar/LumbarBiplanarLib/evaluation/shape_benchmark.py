@@ -57,7 +57,8 @@ def whole_model_figures(collection: Collection, samples: int = 50) -> dict[str, 
     share = compactness(model)
     counts = [int(np.searchsorted(share, limit)) + 1 for limit in (0.5, 0.9, 0.95)]
     drawn = specificity(model, collection, samples=samples)
+    shares = zip((50, 90, 95), counts, strict=True)
     return {
-        "compactness": ", ".join(f"{limit} % of the variance in {n} modes" for limit, n in zip((50, 90, 95), counts)),
+        "compactness": ", ".join(f"{limit} % of the variance in {n} modes" for limit, n in shares),
         "specificity": f"mean {drawn.mean():.2f} mm over {samples} random vertebrae",
     }

@@ -104,9 +104,10 @@ def _check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[
     for film in films:
         name, entry = film.view.name, entries[film.view.name]
         if entry.size_px != film.view.size_px:
+            width, height = film.view.size_px
             raise LandmarkError(
                 f"{path}: the {name} landmarks were placed on a film of {entry.size_px[0]} x {entry.size_px[1]} "
-                f"pixels, but {film.path} has {film.view.size_px[0]} x {film.view.size_px[1]}. Give the landmarks of this film."
+                f"pixels, but {film.path} has {width} x {height}. Give the landmarks of this film."
             )
         if hashes.get(entry.sha256, name) != name:
             raise LandmarkError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -148,6 +149,9 @@ def _draw_sides(axes, film: Film) -> None:
 
 
 def _draw_title(figure, film: Film, subtitle: str) -> None:
-    name = film.path.name if film.path is not None else "film"
-    figure.text(0.02, 0.985, f"{film.view.name}: {name}", color="white", fontsize=14, fontweight="bold", va="top")
-    figure.text(0.02, 0.955, subtitle, color=(0.8, 0.8, 0.8), fontsize=9.5, va="top", linespacing=1.35)
+    title = "AP" if film.view.name == "AP" else film.view.name.capitalize()
+    title += f" film: {film.path.name}" if film.path is not None else " film"
+    figure.text(0.02, 0.985, title, color="white", fontsize=14, fontweight="bold", va="top")
+    # A letter of this size is about 0.075 inches wide.
+    text = "\n".join(textwrap.wrap(subtitle, max(20, int(0.96 * figure.get_figwidth() / 0.075))))
+    figure.text(0.02, 0.953, text, color=(0.8, 0.8, 0.8), fontsize=9.5, va="top", linespacing=1.3)

@@ -95,11 +95,11 @@ def write_pictures(result: CaseResult, folder: Path) -> None:
         residual = found.landmark_residual_mm.get(name)
         seen = len(evidence.landmarks.visible())
         source = "given" if result.case.landmarks is not None else "detected"
-        lines = [f"Outlines: reconstructed vertebrae.  +: {seen} landmarks {source}"]
+        text = f"Outlines: reconstructed vertebrae. +: {seen} landmarks {source}"
         if residual is not None:
-            lines[0] += f", RMS distance to the reconstruction {residual:.1f} mm."
+            text += f", RMS distance to the reconstruction {residual:.1f} mm"
         path = folder / f"overlay_{name.lower()}.png"
-        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, "\n".join(lines))
+        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, f"{text}. Not for clinical use.")
     write_spine_picture(folder / "spine_3d.png", surfaces_of(result), "Lumbar spine reconstructed from two films")
 
 

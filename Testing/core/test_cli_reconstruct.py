@@ -1,0 +1,93 @@
+"""From files to files with one command: the result, the truth it is compared with, interruptions, full disks."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from LumbarBiplanarLib.cli import main
+from LumbarBiplanarLib.study import results
+from study_sample import given_arguments, sample, sample_steps
+
+
+@pytest.fixture
+def known_result(monkeypatch):
+    """Let ``reconstruct`` run its course on steps that were computed before."""
+    monkeypatch.setattr("LumbarBiplanarLib.study.run.run_case", lambda case, **options: iter(sample_steps()))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "result"
+    assert main([*given_arguments(), "--output", str(folder)]) == 0
+    return folder
+
+
+def test_the_bundled_study_is_reconstructed_within_a_millimetre_from_true_landmarks_and_images(
+    folder, tmp_path, capsys
+):
+    assert (
+        main(
+            ["evaluate", "--reconstruction", str(folder), "--truth", str(sample()), "--json", str(tmp_path / "e.json")]
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "L5" in said
+    absolute = json.loads((tmp_path / "e.json").read_text())["alignments"]["absolute"]
+    assert absolute["all"]["mean"] < 1.0
+    assert set(absolute["levels"]) == {"L1", "L2", "L3", "L4", "L5"}
+    assert max(level["all"]["mean"] for level in absolute["levels"].values()) < 1.3
+
+
+def test_a_second_run_needs_force_and_then_replaces_the_result(folder, known_result, capsys):
+    before = (folder / "reconstruction.json").read_text()
+    assert main([*given_arguments(), "--output", str(folder)]) == 4
+    assert (folder / "reconstruction.json").read_text() == before
+    assert main([*given_arguments(), "--output", str(folder), "--force"]) == 0
+    assert (folder / "reconstruction.json").is_file()
+
+
+def test_progress_is_drawn_only_on_a_terminal(known_result, tmp_path, capsys):
+    assert main([*given_arguments(), "--output", str(tmp_path / "result")]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "written to" in said.out
+
+
+def test_an_interruption_while_writing_is_exit_code_130_and_leaves_nothing(known_result, tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "write_spine_picture", interrupted)
+    assert main([*given_arguments(), "--output", str(tmp_path / "deep" / "result")]) == 130
+    assert list(tmp_path.iterdir()) == []
+    assert "nothing half-written" in capsys.readouterr().err
+
+
+def test_a_request_to_terminate_cleans_up_like_an_interruption(tmp_path, monkeypatch):
+    def terminated(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("LumbarBiplanarLib.study.case.load_geometry", terminated)
+    assert main([*given_arguments(), "--output", str(tmp_path / "result")]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [2_000, 60_000, 300_000, 700_000])
+def test_a_disk_that_fills_up_at_any_file_is_exit_code_4_and_leaves_nothing(known_result, tmp_path, limit, capsys):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        code = main([*given_arguments(), "--output", str(tmp_path / "result")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert code == 4
+    assert list(tmp_path.iterdir()) == []
+    said = capsys.readouterr().err
+    assert "annot" in said

@@ -1,0 +1,91 @@
+"""The command explains itself and its exit codes can be relied on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from LumbarBiplanarLib import __version__, cli
+from LumbarBiplanarLib.cli import main
+from LumbarBiplanarLib.commands import COMMANDS
+from LumbarBiplanarLib.errors import FilmError, OutputError
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in COMMANDS)
+    assert "130 interrupted" in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert f"lumbar-biplanar {name}" in capsys.readouterr().out
+
+
+def test_the_version_is_said(capsys):
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["juggle"], ["reconstruct", "--ap", "a.png"], ["evaluate", "--depth", "3"]])
+def test_wrong_arguments_are_exit_code_2_and_named(arguments, capsys):
+    assert main(arguments) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def fails_with(error, monkeypatch):
+    def run(args):
+        raise error
+
+    monkeypatch.setattr("LumbarBiplanarLib.commands.evaluate.run", run)
+    return main(["evaluate", "--reconstruction", "a", "--truth", "b"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FilmError("ap.png: it is empty."), 3),
+        (OutputError("The disk is full."), 4),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("division by zero"), 1),
+    ],
+)
+def test_each_kind_of_failure_has_its_exit_code_and_no_traceback(error, code, monkeypatch, capsys):
+    assert fails_with(error, monkeypatch) == code
+    said = capsys.readouterr().err
+    assert str(error) in said
+    assert "Traceback" not in said
+
+
+def test_verbose_shows_where_an_unexpected_error_came_from(monkeypatch, capsys):
+    def run(args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("LumbarBiplanarLib.commands.evaluate.run", run)
+    assert main(["evaluate", "--reconstruction", "a", "--truth", "b", "-v"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_is_no_error(monkeypatch):
+    closed = []
+    monkeypatch.setattr(cli.os, "dup2", lambda source, target: closed.append(target))
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1, raising=False)
+    assert fails_with(BrokenPipeError(), monkeypatch) == 0
+    assert closed == [1]
+
+
+def test_help_is_quick_because_it_imports_neither_torch_nor_vtk():
+    code = (
+        "import sys; from LumbarBiplanarLib.cli import main; main(['reconstruct', '--help']);"
+        "print([name for name in ('torch', 'vtk', 'scipy', 'matplotlib', 'SimpleITK') if name in sys.modules])"
+    )
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

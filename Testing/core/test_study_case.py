@@ -1,0 +1,93 @@
+"""What is read as a case, and what is refused or said about it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.errors import FilmError, GeometryError, LandmarkError
+from LumbarBiplanarLib.imaging import write_film
+from LumbarBiplanarLib.study.case import load_case
+from study_sample import edited_json, sample, sample_case
+
+
+def files(**replaced):
+    given = {"ap": sample("ap.png"), "lateral": sample("lateral.png"), "geometry": sample("geometry.json")}
+    return {**given, **replaced}
+
+
+def test_the_bundled_study_is_a_case_without_warnings():
+    case = sample_case()
+    assert case.warnings == ()
+    assert [film.view.name for film in case.films] == ["AP", "lateral"]
+    assert 80 < case.pair.angle_deg < 89
+    assert set(case.lumbar_mm) == {"AP", "lateral"}
+    assert set(case.inputs) == {"geometry", "landmarks", "lumbar AP", "lumbar lateral"}
+
+
+def test_the_same_image_for_both_films_is_refused(tmp_path):
+    geometry = edited_json(
+        sample("geometry.json"),
+        tmp_path / "geometry.json",
+        lambda c: c["views"][1].update(size_px=c["views"][0]["size_px"]),
+    )
+    with pytest.raises(FilmError, match="same image"):
+        load_case(**files(lateral=sample("ap.png"), geometry=geometry))
+
+
+def test_films_in_each_other_s_place_do_not_match_the_size_that_the_geometry_says():
+    with pytest.raises(GeometryError, match="pixels"):
+        load_case(**files(ap=sample("lateral.png"), lateral=sample("ap.png")))
+
+
+def test_landmarks_that_name_the_other_film_s_hash_are_refused_as_swapped(tmp_path):
+    def swap(content):
+        films = content["films"]
+        films["AP"]["sha256"], films["lateral"]["sha256"] = films["lateral"]["sha256"], films["AP"]["sha256"]
+
+    landmarks = edited_json(sample("truth", "landmarks.json"), tmp_path / "landmarks.json", swap)
+    with pytest.raises(LandmarkError, match="swapped"):
+        load_case(**files(landmarks=landmarks))
+
+
+def test_landmarks_of_a_film_of_another_size_are_refused(tmp_path):
+    landmarks = edited_json(
+        sample("truth", "landmarks.json"),
+        tmp_path / "landmarks.json",
+        lambda c: c["films"]["AP"].update(size_px=[10, 10]),
+    )
+    with pytest.raises(LandmarkError, match="10 x 10"):
+        load_case(**files(landmarks=landmarks))
+
+
+def test_landmarks_of_another_film_or_outside_the_film_are_said(tmp_path):
+    def change(content):
+        film = content["films"]["AP"]
+        film["sha256"] = "00" * 32
+        next(item for item in film["landmarks"] if item["visible"])["position_px"] = [-50.0, 10.0]
+
+    landmarks = edited_json(sample("truth", "landmarks.json"), tmp_path / "landmarks.json", change)
+    said = " ".join(load_case(**files(landmarks=landmarks)).warnings)
+    assert "another AP film" in said
+    assert "outside the film" in said
+
+
+def test_an_uncalibrated_pair_is_said(tmp_path):
+    geometry = edited_json(
+        sample("geometry.json"), tmp_path / "g.json", lambda c: c.update(calibrated=False, simultaneous=False)
+    )
+    said = " ".join(load_case(**files(geometry=geometry)).warnings)
+    assert "not calibrated" in said
+    assert "not taken at the same time" in said
+
+
+def test_a_lumbar_only_image_of_whole_numbers_is_used_up_to_a_gain_and_that_is_said(tmp_path):
+    width, height = json.loads(sample("geometry.json").read_text())["views"][0]["size_px"]
+    values = np.zeros((height, width))
+    values[100:200, 100:200] = 1000
+    write_film(tmp_path / "lumbar.png", values)
+    case = load_case(**files(lumbar_ap=tmp_path / "lumbar.png"))
+    assert case.lumbar_mm["AP"].max() == pytest.approx(80.0)
+    assert "up to a gain" in case.warnings[0]

@@ -1,0 +1,64 @@
+"""landmarks.json is read back as it was written, and every mistake in it is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level
+from LumbarBiplanarLib.errors import LandmarkError
+from LumbarBiplanarLib.study.landmarks_file import FilmEntry, read_landmarks, read_positions, write_landmarks
+from study_sample import edited_json
+
+SEEN = LandmarkObservation(Level.L3, "spinous_tip", (10.5, 20.25), 0.75, 2.5, True, False)
+SET = LandmarkObservation(Level.L1, "pedicle_left", (1.0, 2.0), 1.0, None, True, True)
+
+
+@pytest.fixture
+def file(tmp_path):
+    entries = {
+        "AP": FilmEntry(FilmLandmarks([SEEN, SET]), (100, 200), "ap.png", "ab" * 32, {(Level.L3, "spinous_tip"): 1.5}),
+        "lateral": FilmEntry(FilmLandmarks([SEEN]), (90, 200)),
+    }
+    write_landmarks(tmp_path / "landmarks.json", entries, {Level.L3: {"spinous_tip": (1.0, -2.0, 3.0)}})
+    return tmp_path / "landmarks.json"
+
+
+def test_what_was_written_is_read_back(file):
+    entries = read_landmarks(file)
+    assert dict(entries["AP"].landmarks) == {(Level.L1, "pedicle_left"): SET, (Level.L3, "spinous_tip"): SEEN}
+    assert entries["AP"].size_px == (100, 200)
+    assert entries["AP"].sha256 == "ab" * 32
+    assert entries["lateral"].file is None
+    assert read_positions(file) == {Level.L3: {"spinous_tip": (1.0, -2.0, 3.0)}}
+
+
+def first(content):
+    return content["films"]["AP"]["landmarks"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.update(format="other"), "not a landmark file"),
+        (lambda c: c.update(version=9), "version 9"),
+        (lambda c: c["films"].pop("lateral"), "no landmarks of the film lateral"),
+        (lambda c: c["films"]["AP"].pop("size_px"), "size_px"),
+        (lambda c: first(c).update(name="elbow"), "elbow"),
+        (lambda c: first(c).update(level="L9"), "L9"),
+        (lambda c: first(c).update(position_px=[1.0]), "position_px"),
+        (lambda c: first(c).update(position_px=[float("nan"), 1.0]), "NaN"),
+        (lambda c: first(c).update(confidence=2.0), "from 0 to 1"),
+        (lambda c: first(c).update(sigma_mm=-1.0), "positive number of mm"),
+        (lambda c: c["films"]["AP"]["landmarks"].append(first(c)), "given twice"),
+    ],
+)
+def test_a_mistake_is_refused_with_the_file_and_the_value(file, change, said):
+    edited_json(file, file, change)
+    with pytest.raises(LandmarkError, match=said) as caught:
+        read_landmarks(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(LandmarkError, match="no such landmark file"):
+        read_landmarks(tmp_path / "landmarks.json")

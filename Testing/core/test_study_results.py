@@ -1,0 +1,117 @@
+"""The files of a result: complete, readable back, and telling where they come from."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib import __version__
+from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
+from LumbarBiplanarLib.files import sha256_of
+from LumbarBiplanarLib.geometry import FilmPair
+from LumbarBiplanarLib.measurement import COLUMNS
+from LumbarBiplanarLib.shape import load_shape_model
+from LumbarBiplanarLib.shape.surfaces import is_closed, read_surface
+from LumbarBiplanarLib.study.case import load_case
+from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
+from LumbarBiplanarLib.study.results import FILES, write_result
+from study_sample import sample, sample_result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("result")
+    write_result(sample_result(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def record(folder):
+    return json.loads((folder / "reconstruction.json").read_text(encoding="utf-8"))
+
+
+def test_the_folder_holds_exactly_the_files_that_are_promised(folder):
+    names = {path.name for path in folder.iterdir()}
+    surfaces = {f"{level.name}{suffix}" for level in LUMBAR_LEVELS for suffix in (".vtp", ".stl")}
+    pictures = {"overlay_ap.png", "overlay_lateral.png", "spine_3d.png"}
+    assert names == surfaces | pictures | {"landmarks.json", "measurements.csv", "reconstruction.json"}
+    assert all(any((folder / name).match(pattern) for pattern in FILES) for name in names)
+
+
+def test_the_surfaces_are_closed_agree_in_both_formats_and_state_their_frame(folder):
+    for level in LUMBAR_LEVELS:
+        surface = read_surface(folder / f"{level.name}.vtp")
+        assert is_closed(surface.faces)
+        expected = sample_result().reconstruction.points_ras_mm[level]
+        assert np.abs(surface.points_ras_mm - expected).max() < 1e-6
+        corners = surface.points_ras_mm[surface.faces].reshape(-1, 3)
+        stl = read_surface(folder / f"{level.name}.stl")
+        assert np.abs(stl.points_ras_mm[stl.faces].reshape(-1, 3).mean(axis=0) - corners.mean(axis=0)).max() < 1e-3
+        assert b"RAS" in (folder / f"{level.name}.stl").read_bytes()[:80]
+        assert b"SPACE" in (folder / f"{level.name}.vtp").read_bytes()
+
+
+def test_the_poses_and_coefficients_in_the_record_make_the_surfaces(record):
+    model = load_shape_model()
+    for level in LUMBAR_LEVELS:
+        entry = record["levels"][level.name]
+        matrix = np.array(entry["ras_from_vertebra"])
+        points = model.instance(level, np.array(entry["coefficients"])) @ matrix[:3, :3].T + matrix[:3, 3]
+        assert np.abs(points - sample_result().reconstruction.points_ras_mm[level]).max() < 1e-3
+
+
+def test_the_record_names_inputs_versions_device_and_times(record):
+    assert record["format"] == "LumbarBiplanar reconstruction"
+    assert record["version"] == 1
+    assert record["frame"] == "RAS mm"
+    assert record["inputs"]["films"]["AP"]["sha256"] == sha256_of(sample("ap.png"))
+    assert record["inputs"]["landmarks"]["sha256"] == sha256_of(sample("truth", "landmarks.json"))
+    assert record["shape_model"]["sha256"] == load_shape_model().sha256
+    assert record["versions"]["LumbarBiplanar"] == __version__
+    assert record["device"] == "cpu"
+    assert set(record["seconds"]) == {"detection", "registration", "measurement", "total", "writing"}
+    assert FilmPair.from_dict(record["geometry"]).to_dict() == sample_result().case.pair.to_dict()
+
+
+def test_the_landmarks_are_those_used_with_residuals_and_serve_as_input_again(folder):
+    entries = read_landmarks(folder / "landmarks.json")
+    for film in sample_result().evidence:
+        for key, item in film.landmarks.items():
+            again = entries[film.view.name].landmarks[key]
+            assert np.allclose(again.position_px, item.position_px, atol=1e-3)
+            assert again.visible == item.visible
+    content = json.loads((folder / "landmarks.json").read_text())
+    shown = [item for item in content["films"]["AP"]["landmarks"] if item["visible"]]
+    assert all(item["residual_mm"] >= 0 for item in shown)
+    assert set(read_positions(folder / "landmarks.json")) == set(LUMBAR_LEVELS)
+    assert set(read_positions(folder / "landmarks.json")[LUMBAR_LEVELS[0]]) == set(LANDMARK_NAMES)
+    again = load_case(
+        sample("ap.png"), sample("lateral.png"), sample("geometry.json"), landmarks=folder / "landmarks.json"
+    )
+    assert again.warnings == ()
+
+
+def test_the_measurements_are_a_table_with_one_quantity_per_line(folder):
+    with open(folder / "measurements.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == len(sample_result().measurements)
+    assert all(np.isfinite(float(row["value"])) for row in rows)
+
+
+def test_the_pictures_are_legible_in_size_and_show_every_level_s_color(folder):
+    from PIL import Image
+
+    from LumbarBiplanarLib.study.appearance import LEVEL_COLORS
+
+    for name in ("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"):
+        pixels = np.asarray(Image.open(folder / name).convert("RGB"), dtype=float) / 255.0
+        assert min(pixels.shape[:2]) > 800
+        for level in LUMBAR_LEVELS:
+            color = np.array(LEVEL_COLORS[level])
+            hue = pixels / np.maximum(pixels.max(axis=-1, keepdims=True), 1e-6)
+            near = np.abs(hue - color / color.max()).max(axis=-1) < 0.08
+            assert (near & (pixels.max(axis=-1) > 0.4)).sum() > 200, (name, level)
