@@ -276,5 +276,5 @@ def write_surface(path: str | Path, surface: Surface, *, point_data: dict[str, n
     writer.SetInputData(polydata)
     with atomic_path(path) as temporary:
         writer.SetFileName(str(temporary))
-        if not writer.Write():
-            raise OSError(f"{path}: the surface could not be written.")
+        if not writer.Write() or writer.GetErrorCode():
+            raise OSError(None, "the surface could not be written; is the disk full?", str(temporary))
