@@ -7,6 +7,7 @@ import pytest
 
 from LumbarBiplanarLib.geometry.frames import rotation_from_vector
 from LumbarBiplanarLib.network.consistency import choose_landmarks, fit_camera, order_levels, upright_camera
+from LumbarBiplanarLib.network.counting import place_levels
 from LumbarBiplanarLib.network.decoding import Peaks
 from LumbarBiplanarLib.network.inference import mean_landmarks_mm
 
@@ -91,7 +92,6 @@ def test_two_levels_in_one_place_leave_the_surer_one():
     peaks.masses[0, 3] = 0.4
     choice = choose(peaks, "AP")
     assert choice.visible[2].any() and not choice.visible[3].any()
-    assert any("L4" in note for note in choice.notes)
 
 
 def test_levels_out_of_order_leave_the_best_selection_in_order():
@@ -115,6 +115,39 @@ def test_the_camera_withstands_a_third_of_wrong_landmarks():
     wrong = rng.choice(20, 6, replace=False)
     disturbed = points.copy()
     disturbed[wrong] += rng.uniform(25, 60, (6, 2))
-    camera = fit_camera(disturbed, np.ones(20), template, "AP", PIXEL_MM)
+    prior = upright_camera("AP") / PIXEL_MM
+    start = np.concatenate([prior, [[95.0], [92.0]]], axis=1)
+    camera = fit_camera(disturbed, np.ones(20), template, prior, start, PIXEL_MM)
     error = np.linalg.norm(template @ camera[:, :3].T + camera[:, 3] - points, axis=1) * PIXEL_MM
     assert np.median(error) < 4.0
+
+
+def test_a_level_the_network_puts_on_its_neighbor_is_moved_to_its_own_vertebra():
+    # L3 is seen twice: stronger on L2, weaker where it is; the other levels leave no room on L2.
+    points = spine("lateral", np.random.default_rng(8), 1.0)
+    first, second = points.copy(), np.full_like(points, 5.0)
+    first[2] = points[1] + (points[2] - points[1]).mean(axis=0) * 0.02
+    second[2] = points[2]
+    choice = choose(peaks_of(first, second, (0.5, 0.35)), "lateral")
+    assert choice.visible[2].sum() >= 18
+    shown = choice.visible[2]
+    np.testing.assert_allclose(choice.positions[2][shown], points[2][shown], atol=1e-9)
+
+
+def test_levels_are_placed_in_order_down_the_film():
+    template = mean_landmarks_mm()
+    bodies = template[:, [0, 5]].mean(axis=1)
+    offsets = (template - bodies[:, None]) @ upright_camera("AP").T / PIXEL_MM
+    points = spine("AP", np.random.default_rng(9))
+    centers = place_levels(points[None], np.full((1, 5, 20), 0.7), offsets, PIXEL_MM)
+    assert np.linalg.norm(centers - points[:, [0, 5]].mean(axis=1), axis=1).max() * PIXEL_MM < 6
+    upside_down = place_levels(points[None, ::-1], np.full((1, 5, 20), 0.7), offsets, PIXEL_MM)
+    assert np.isfinite(upside_down[:, 0]).sum() == 1
+
+
+def test_without_any_confidence_no_level_is_placed():
+    rng = np.random.default_rng(10)
+    centers = place_levels(
+        rng.uniform(0, 200, (3, 5, 20, 2)), np.full((3, 5, 20), 0.02), np.zeros((5, 20, 2)), PIXEL_MM
+    )
+    assert np.isnan(centers).all()

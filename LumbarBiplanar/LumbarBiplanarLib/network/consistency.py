@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .counting import place_levels
 from .decoding import Peaks
 
 LEAST_CONFIDENCE = 0.15
 LEAST_LANDMARKS = 4
+BODY_LANDMARKS = [0, 5]  # the centres of the endplates; between them is the middle of the body
 _REACH_MM = 7.0  # an anatomical landmark lies this far (one standard deviation) from the mean vertebra's
 _REJECT_MM = 26.0
 _CAMERA_SD = 0.22  # how far a camera's entries stray from those of an upright patient of mean size, relative
@@ -62,9 +64,12 @@ def choose_landmarks(
         inside: (K, 5, 20) bool, whether each candidate lies on the film.
     """
     masses = np.where(inside, peaks.masses, 0.0)
-    levels = [_fit_level(peaks, masses, k, template_mm[k], view_name, pixel_mm) for k in range(5)]
+    bodies = template_mm[:, BODY_LANDMARKS].mean(axis=1)
+    prior = upright_camera(view_name) / pixel_mm
+    middles = place_levels(peaks.positions, masses, (template_mm - bodies[:, None]) @ prior.T, pixel_mm)
+    levels = [_fit_level(peaks, masses, k, template_mm[k], middles[k], prior, pixel_mm) for k in range(5)]
     positions, confidences, sigmas, visible, cameras = (np.stack(part) for part in zip(*levels, strict=True))
-    centers = cameras[:, :, 3] + np.einsum("kij,kj->ki", cameras[:, :, :3], template_mm[:, (0, 5)].mean(axis=1))
+    centers = cameras[:, :, 3] + np.einsum("kij,kj->ki", cameras[:, :, :3], bodies)
     found = visible.sum(axis=1) >= LEAST_LANDMARKS
     score = np.where(visible, confidences, 0.0).sum(axis=1)
     kept, notes = order_levels(centers, score, found, pixel_mm)
@@ -72,31 +77,46 @@ def choose_landmarks(
     return Choice(positions, confidences, sigmas, visible, np.where(kept[:, None], centers, np.nan), notes)
 
 
-def _fit_level(peaks, masses, k, template, view_name, pixel_mm):
+def _fit_level(peaks, masses, k, template, middle, prior, pixel_mm):
     """Return position, confidence, sigma, visibility (each by landmark) and camera (2, 4) of one level."""
-    camera = fit_camera(peaks.positions[0, k], masses[0, k], template, view_name, pixel_mm)
-    predicted = template @ camera[:, :3].T + camera[:, 3]
-    off = np.linalg.norm(peaks.positions[:, k] - predicted, axis=-1) * pixel_mm
-    # A second place that fits much better than the first is taken, at its own (lower) mass.
-    odds = masses[:, k] / (1.0 + (off / _REACH_MM) ** 2)
-    best = odds.argmax(axis=0)
-    row = np.arange(len(best))
-    position, mass, sigma = peaks.positions[best, k, row], masses[best, k, row], peaks.sigmas[best, k, row]
-    visible = (mass >= LEAST_CONFIDENCE) & (off[best, row] <= _REJECT_MM)
-    return position, mass, sigma, visible, camera
+    row = np.arange(len(template))
+    absent = not np.isfinite(middle[0])
+    start = peaks.positions[0, k].mean(axis=0) if absent else middle
+    camera = np.concatenate([prior, (start - prior @ template[BODY_LANDMARKS].mean(axis=0))[:, None]], axis=1)
+    for _ in range(3):
+        predicted = template @ camera[:, :3].T + camera[:, 3]
+        off = np.linalg.norm(peaks.positions[:, k] - predicted, axis=-1) * pixel_mm
+        # A less likely place is taken if it fits its vertebra much better than the likeliest.
+        best = (masses[:, k] / (1.0 + (off / _REACH_MM) ** 2)).argmax(axis=0)
+        position, mass = peaks.positions[best, k, row], masses[best, k, row]
+        camera = fit_camera(position, mass, template, prior, camera, pixel_mm)
+    off = np.linalg.norm(position - template @ camera[:, :3].T - camera[:, 3], axis=-1) * pixel_mm
+    visible = (mass >= LEAST_CONFIDENCE) & (off <= _REJECT_MM) & (not absent)
+    return position, mass, peaks.sigmas[best, k, row], visible, camera
 
 
 def fit_camera(
-    positions: np.ndarray, weights: np.ndarray, template_mm: np.ndarray, view_name: str, pixel_mm: float
+    positions: np.ndarray,
+    weights: np.ndarray,
+    template_mm: np.ndarray,
+    prior: np.ndarray,
+    start: np.ndarray,
+    pixel_mm: float,
 ) -> np.ndarray:
-    """Fit an affine camera (2, 4) to landmarks (n, 2) of weights (n,), robustly (Cauchy, from the weighted median).
+    """Fit an affine camera to landmarks, robustly (Cauchy loss, iterated least squares).
 
-    Rows of the result: pixel = camera[:, :3] @ point_mm + camera[:, 3].
+    Args:
+        positions: (n, 2) landmarks, pixels.
+        weights: (n,).
+        template_mm: (n, 3) the same landmarks of the mean vertebra.
+        prior: (2, 3) camera of an upright patient, pixels per mm.
+        start: (2, 4) camera to start from.
+        pixel_mm: mm of the object plane per pixel.
+
+    Returns:
+        (2, 4); pixel = camera[:, :3] @ point_mm + camera[:, 3].
     """
-    prior = upright_camera(view_name) / pixel_mm
-    offset = positions - template_mm @ prior.T
-    middle = np.array([_weighted_median(offset[:, i], weights) for i in (0, 1)])
-    camera = np.concatenate([prior, middle[:, None]], axis=1)
+    camera = start
     design = np.concatenate([template_mm, np.ones((len(template_mm), 1))], axis=1)
     stiffness = np.diag([(pixel_mm / _CAMERA_SD) ** 2] * 3 + [1e-9])
     for _ in range(10):
@@ -106,14 +126,6 @@ def fit_camera(
         right = design.T @ (weight[:, None] * positions) + stiffness[:, :3] @ prior.T
         camera = np.linalg.solve(normal, right).T
     return camera
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order])
-    if cumulative[-1] <= 0:
-        return float(np.median(values))
-    return float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
 
 
 def order_levels(

@@ -43,7 +43,7 @@ def landmark_probabilities(heatmaps: Tensor) -> Tensor:
     return (exponent / (exponent.sum(dim=-1, keepdim=True) + torch.exp(-largest))).unflatten(-1, heatmaps.shape[-2:])
 
 
-def find_peaks(heatmaps: Tensor, count: int = 2) -> Peaks:
+def find_peaks(heatmaps: Tensor, count: int = 3) -> Peaks:
     """Find the likeliest places of every landmark.
 
     Args:

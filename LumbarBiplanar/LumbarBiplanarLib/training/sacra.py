@@ -33,9 +33,9 @@ def read_sacra(folder: str | Path, onto: Surface) -> tuple[Surface, ...]:
         sacrum = closed_by_fans(read_surface(path, lps=True))
         if is_closed(sacrum.faces):
             onto_from_own = align(sacrum.points_ras_mm, sacrum.faces, onto)
-            found.append(
-                decimated(Surface(transform_points(onto_from_own, sacrum.points_ras_mm), sacrum.faces), _FACES)
-            )
+            placed = Surface(transform_points(onto_from_own, sacrum.points_ras_mm), sacrum.faces)
+            thin = decimated(placed, _FACES)
+            found.append(thin if is_closed(thin.faces) else placed)
     if not found:
         raise ShapeModelError(f"{folder}: no sacrum (Sacrum*_cpd.vtk); the folder of open data is incomplete.")
     return tuple(found)

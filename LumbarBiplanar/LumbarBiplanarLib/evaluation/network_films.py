@@ -1,0 +1,202 @@
+"""Test films for the network, of people who are in neither its shape model nor its films' spines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
+from ..geometry import standard_pair
+from ..geometry.frames import transform_points
+from ..imaging import Film, draw_films, read_volume
+from ..shape.surfaces import Surface
+from ..training.anatomy import Context, SoftTissue, random_warp
+from ..training.films import form_film
+from ..training.ingredients import draw_ingredients
+from ..training.options import CANVAS_PX, PITCH_MM
+from ..training.pool import random_ribs
+
+# Seeds that no training uses: a training's seeds are sequences of other lengths.
+_SEED = (7, 77, 777, 7777)
+_CT_FILM_PX, _CT_PITCH_MM = (320, 440), 1.0
+_DISC_MM = 9.5
+_SACRUM_LEAN_DEG = 20.0
+_THORACIC = ((0.93, 1.0), (0.88, 1.9))  # size of T12 and T11 against L1, and how many steps above L1
+_SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
+# name: projection model, angle between the films, source-detector and source-patient distance
+CONDITIONS: Mapping[str, tuple[str, float, float, float]] = {
+    "pinhole 90": ("pinhole", 90.0, 1250.0, 1010.0),
+    "pinhole 75": ("pinhole", 75.0, 1100.0, 900.0),
+    "slot 90": ("slot", 90.0, 1300.0, 1000.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person whose spine is known.
+
+    Attributes:
+        subject: who.
+        surfaces: surface of each level, RAS mm.
+        landmarks_ras_mm: (20, 3) of each level.
+    """
+
+    subject: str
+    surfaces: Mapping[Level, Surface]
+    landmarks_ras_mm: Mapping[Level, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkFilm:
+    """A film and what is true about it.
+
+    Attributes:
+        condition: name of its geometry and making.
+        subject: who.
+        number: of the film.
+        film: the film.
+        lumbar_mm: (h, w) true lumbar-only image on the film's pixels, mm.
+        landmarks_px: (20, 2) of each level.
+        visible: (20,) bool of each level, whether on the exposed part of the film.
+        landmarks_ras_mm: (20, 3) of each level.
+    """
+
+    condition: str
+    subject: str
+    number: int
+    film: Film
+    lumbar_mm: np.ndarray
+    landmarks_px: Mapping[Level, np.ndarray]
+    visible: Mapping[Level, np.ndarray]
+    landmarks_ras_mm: Mapping[Level, np.ndarray]
+
+
+def drawn_films(person: Person, context: Context, count: int) -> Iterator[BenchmarkFilm]:
+    """Draw ``count`` AP and lateral films per condition of a person's true surfaces, formed like training films.
+
+    Sacrum, pelvis and ribs are put around the spine, T11 and T12 made of L1; every other film has the context's body.
+
+    Args:
+        person: with all five levels.
+        context: what is put around the spine.
+        count: film pairs per condition.
+    """
+    landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
+    lumbar = [person.surfaces[level] for level in LUMBAR_LEVELS]
+    for row, (condition, (model, angle, sdd, distance)) in enumerate(CONDITIONS.items()):
+        for number in range(count):
+            rng = np.random.default_rng([*_SEED, row, number, *person.subject.encode()])
+            center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (8.0, 8.0, 12.0))
+            pair = standard_pair(
+                tuple(center),
+                sdd_mm=sdd,
+                source_isocenter_mm=distance,
+                angle_deg=angle,
+                size_px=(CANVAS_PX, CANVAS_PX),
+                spacing_mm=PITCH_MM,
+                model=model,
+            )
+            other = _around(lumbar[0], landmarks, context, rng)
+            tissue = _tissue_at(context, landmarks, rng) if number % 2 else None
+            for view in pair.views:
+                ingredients = draw_ingredients(view, lumbar, other, landmarks, tissue)
+                formed = form_film(ingredients, rng, placed=False)
+                yield _benchmark_film(
+                    f"drawn, {condition}",
+                    person,
+                    number,
+                    Film(formed.image.numpy(), view),
+                    formed.level_mm.sum(dim=0).numpy(),
+                    formed.visible.numpy(),
+                )
+
+
+def ct_films(data: str | Path, person: Person, count: int) -> Iterator[BenchmarkFilm]:
+    """Draw ``count`` AP and lateral films per condition of the whole-body CT: its own spine, bones and soft tissue.
+
+    Args:
+        data: folder with ``whole-body-ct``.
+        person: its landmarks.
+        count: film pairs per condition, each with another exposure.
+    """
+    folder = Path(data) / "whole-body-ct"
+    ct = read_volume(folder / "example_ct.nii.gz")
+    mask = read_volume(folder / "example_ct_totalseg_vertebrae.nii.gz")
+    landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
+    for row, (condition, (model, angle, sdd, distance)) in enumerate(CONDITIONS.items()):
+        for number in range(count):
+            rng = np.random.default_rng([*_SEED, row, number])
+            center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (6.0, 6.0, 10.0))
+            pair = standard_pair(
+                tuple(center),
+                sdd_mm=sdd,
+                source_isocenter_mm=distance,
+                angle_deg=angle,
+                size_px=(_CT_FILM_PX, _CT_FILM_PX),
+                spacing_mm=_CT_PITCH_MM,
+                model=model,
+            )
+            drawn = draw_films(
+                ct.data,
+                mask.data,
+                ct.ras_from_ijk,
+                pair,
+                seed=number,
+                photons=float(np.exp(rng.uniform(np.log(2e4), np.log(1e6)))),
+                compression=float(rng.uniform(0.3, 0.9)),
+            )
+            for film in drawn.films:
+                pixels = film.view.project(landmarks)
+                shown = film.view.contains(pixels)
+                yield _benchmark_film(f"CT, {condition}", person, number, film, drawn.lumbar_mm[film.view.name], shown)
+
+
+def _benchmark_film(condition, person, number, film, lumbar_mm, visible) -> BenchmarkFilm:
+    pixels = {level: film.view.project(person.landmarks_ras_mm[level]) for level in LUMBAR_LEVELS}
+    shown = dict(zip(LUMBAR_LEVELS, visible, strict=True))
+    return BenchmarkFilm(condition, person.subject, number, film, lumbar_mm, pixels, shown, person.landmarks_ras_mm)
+
+
+def _tissue_at(context: Context, landmarks: np.ndarray, rng: np.random.Generator) -> SoftTissue | None:
+    """Return the context's body, warped and moved to where the spine is."""
+    if context.tissue is None:
+        return None
+    warped = random_warp(context.tissue, rng)
+    back = np.eye(4)
+    back[:3, 3] = context.tissue.l5_center_ras_mm - landmarks[4].mean(axis=0)
+    return SoftTissue(
+        warped.attenuation_per_mm, warped.ijk_from_ras @ back, warped.center_ras_mm, warped.l5_center_ras_mm
+    )
+
+
+def _around(first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator) -> list[Surface]:
+    """Return T11 and T12 (of L1), ribs, a sacrum and the pelvis, where they belong to a spine's landmarks."""
+    body = landmarks[:, [_SUPERIOR, _INFERIOR]].mean(axis=1)
+    step = body[0] - body[1]
+    parts, marks = [], []
+    for size, steps in reversed(_THORACIC):
+        parts.append(Surface(body[0] + size * (first.points_ras_mm - body[0]) + steps * step, first.faces))
+        marks.append(body[0] + size * (landmarks[0] - body[0]) + steps * step)
+    parts += random_ribs(np.stack(marks), rng)
+    if context.sacra:
+        parts.append(_placed(context.sacra[rng.integers(len(context.sacra))], landmarks[4]))
+    if context.pelvis is not None:
+        parts.append(_placed(context.pelvis, landmarks[4]))
+    return parts
+
+
+def _placed(surface: Surface, l5: np.ndarray) -> Surface:
+    """Put a surface in the sacrum's frame below the landmarks (20, 3) of L5."""
+    up = l5[_SUPERIOR] - l5[_INFERIOR]
+    up /= np.linalg.norm(up)
+    x = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    x /= np.linalg.norm(x)
+    lean = np.deg2rad(_SACRUM_LEAN_DEG)
+    z = np.cos(lean) * up + np.sin(lean) * np.cross(up, x)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([x, np.cross(z, x), z], axis=1)
+    matrix[:3, 3] = l5[_INFERIOR] - _DISC_MM * (up + z) / np.linalg.norm(up + z)
+    return Surface(transform_points(matrix, surface.points_ras_mm), surface.faces)
