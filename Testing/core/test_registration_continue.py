@@ -72,7 +72,7 @@ def test_a_moved_landmark_is_respected_beside_the_images():
     assert [state.stage for state in states][:2] == ["initial", "landmarks"]
     assert not any(state.stage == "coarse" for state in states)
     distance, _ = states[-1].landmark_residuals["lateral"][Level.L2, "spinous_tip"]
-    assert distance < 2.0
+    assert distance < 1.0
     adjusted = [state for state in states if state.stage == "landmarks"][-1]
     assert adjusted.landmark_residuals["lateral"][Level.L2, "spinous_tip"][0] < 0.5
 

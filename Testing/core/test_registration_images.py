@@ -113,7 +113,10 @@ def test_unreliable_pixels_do_not_count():
     spoilt[180:260] += 60.0
     reliability[180:260] = 0.0
     result = reconstruct(model, (replace(ap, lumbar_mm=spoilt, reliability=reliability), lateral))
-    assert max(errors_mm(result, truth).values()) < 0.5
+    found = errors_mm(result, truth)
+    # The lost rows hold L3: of its AP projection only landmarks are left.
+    assert found.pop(Level.L3) < 1.6
+    assert max(found.values()) < 0.4
 
 
 def test_the_same_input_gives_the_same_output():

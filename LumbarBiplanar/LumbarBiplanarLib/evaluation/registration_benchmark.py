@@ -7,28 +7,28 @@ disturbed, and registered. Nothing of the person but that evidence reaches the r
 from __future__ import annotations
 
 import csv
-import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level, Region
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..errors import StudyError
 from ..files import atomic_path, read_json
 from ..geometry import FilmPair, standard_pair
-from ..shape.fitting import correspond, fit_to_surface
+from ..shape.fitting import correspond
 from ..shape.model import ShapeModel
 from ..shape.sources import FRACTURED
 from ..shape.storage import load_shape_model
-from ..shape.surfaces import Surface, read_surface, surface_distances, vertex_areas
+from ..shape.surfaces import Surface, read_surface
 from .synthetic_evidence import Disturbance, drawn_evidence, true_images
+from .true_surface import TrueSurface
 
 # People with few lumbar vertebrae: options were chosen on them, so they do not count in the figures.
 DEVELOPMENT_SUBJECTS = ("verse006", "verse007")
 _FILM_PX = ((480, 800), (520, 800))
-_SAMPLES = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,10 @@ CONDITIONS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One vertebra, or one region of it, of one case; distances both ways between truth and reconstruction, mm."""
+    """One vertebra, or one region of it, of one case; distances both ways between truth and reconstruction, mm.
+
+    ``seconds`` is the processor time of the whole registration: on one thread of an idle machine, the wall time.
+    """
 
     condition: str
     subject: str
@@ -161,30 +164,33 @@ def person_rows(person: LeftOutPerson, conditions, seeds, options, device: str, 
     """Return the rows of one person, all conditions and seeds."""
     from ..registration import reconstruct
 
-    floors = {level: _Floor.of(person.model, level, surface) for level, surface in person.surfaces.items()}
+    truths = {level: TrueSurface.of(person.model, level, surface) for level, surface in person.surfaces.items()}
     rows = []
     for condition in conditions:
         pair = film_pair(person, condition)
         images = true_images(person.surfaces, pair)
         for seed in seeds:
             evidence = drawn_evidence(pair, images, person.landmarks_ras_mm, condition.disturbance, seed)
+            begin = time.process_time()
             result = reconstruct(person.model, evidence, options, device)
+            seconds = time.process_time() - begin
             case = []
             for level in result.levels:
+                true = truths[level]
                 recovered = Surface(result.points_ras_mm[level], result.faces)
-                for region, values in two_way_errors_mm(recovered, floors[level], person.model.region_labels).items():
-                    floor = floors[level].errors_mm[region]["mean"]
-                    case.append(_row(person.subject, condition, seed, level, region, values, floor, result))
+                for region, values in true.errors_mm_of(recovered, person.model.region_labels).items():
+                    common = (person.subject, condition, seed, level, region)
+                    case.append(_row(*common, values, true.floor[region]["mean"], seconds, result.device))
             rows += case
             overall = [row.mean_mm for row in case if row.region == "all"]
             progress(
                 f"{person.subject} {condition.name} seed {seed}: mean {np.mean(overall):.2f} mm, worst vertebra "
-                f"{max(overall):.2f} mm, {result.seconds:.1f} s"
+                f"{max(overall):.2f} mm, {seconds:.1f} s"
             )
     return rows
 
 
-def _row(subject, condition, seed, level, region, values, floor, result) -> Row:
+def _row(subject, condition, seed, level, region, values, floor, seconds, device) -> Row:
     name = condition.name
     if subject in DEVELOPMENT_SUBJECTS:
         name = f"development: {name}"
@@ -201,8 +207,8 @@ def _row(subject, condition, seed, level, region, values, floor, result) -> Row:
         values["rms"],
         values["p95"],
         floor,
-        result.seconds,
-        result.device,
+        seconds,
+        device,
     )
 
 
@@ -215,58 +221,37 @@ def film_pair(person: LeftOutPerson, condition: Condition) -> FilmPair:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Floor:
-    """A true surface, sampled and labeled by the model laid onto it, and how close the model can come."""
+def read_rows(path: str | Path) -> list[Row]:
+    """Read a table that ``benchmark_registration`` has written.
 
-    truth: Surface
-    samples: np.ndarray
-    weights: np.ndarray
-    labels: np.ndarray
-    errors_mm: dict[str, dict[str, float]]
-
-    @classmethod
-    def of(cls, model: ShapeModel, level: Level, truth: Surface) -> _Floor:
-        from scipy.spatial import cKDTree
-
-        fit = fit_to_surface(model, level, truth)
-        areas = vertex_areas(truth.points_ras_mm, truth.faces)
-        step = max(1, len(areas) // _SAMPLES)
-        samples, weights = truth.points_ras_mm[::step], areas[::step]
-        labels = model.region_labels[cKDTree(fit.points_ras_mm).query(samples)[1]]
-        floor = cls(truth, samples, weights, labels, {})
-        floor.errors_mm.update(two_way_errors_mm(Surface(fit.points_ras_mm, model.faces), floor, model.region_labels))
-        return floor
-
-
-def two_way_errors_mm(recovered: Surface, floor: _Floor, region_labels: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return {"all" or region: {"mean", "rms", "p95"}} of the distances truth to surface and back, weighted by area.
-
-    Both directions count alike. Truth is labeled by the region of the nearest vertex of the model laid onto it.
+    Raises:
+        StudyError: if a column is missing or not a number.
     """
-    there, _ = surface_distances(floor.samples, recovered)
-    areas = vertex_areas(recovered.points_ras_mm, recovered.faces)
-    step = max(1, len(areas) // _SAMPLES)
-    back, _ = surface_distances(recovered.points_ras_mm[::step], floor.truth)
+    types = {"seed": int, **{name: float for name in ("mean_mm", "rms_mm", "p95_mm", "floor_mm", "seconds")}}
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    try:
+        return [Row(**{name: types.get(name, str)(line[name]) for name in Row.__dataclass_fields__}) for line in lines]
+    except (KeyError, ValueError, TypeError) as error:
+        raise StudyError(f"{path}: not a table of the registration benchmark ({error}); write it anew.") from None
+
+
+def summarize(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Return {condition: figures} over whole vertebrae and, for the posterior mean, over all regions but the body.
+
+    Figures: vertebrae (number of rows), mean_mm, rms_mm, p95_mm (means over them), worst_mm (largest mean), floor_mm,
+    posterior_mm, seconds (median).
+    """
     found = {}
-    for name, region in itertools.chain([("all", None)], ((item.name.lower(), item) for item in Region)):
-        ours = slice(None) if region is None else floor.labels == region
-        theirs = slice(None) if region is None else region_labels[::step] == region
-        parts = [(there[ours], floor.weights[ours]), (back[theirs], areas[::step][theirs])]
-        parts = [(distance, weight / weight.sum()) for distance, weight in parts if len(distance)]
-        if parts:
-            found[name] = _summary(
-                np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-            )
+    for condition in dict.fromkeys(row.condition for row in rows):
+        whole = [row for row in rows if row.condition == condition and row.region == "all"]
+        arch = [row.mean_mm for row in rows if row.condition == condition and row.region not in ("all", "body")]
+        found[condition] = {
+            "vertebrae": len(whole),
+            **{name: float(np.mean([getattr(row, name) for row in whole])) for name in ("mean_mm", "rms_mm", "p95_mm")},
+            "worst_mm": max(row.mean_mm for row in whole),
+            "floor_mm": float(np.mean([row.floor_mm for row in whole])),
+            "posterior_mm": float(np.mean(arch)),
+            "seconds": float(np.median([row.seconds for row in whole])),
+        }
     return found
-
-
-def _summary(distances: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    weights = weights / weights.sum()
-    order = np.argsort(distances)
-    p95 = distances[order][np.searchsorted(np.cumsum(weights[order]), 0.95)]
-    return {
-        "mean": float(weights @ distances),
-        "rms": float(np.sqrt(weights @ distances**2)),
-        "p95": float(p95),
-    }

@@ -34,6 +34,7 @@ class Options:
         coarse_pixel_mm, fine_pixel_mm: pixel of the two image levels in the object plane.
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
+        refit_iterations: the same for the fine stage that follows a moved landmark.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
             landmark stage and all modes in the image stages.
@@ -63,8 +64,9 @@ class Options:
     coarse_margin_mm: float = 8.0
     fine_margin_mm: float = 5.0
     landmark_iterations: int = 15
-    coarse_iterations: int = 8
-    fine_iterations: int = 6
+    coarse_iterations: int = 6
+    fine_iterations: int = 4
+    refit_iterations: int = 2
     tolerance_mm: float = 0.05
     landmark_modes: int | None = None
     coarse_modes: int | None = None

@@ -66,7 +66,7 @@ def register(
     if stages.films:
         if resume in ("landmarks", "coarse"):
             yield from stages.images("coarse")
-        yield from stages.images("fine")
+        yield from stages.images("fine", refit=resume == "refit")
     yield stages.final_state()
 
 
@@ -93,9 +93,9 @@ def _go_on(stages: Stages, start: RegistrationState) -> Iterator[RegistrationSta
         yield from stages.landmarks(touched, pinned)
     if added:
         yield from stages.landmarks(added)
-    if start.stage == "landmarks" or start.stage == "coarse" or added or images_changed(start.evidence, evidence):
+    if start.stage in ("landmarks", "coarse") or added or images_changed(start.evidence, evidence):
         return "coarse"
-    return "fine"
+    return "refit" if touched and start.done else "fine"
 
 
 def reconstruct(

@@ -117,18 +117,14 @@ class Stages:
             self._unknowns, self._images, self._costs = Unknowns(tuple(moved)), None, iteration.costs
             yield self.state("landmarks", iteration.number)
 
-    def images(self, stage: str) -> Iterator[RegistrationState]:
-        """Solve all terms at one resolution, "coarse" or "fine".
-
-        Raises:
-            RegistrationError: if the vertebrae cannot be projected.
-        """
+    def images(self, stage: str, refit: bool = False) -> Iterator[RegistrationState]:
+        """Solve all terms at one resolution, "coarse" or "fine"; ``refit`` after a landmark was moved."""
         options, coarse = self.options, stage == "coarse"
-        pixel, margin, count = (
-            (options.coarse_pixel_mm, options.coarse_margin_mm, options.coarse_iterations)
-            if coarse
-            else (options.fine_pixel_mm, options.fine_margin_mm, options.fine_iterations)
-        )
+        pixel = options.coarse_pixel_mm if coarse else options.fine_pixel_mm
+        margin = options.coarse_margin_mm if coarse else options.fine_margin_mm
+        count = options.coarse_iterations if coarse else options.fine_iterations
+        if refit:
+            count = min(count, options.refit_iterations)
         start = self._unknowns
         try:
             images, unknowns = image_term(
