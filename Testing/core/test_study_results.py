@@ -108,10 +108,12 @@ def test_the_pictures_are_legible_in_size_and_show_every_level_s_color(folder):
     from LumbarBiplanarLib.study.appearance import LEVEL_COLORS
 
     for name in ("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"):
-        pixels = np.asarray(Image.open(folder / name).convert("RGB"), dtype=float) / 255.0
-        assert min(pixels.shape[:2]) > 800
+        image = Image.open(folder / name).convert("RGB")
+        assert min(image.size) > 800
+        pixels = np.asarray(image, dtype=np.float32)[::2, ::2] / 255.0
+        bright = pixels[pixels.max(axis=-1) > 0.4]
+        hue = bright / bright.max(axis=-1, keepdims=True)
         for level in LUMBAR_LEVELS:
             color = np.array(LEVEL_COLORS[level])
-            hue = pixels / np.maximum(pixels.max(axis=-1, keepdims=True), 1e-6)
             near = np.abs(hue - color / color.max()).max(axis=-1) < 0.08
-            assert (near & (pixels.max(axis=-1) > 0.4)).sum() > 200, (name, level)
+            assert near.sum() > 50, (name, level)

@@ -66,8 +66,9 @@ def shade(surfaces: Sequence[Surface], colors: Sequence[Sequence[float]], eye: E
         np.minimum.at(nearer, index, z)
         front = (z <= nearer[index]) & (z < depth[index])
         depth[index[front]], normal[index[front]], owner[index[front]] = z[front], n[front], number
-    palette = np.concatenate([np.asarray(colors, dtype=np.float64), np.zeros((1, 3))])
-    color = _lit(palette[owner], normal)
+    seen = np.flatnonzero(owner >= 0)
+    color = np.zeros((width * height, 3))
+    color[seen] = _lit(np.asarray(colors, dtype=np.float64)[owner[seen]], normal[seen])
     depth, covered = depth.reshape(height, width), (owner >= 0).reshape(height, width)
     picture = _reduced(color.reshape(height, width, 3), covered.astype(np.float64))
     shadow = _contact_shadow(*_coarse(depth, covered), eye.mm_per_px)
@@ -133,7 +134,7 @@ def _lit(color: np.ndarray, normal: np.ndarray) -> np.ndarray:
     key = np.clip(normal @ (_KEY_LIGHT / np.linalg.norm(_KEY_LIGHT)), 0.0, None)
     fill = np.clip(normal @ (_FILL_LIGHT / np.linalg.norm(_FILL_LIGHT)), 0.0, None)
     half = _KEY_LIGHT / np.linalg.norm(_KEY_LIGHT) + np.array([0.0, 0.0, -1.0])
-    gloss = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, None) ** 40
+    gloss = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, None) ** 32
     limb = 0.72 + 0.28 * np.clip(-normal[:, 2] / 0.45, 0.0, 1.0)
     light = (0.34 + 0.58 * key + 0.22 * fill) * limb
     return color * light[:, None] + 0.16 * gloss[:, None]
