@@ -1,0 +1,142 @@
+"""The bundled network finds the spine on films of any size, spacing and polarity, and none where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
+from LumbarBiplanarLib.errors import DetectionError, FilmError, WeightsError
+from LumbarBiplanarLib.imaging import Film, Polarity
+from LumbarBiplanarLib.network import detect
+from LumbarBiplanarLib.network.inference import TRAINING_PITCH_MM, network_view
+from LumbarBiplanarLib.network.model import STRIDE
+from network_phantom import errors_mm, phantom_film, phantom_view
+
+# Median error on these phantoms, mm; a level that is taken for its neighbor is some 33 mm off.
+MEDIAN_MM = 5.0
+
+
+@pytest.fixture(scope="module", params=["AP", "lateral"])
+def found(request):
+    phantom = phantom_film(phantom_view(request.param))
+    return phantom, detect(phantom.film, "cpu")
+
+
+def test_all_levels_are_found_and_named_right(found):
+    phantom, detection = found
+    errors = errors_mm(phantom, detection)
+    assert detection.levels == LUMBAR_LEVELS
+    assert all(np.median(values) < 2.5 * MEDIAN_MM for values in errors.values())
+    assert np.median(np.concatenate(list(errors.values()))) < MEDIAN_MM
+    assert detection.weights.startswith("spine ") and detection.device == "cpu"
+
+
+def test_every_landmark_has_a_position_a_confidence_and_a_sigma(found):
+    _, detection = found
+    assert len(detection.landmarks) == 100
+    for item in detection.landmarks.values():
+        assert np.isfinite(item.position_px).all()
+        assert 0.0 <= item.confidence <= 1.0
+        assert item.sigma_mm >= 0.5 and not item.corrected
+
+
+def test_the_sigma_is_of_the_size_of_the_error(found):
+    phantom, detection = found
+    rms = np.sqrt(np.mean(np.concatenate(list(errors_mm(phantom, detection).values())) ** 2) / 2)
+    sigma = np.sqrt(np.mean([item.sigma_mm**2 for item in detection.landmarks.visible().values()]))
+    assert 0.3 < rms / sigma < 3.0
+
+
+def test_the_lumbar_only_image_shows_the_lumbar_bone_and_little_else(found):
+    phantom, detection = found
+    assert detection.lumbar_mm.shape == detection.lumbar_view.shape
+    np.testing.assert_allclose(detection.lumbar_level_mm.sum(axis=0), detection.lumbar_mm, rtol=1e-4, atol=1e-3)
+    # The two views share source and detector, so a RAS point is on both images.
+    rows, columns = np.nonzero(phantom.lumbar_mm > 20)
+    points = phantom.film.view.detector_points_ras_mm(np.stack([columns, rows], axis=1))
+    at = np.rint(detection.lumbar_view.project(points)).astype(int)
+    assert detection.lumbar_mm[at[:, 1], at[:, 0]].mean() > 0.5 * phantom.lumbar_mm[rows, columns].mean()
+    rows, columns = np.nonzero(phantom.lumbar_mm == 0)
+    points = phantom.film.view.detector_points_ras_mm(np.stack([columns, rows], axis=1))
+    at = np.rint(detection.lumbar_view.project(points)).astype(int)
+    assert detection.lumbar_mm[at[:, 1], at[:, 0]].mean() < 3.0
+
+
+def test_the_same_film_gives_the_same_answer(found):
+    phantom, detection = found
+    again = detect(phantom.film, "cpu")
+    np.testing.assert_array_equal(again.lumbar_mm, detection.lumbar_mm)
+    assert list(again.landmarks.values()) == list(detection.landmarks.values())
+
+
+def test_a_film_with_bone_dark_gives_the_same_landmarks(found):
+    phantom, detection = found
+    negative = Film(65535.0 - phantom.film.pixels, phantom.film.view, Polarity.BONE_DARK)
+    other = detect(negative, "cpu")
+    for key, item in detection.landmarks.visible().items():
+        assert np.linalg.norm(np.subtract(other.landmarks[key].position_px, item.position_px)) < 1.0
+
+
+def test_a_film_of_fine_pixels_gives_the_same_landmarks():
+    fine = phantom_film(phantom_view("lateral", size_px=(1040, 1520), spacing_mm=0.3))
+    errors = errors_mm(fine, detect(fine.film, "cpu"))
+    assert np.median(np.concatenate(list(errors.values()))) < MEDIAN_MM
+
+
+def test_a_film_that_ends_amid_the_spine_does_not_name_the_levels_it_lacks():
+    phantom = phantom_film(phantom_view("lateral"))
+    bottom = int(phantom.landmarks_px[Level.L4][:, 1].min()) + 2
+    detection = detect(phantom.film.cropped(0, 0, phantom.film.view.size_px[0], bottom), "cpu")
+    errors = errors_mm(phantom, detection)
+    assert Level.L5 not in errors and {Level.L1, Level.L2} <= set(errors)
+    assert np.median(errors[Level.L2]) < 2.5 * MEDIAN_MM
+    assert any("L5" in note for note in detection.notes)
+    assert all(item.position_px[1] < bottom for item in detection.landmarks.visible().values())
+
+
+@pytest.mark.parametrize("name", ["AP", "lateral"])
+@pytest.mark.parametrize("kind", ["noise", "gradient", "clouds"])
+def test_a_film_without_a_spine_is_refused_with_what_to_check(name, kind):
+    view = phantom_view(name, size_px=(160, 224), spacing_mm=1.5)
+    rng = np.random.default_rng(3)
+    pictures = {
+        "noise": rng.standard_normal(view.shape),
+        "gradient": np.add.outer(np.arange(224.0), np.arange(160.0)),
+        "clouds": gaussian_filter(rng.standard_normal(view.shape), 12),
+    }
+    with pytest.raises(DetectionError, match=r"no lumbar spine was found .* polarity .* spacing"):
+        detect(Film(pictures[kind], view), "cpu")
+
+
+def test_a_constant_film_cannot_even_be_made():
+    view = phantom_view("AP")
+    with pytest.raises(FilmError):
+        detect(Film(np.full(view.shape, 7.0), view), "cpu")
+
+
+def test_a_view_that_is_neither_ap_nor_lateral_is_refused():
+    phantom = phantom_film(phantom_view("AP", size_px=(96, 128), spacing_mm=3.0))
+    view = replace(phantom.film.view, name="oblique")
+    with pytest.raises(DetectionError, match="'AP' or 'lateral'"):
+        detect(replace(phantom.film, view=view), "cpu")
+
+
+def test_missing_weights_are_named(tmp_path):
+    phantom = phantom_film(phantom_view("AP", size_px=(96, 128), spacing_mm=3.0))
+    with pytest.raises(WeightsError, match=r"none\.pt"):
+        detect(phantom.film, "cpu", tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize(("size", "spacing"), [((1000, 1200), 0.4), ((333, 211), 0.77), ((40, 50), 5.0)])
+def test_the_networks_view_is_whole_strides_at_the_trainings_pitch_about_the_film(size, spacing):
+    view = phantom_view("AP", size_px=size, spacing_mm=spacing)
+    target = network_view(view, TRAINING_PITCH_MM)
+    assert target.spacing_mm == (TRAINING_PITCH_MM, TRAINING_PITCH_MM)
+    assert target.size_px[0] % STRIDE == 0 and target.size_px[1] % STRIDE == 0
+    corners = target.project(view.detector_corners_ras_mm())
+    margin = np.array([corners.min(axis=0) + 0.5, np.array(target.size_px) - 0.5 - corners.max(axis=0)])
+    assert (margin > -0.6).all() and (margin < STRIDE).all()
