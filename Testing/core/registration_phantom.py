@@ -197,6 +197,7 @@ def drawn_evidence(
     background_mm: float = 4.0,
     gain: float = 0.92,
     images: bool = True,
+    shell=None,
 ) -> tuple[FilmEvidence, FilmEvidence]:
     """Draw landmarks and lumbar-only images with noise, a smooth background and a gain, as a film pair would give."""
     import torch
@@ -205,7 +206,7 @@ def drawn_evidence(
 
     rng = np.random.default_rng(seed)
     stacked = torch.as_tensor(np.stack(list(truth.points_ras_mm.values())))
-    clean = render_path_length(stacked, torch.as_tensor(faces.astype(np.int64)), truth.pair.views)
+    clean = render_path_length(stacked, torch.as_tensor(faces.astype(np.int64)), truth.pair.views, shell=shell)
     films = []
     for view, image, sigma in zip(truth.pair.views, clean, sigma_mm, strict=True):
         landmarks = drawn_landmarks(truth, view, sigma, rng)

@@ -10,7 +10,9 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import RegistrationError
-from LumbarBiplanarLib.registration import reconstruct, register
+from LumbarBiplanarLib.registration import Options, reconstruct, register, stages
+from LumbarBiplanarLib.registration.image_term import ImageTerm
+from LumbarBiplanarLib.rendering import Shell
 from registration_phantom import drawn_evidence, phantom_model, phantom_truth
 
 
@@ -58,6 +60,38 @@ def test_the_cost_never_rises_within_a_stage_and_the_last_state_says_done():
         costs = [state.cost for state in states if state.stage == stage]
         assert len(costs) >= 2
         assert all(after <= before for before, after in itertools.pairwise(costs))
+
+
+def test_a_cortical_shell_can_be_modeled():
+    model, truth = phantom_model(), phantom_truth(5)
+    shell = Shell(thickness_mm=1.0, density_ratio=0.4)
+    evidence = drawn_evidence(truth, model.faces, 5, gain=1.0, shell=shell)
+    solid = errors_mm(reconstruct(model, evidence), truth)
+    shelled = errors_mm(reconstruct(model, evidence, Options(shell=shell)), truth)
+    assert max(shelled.values()) < 0.7
+    assert np.mean(list(shelled.values())) < 0.5 * np.mean(list(solid.values()))
+
+
+def test_an_image_stage_that_diverges_keeps_the_landmark_result_and_says_so(monkeypatch):
+    model, truth = phantom_model(), phantom_truth(5)
+    evidence = drawn_evidence(truth, model.faces, 5)
+    monkeypatch.setattr(ImageTerm, "add", lambda term, equations, unknowns: equations.costs.update(image=float("nan")))
+    result = reconstruct(model, evidence)
+    alone = reconstruct(model, evidence, Options(use_images=False))
+    assert any("failed and the state before it is kept" in text for text in result.warnings)
+    for level in LUMBAR_LEVELS:
+        np.testing.assert_array_equal(result.points_ras_mm[level], alone.points_ras_mm[level])
+
+
+def test_a_vertebra_that_runs_away_is_brought_back_and_named(monkeypatch):
+    model, truth = phantom_model(), phantom_truth(5)
+    evidence = drawn_evidence(truth, model.faces, 5)
+    monkeypatch.setattr(stages, "_LOST_MM", 0.01)
+    result = reconstruct(model, evidence)
+    alone = reconstruct(model, evidence, Options(use_images=False))
+    assert any("pulled L1 away from its landmarks" in text for text in result.warnings)
+    for level in LUMBAR_LEVELS:
+        np.testing.assert_array_equal(result.points_ras_mm[level], alone.points_ras_mm[level])
 
 
 def test_images_that_fit_no_vertebra_leave_a_warning():
