@@ -72,6 +72,7 @@ def test_the_record_names_inputs_versions_device_and_times(record):
     assert record["shape_model"]["sha256"] == load_shape_model().sha256
     assert record["versions"]["LumbarBiplanar"] == __version__
     assert record["device"] == "cpu"
+    assert record["options"]["landmark_weight"] == 1.0
     assert set(record["seconds"]) == {"detection", "registration", "measurement", "total", "writing"}
     assert FilmPair.from_dict(record["geometry"]).to_dict() == sample_result().case.pair.to_dict()
 

@@ -10,7 +10,7 @@ import pytest
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, FilmLandmarks
 from LumbarBiplanarLib.errors import DetectionError, RegistrationError, StudyError
 from LumbarBiplanarLib.network import Detection
-from LumbarBiplanarLib.study.run import STAGES, run_case
+from LumbarBiplanarLib.study.run import STAGES, default_options, run_case
 from LumbarBiplanarLib.study.swapped import swap_hint
 from study_sample import sample_case, sample_result, sample_steps
 
@@ -89,6 +89,13 @@ def test_a_film_on_which_the_network_finds_nothing_is_used_with_given_landmarks_
     assert all(film.lumbar_mm is None for film in step.state.evidence)
     assert len(step.state.evidence[0].landmarks.visible()) > 50
     run.close()
+
+
+def test_an_image_of_the_network_is_trusted_less_than_a_given_one():
+    case = sample_case()
+    given = default_options(case)
+    partly = default_options(replace(case, lumbar_mm={"AP": case.lumbar_mm["AP"]}))
+    assert partly.image_correlation_mm2 > 10 * given.image_correlation_mm2
 
 
 def test_a_device_that_is_not_there_is_refused():

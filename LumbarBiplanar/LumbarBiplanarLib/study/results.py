@@ -7,6 +7,7 @@ import datetime
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:
             name: {"weights": item.weights, "levels": [level.name for level in item.levels]}
             for name, item in result.detections.items()
         },
+        "options": _options(result.options),
         "device": result.device,
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "iterations": dict(found.iterations),
@@ -142,6 +144,13 @@ def _film(film) -> dict[str, Any]:
         "polarity": film.polarity.value,
         "notes": list(film.notes),
     }
+
+
+def _options(options) -> dict[str, Any]:
+    values = {item.name: getattr(options, item.name) for item in fields(options)}
+    values["region_weights"] = {region.name.lower(): weight for region, weight in options.region_weights.items()}
+    values["shell"] = None if options.shell is None else str(options.shell)
+    return values
 
 
 def _level(result: CaseResult, level: Level) -> dict[str, Any]:

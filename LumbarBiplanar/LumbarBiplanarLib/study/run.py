@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Share of a registration's usual work that is done when a stage begins and when it has used all its iterations.
 _SHARES = {"initial": (0.0, 0.02), "landmarks": (0.02, 0.2), "coarse": (0.2, 0.6), "fine": (0.6, 1.0)}
+# Errors of the network's lumbar-only image hang together over about a centimetre; those of a measured one do not.
+NETWORK_IMAGE_CORRELATION_MM2 = 50.0
 STAGES = ("detection", "registration", "measurement")
 Detector = Callable[..., "Detection"]
 
@@ -35,6 +37,7 @@ class CaseResult:
         model: shape model that was registered.
         detections: per view name, what the network found; without the films that needed no network.
         evidence: what the registration used, (AP, lateral).
+        options: settings of the registration.
         reconstruction: poses, shapes and surfaces, RAS mm.
         vertebrae: what was measured on.
         measurements: the quantities.
@@ -47,6 +50,7 @@ class CaseResult:
     model: ShapeModel
     detections: Mapping[str, Detection]
     evidence: tuple[FilmEvidence, FilmEvidence]
+    options: Options
     reconstruction: Reconstruction
     vertebrae: tuple[Vertebra, ...]
     measurements: Measurements
@@ -97,7 +101,8 @@ def run_case(
     Args:
         case: films, geometry and what replaces the network's work.
         model: shape model; None means the module's.
-        options: settings of the registration; None means the defaults.
+        options: settings of the registration; None means the defaults, for a network's image with
+            ``NETWORK_IMAGE_CORRELATION_MM2``.
         device: "auto", "cpu" or "cuda".
         weights: weights file of the network; None means the module's.
         detector: replaces ``network.detect``.
@@ -117,6 +122,7 @@ def run_case(
     find = _finder(detector, device, weights)
     yield from _detect(case, find, run)
     evidence = _evidence(case, run)
+    options = default_options(case) if options is None else options
     run.seconds["detection"] = time.perf_counter() - begin
     try:
         reconstruction = yield from _register(model, evidence, options, device)
@@ -138,6 +144,7 @@ def run_case(
         model,
         run.detections,
         evidence,
+        options,
         reconstruction,
         vertebrae,
         measurements,
@@ -156,6 +163,15 @@ def reconstruct_case(case: Case, **options: Any) -> CaseResult:
     if result is None:
         raise StudyError("The case ended without a result. Run it again.")
     return result
+
+
+def default_options(case: Case) -> Options:
+    """Return the settings of the registration that suit the origin of a case's lumbar-only images."""
+    from ..registration import Options
+
+    if all(film.view.name in case.lumbar_mm for film in case.films):
+        return Options()
+    return Options(image_correlation_mm2=NETWORK_IMAGE_CORRELATION_MM2)
 
 
 def check_device(device: str) -> str:
@@ -219,9 +235,8 @@ def _evidence(case: Case, run: _Run) -> tuple[FilmEvidence, FilmEvidence]:
 
 def _register(model, evidence, options, device):
     """Run the registration, yielding a step per state; return the reconstruction."""
-    from ..registration import Options, Reconstruction, register
+    from ..registration import Reconstruction, register
 
-    options = Options() if options is None else options
     begin = time.perf_counter()
     iterations: Counter[str] = Counter()
     limits = {
