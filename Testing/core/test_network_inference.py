@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import DetectionError, FilmError, WeightsError
 from LumbarBiplanarLib.imaging import Film, Polarity
 from LumbarBiplanarLib.network import detect
-from LumbarBiplanarLib.network.inference import TRAINING_PITCH_MM, network_view
+from LumbarBiplanarLib.network.inference import TRAINING_PITCH_MM, _moved, network_view
 from LumbarBiplanarLib.network.model import STRIDE
 from network_phantom import errors_mm, phantom_film, phantom_view
 
@@ -140,3 +141,19 @@ def test_the_networks_view_is_whole_strides_at_the_trainings_pitch_about_the_fil
     corners = target.project(view.detector_corners_ras_mm())
     margin = np.array([corners.min(axis=0) + 0.5, np.array(target.size_px) - 0.5 - corners.max(axis=0)])
     assert (margin > -0.6).all() and (margin < STRIDE).all()
+
+
+def test_maps_at_another_pitch_are_brought_to_the_same_place_and_mass():
+    view = phantom_view("AP", size_px=(250, 330), spacing_mm=1.0)
+    target, other = network_view(view, 1.5), network_view(view, 1.5 * 1.13)
+    point = view.detector_points_ras_mm(np.array([[101.3, 182.6]]))
+    for coarser in (1, 2):
+        rows, columns = np.indices([size // coarser for size in other.shape])
+        x, y = (other.project(point)[0] + 0.5) / coarser - 0.5
+        blob = np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / 4.0)
+        moved = _moved(torch.tensor(blob / blob.sum())[None], other, target, coarser)[0].numpy()
+        assert moved.shape == tuple(size // coarser for size in target.shape)
+        rows, columns = np.indices(moved.shape)
+        found = np.array([(moved * columns).sum(), (moved * rows).sum()]) / moved.sum()
+        np.testing.assert_allclose((found + 0.5) * coarser - 0.5, target.project(point)[0], atol=0.1)
+        assert moved.sum() == pytest.approx(1.0, abs=0.02)

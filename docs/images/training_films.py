@@ -26,12 +26,11 @@ def main() -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    rng = np.random.default_rng(args.seed)
     files = sorted(args.pool.glob("[0-9]*.npz"))
     figure, axes = plt.subplots(4, COLUMNS, figsize=(1.25 * COLUMNS, 7.4))
-    for row, (view, marked) in enumerate((("AP", False), ("AP", True), ("lateral", False), ("lateral", True))):
-        state = rng.bit_generator.state if not marked else state
-        rng.bit_generator.state = state
+    for row in range(4):
+        view, marked = ("AP", "lateral")[row // 2], row % 2 == 1
+        rng = np.random.default_rng([args.seed, row // 2])  # the marked films are those of the row above
         for k, axis in enumerate(axes[row]):
             film = cropped(form_film(load_ingredients(files[k % len(files)], view), rng), rng, CROP_PX)
             axis.imshow(film.image, cmap="gray")

@@ -18,7 +18,7 @@ LEAST_CONFIDENCE = 0.15
 LEAST_LANDMARKS = 4
 BODY_LANDMARKS = [0, 5]  # the centres of the endplates; between them is the middle of the body
 _REACH_MM = 7.0  # an anatomical landmark lies this far (one standard deviation) from the mean vertebra's
-_REJECT_MM = 26.0
+_REJECT_MM = 22.0
 _CAMERA_SD = 0.22  # how far a camera's entries stray from those of an upright patient of mean size, relative
 # Body centres of neighbouring levels, in mm of the object plane; below, two levels name the same vertebra.
 _LEAST_GAP_MM, _LARGEST_GAP_MM = 14.0, 62.0
@@ -87,8 +87,9 @@ def _fit_level(peaks, masses, k, template, middle, prior, pixel_mm):
         predicted = template @ camera[:, :3].T + camera[:, 3]
         off = np.linalg.norm(peaks.positions[:, k] - predicted, axis=-1) * pixel_mm
         # A less likely place is taken if it fits its vertebra much better than the likeliest.
-        best = (masses[:, k] / (1.0 + (off / _REACH_MM) ** 2)).argmax(axis=0)
-        position, mass = peaks.positions[best, k, row], masses[best, k, row]
+        near = np.where(off <= _REJECT_MM, masses[:, k], 0.0)
+        best = (near / (1.0 + (off / _REACH_MM) ** 2)).argmax(axis=0)
+        position, mass = peaks.positions[best, k, row], near[best, row]
         camera = fit_camera(position, mass, template, prior, camera, pixel_mm)
     off = np.linalg.norm(position - template @ camera[:, :3].T - camera[:, 3], axis=-1) * pixel_mm
     visible = (mass >= LEAST_CONFIDENCE) & (off <= _REJECT_MM) & (not absent)

@@ -43,14 +43,14 @@ def landmark_probabilities(heatmaps: Tensor) -> Tensor:
     return (exponent / (exponent.sum(dim=-1, keepdim=True) + torch.exp(-largest))).unflatten(-1, heatmaps.shape[-2:])
 
 
-def find_peaks(heatmaps: Tensor, count: int = 3) -> Peaks:
+def find_peaks(probabilities: Tensor, count: int = 3) -> Peaks:
     """Find the likeliest places of every landmark.
 
     Args:
-        heatmaps: (100, h, w) logits of one film.
+        probabilities: (100, h, w) of one film, at half the resolution of the network's image.
         count: K, how many places per landmark; the windows around them do not share probability.
     """
-    left = landmark_probabilities(heatmaps)
+    left = probabilities
     found = []
     for _ in range(count):
         position, mass, sigma, window = _strongest(left)

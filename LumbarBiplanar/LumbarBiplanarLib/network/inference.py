@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation
 from ..errors import DetectionError
@@ -16,7 +17,7 @@ from ..imaging import Film, resample_image
 from ..rendering import resolve_device
 from ..shape.storage import load_shape_model
 from .consistency import LEAST_LANDMARKS, Choice, choose_landmarks
-from .decoding import find_peaks
+from .decoding import find_peaks, landmark_probabilities
 from .detection import Detection
 from .model import STRIDE, VIEW_NAMES, SpineNetwork
 from .preprocess import network_channels
@@ -31,6 +32,8 @@ PATIENT_DEPTH_SHARE = 0.82
 _RESCALE_BEYOND = 1.2
 _SCALES_TRIED = (1.0, 0.72, 1.4)
 _LEAST_SCORE = 0.2
+# Every film is read at these pitches too, relative to the first, and what was read is averaged.
+_OTHER_PITCHES = (0.88, 1.13)
 _LEAST_SIGMA_MM = 0.7
 _LARGEST_SIDE_PX = 1600
 
@@ -136,16 +139,52 @@ def _run(model: SpineNetwork, view: View, image: np.ndarray, pitch_mm: float, de
     longest = max(size * pitch for size, pitch in zip(view.size_px, view.spacing_mm, strict=True))
     pitch_mm = max(pitch_mm, longest / _LARGEST_SIDE_PX)
     target = network_view(view, pitch_mm)
-    pixels = torch.from_numpy(resample_image(image, view, target, outside=0.0))[None, None].to(device)
-    token = torch.tensor([VIEW_NAMES.index(view.name)], device=device)
-    with torch.inference_mode():
-        output = model(network_channels(pixels), token)
-    peaks = find_peaks(output.heatmaps[0])
+    probabilities, level_mm = _read(model, view, image, target, device)
+    for factor in _OTHER_PITCHES:
+        other = network_view(view, pitch_mm * factor)
+        seen, thick_mm = _read(model, view, image, other, device)
+        probabilities = probabilities + _moved(seen, other, target, 2)
+        level_mm = level_mm + _moved(thick_mm, other, target, 1) / _area(target, other)
+    passes = 1 + len(_OTHER_PITCHES)
+    peaks = find_peaks(probabilities / passes)
+    level_mm = level_mm / passes
     across = PATIENT_DEPTH_SHARE * target.spacing_mm[0]
     along = across if target.model == "pinhole" else target.spacing_mm[1]
     inside = view.contains(_film_pixels(target, view, peaks.positions))
     choice = choose_landmarks(peaks, mean_landmarks_mm(), view.name, 0.5 * (across + along), inside)
-    return _Pass(target, output.level_mm[0].cpu().numpy(), choice, (across, along))
+    return _Pass(target, level_mm.cpu().numpy(), choice, (across, along))
+
+
+def _read(model: SpineNetwork, view: View, image: np.ndarray, target: View, device: torch.device):
+    """Return probabilities (100, h / 2, w / 2) of the landmarks and images (5, h, w) of the levels on ``target``."""
+    pixels = torch.from_numpy(resample_image(image, view, target, outside=0.0))[None, None].to(device)
+    token = torch.tensor([VIEW_NAMES.index(view.name)], device=device)
+    with torch.inference_mode():
+        output = model(network_channels(pixels), token)
+    return landmark_probabilities(output.heatmaps[0]), output.level_mm[0]
+
+
+def _area(target: View, source: View) -> float:
+    """Return how many pixels of ``source`` one of ``target`` covers."""
+    return float(np.prod(np.asarray(target.spacing_mm) / source.spacing_mm))
+
+
+def _moved(maps: torch.Tensor, source: View, target: View, coarser: int) -> torch.Tensor:
+    """Return maps (c, h, w) on ``source`` as densities on ``target``; both at 1/``coarser`` of the views' resolution."""
+    size = np.array(target.size_px) // coarser
+    scale = np.asarray(target.spacing_mm) / source.spacing_mm
+    theta = []
+    for axis in (0, 1):
+        # From -1..1 over the target to -1..1 over the source, edge to edge.
+        width, source_width = target.size_px[axis], source.size_px[axis]
+        middle = (0.5 * width - 0.5 - target.principal_px[axis]) * scale[axis] + source.principal_px[axis] + 0.5
+        row = [0.0, 0.0, 2.0 * middle / source_width - 1.0]
+        row[axis] = width * scale[axis] / source_width
+        theta.append(row)
+    matrix = torch.tensor(theta, dtype=maps.dtype, device=maps.device)[None]
+    grid = functional.affine_grid(matrix, [1, 1, int(size[1]), int(size[0])], align_corners=False)
+    moved = functional.grid_sample(maps[None], grid, align_corners=False)[0]
+    return moved * _area(target, source)
 
 
 def _film_pixels(network: View, film: View, positions: np.ndarray) -> np.ndarray:
