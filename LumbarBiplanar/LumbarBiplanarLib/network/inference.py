@@ -170,7 +170,7 @@ def _area(target: View, source: View) -> float:
 
 
 def _moved(maps: torch.Tensor, source: View, target: View, coarser: int) -> torch.Tensor:
-    """Return maps (c, h, w) on ``source`` as densities on ``target``; both at 1/``coarser`` of the views' resolution."""
+    """Return densities (c, h, w) on ``source`` as those on ``target``, both at 1 / ``coarser`` of the full size."""
     size = np.array(target.size_px) // coarser
     scale = np.asarray(target.spacing_mm) / source.spacing_mm
     theta = []
