@@ -118,7 +118,11 @@ class Stages:
             yield self.state("landmarks", iteration.number)
 
     def images(self, stage: str, refit: bool = False) -> Iterator[RegistrationState]:
-        """Solve all terms at one resolution, "coarse" or "fine"; ``refit`` after a landmark was moved."""
+        """Solve all terms at one resolution, "coarse" or "fine"; ``refit`` after a landmark was moved.
+
+        Raises:
+            RegistrationError: if the vertebrae project outside a lumbar-only image or lie behind a source.
+        """
         options, coarse = self.options, stage == "coarse"
         pixel = options.coarse_pixel_mm if coarse else options.fine_pixel_mm
         margin = options.coarse_margin_mm if coarse else options.fine_margin_mm
