@@ -19,7 +19,7 @@ from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..errors import DetectionError, StudyError
 from ..files import atomic_path, read_json
 from ..imaging import resample_image
-from ..network import Detection, detect
+from ..network import Detection
 from ..shape.fitting import correspond
 from ..shape.model import ShapeModel
 from ..shape.sources import SAMPLE_STUDY_SUBJECT, Specimen, read_specimens
@@ -177,6 +177,8 @@ def evaluate_film(
     film: BenchmarkFilm, device: str = "cpu", weights: str | Path | None = None
 ) -> tuple[list[LandmarkRow], FilmRow]:
     """Detect the spine on one film and compare it with the truth; nothing found gives rows without errors."""
+    from ..network import detect
+
     start = time.perf_counter()
     try:
         detection = detect(film.film, device, weights)

@@ -14,10 +14,7 @@ from ..geometry.frames import transform_points
 from ..imaging import Film, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
-from ..training.films import form_film
-from ..training.ingredients import draw_ingredients
 from ..training.options import CANVAS_PX, PITCH_MM
-from ..training.pool import random_ribs
 
 # Seeds that no training uses: a training's seeds are sequences of other lengths.
 _SEED = (7, 77, 777, 7777)
@@ -84,6 +81,9 @@ def drawn_films(person: Person, context: Context, count: int) -> Iterator[Benchm
         context: what is put around the spine.
         count: film pairs per condition.
     """
+    from ..training.films import form_film
+    from ..training.ingredients import draw_ingredients
+
     landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
     lumbar = [person.surfaces[level] for level in LUMBAR_LEVELS]
     for row, (condition, (model, angle, sdd, distance)) in enumerate(CONDITIONS.items()):
@@ -174,6 +174,8 @@ def _tissue_at(context: Context, landmarks: np.ndarray, rng: np.random.Generator
 
 def _around(first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator) -> list[Surface]:
     """Return T11 and T12 (of L1), ribs, a sacrum and the pelvis, where they belong to a spine's landmarks."""
+    from ..training.pool import random_ribs
+
     body = landmarks[:, [_SUPERIOR, _INFERIOR]].mean(axis=1)
     step = body[0] - body[1]
     parts, marks = [], []
