@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level, load_landmarks
 from ..errors import DetectionError, StudyError
 from ..files import atomic_path, read_json
 from ..imaging import resample_image
@@ -41,6 +41,7 @@ class LandmarkRow:
     Attributes:
         condition, subject, view, film: which film.
         level, landmark: which landmark.
+        readable: whether a reader can usually place it on such a film (Landmarks.json).
         error_mm: distance from the true position in the object plane; empty if not detected.
         sigma_mm: the network's own standard deviation per axis; empty if not detected.
         detected: whether the network found it visible.
@@ -52,6 +53,7 @@ class LandmarkRow:
     film: int
     level: str
     landmark: str
+    readable: bool
     error_mm: float | None
     sigma_mm: float | None
     detected: bool
@@ -186,9 +188,11 @@ def evaluate_film(
         detection = None
     seconds = time.perf_counter() - start
     errors = {level: landmark_errors_mm(film, detection, level) for level in LUMBAR_LEVELS}
+    ap = film.film.view.name == "AP"
+    readable = {item.name: item.visible_ap if ap else item.visible_lateral for item in load_landmarks()}
     key = (film.condition, film.subject, film.film.view.name, film.number)
     rows = [
-        LandmarkRow(*key, level.name, name, *_error_and_sigma(detection, level, name, errors[level][i]))
+        LandmarkRow(*key, level.name, name, readable[name], *_error_and_sigma(detection, level, name, errors[level][i]))
         for level in LUMBAR_LEVELS
         for i, name in enumerate(LANDMARK_NAMES)
         if film.visible[level][i]

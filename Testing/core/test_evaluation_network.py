@@ -1,0 +1,142 @@
+"""The network's benchmark measures what it says: errors in the object plane, levels named right, images alike."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib import network
+from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation
+from LumbarBiplanarLib.errors import DetectionError, StudyError
+from LumbarBiplanarLib.evaluation import network_benchmark
+from LumbarBiplanarLib.evaluation.image_metrics import image_scores
+from LumbarBiplanarLib.evaluation.network_benchmark import benchmark_network, evaluate_film, read_people
+from LumbarBiplanarLib.evaluation.network_films import CONDITIONS, Person, drawn_films
+from LumbarBiplanarLib.network import Detection
+from LumbarBiplanarLib.shape.sources import Specimen
+from LumbarBiplanarLib.shape.storage import load_shape_model
+from LumbarBiplanarLib.shape.surfaces import Surface
+from LumbarBiplanarLib.training.anatomy import Context
+from LumbarBiplanarLib.training.spine import random_spine
+
+
+@pytest.fixture(scope="module")
+def person() -> Person:
+    model = load_shape_model()
+    spine = random_spine(model, np.random.default_rng(21))
+    coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
+    return Person(
+        "somebody",
+        dict(zip(LUMBAR_LEVELS, coarse, strict=True)),
+        dict(zip(LUMBAR_LEVELS, spine.lumbar_landmarks, strict=True)),
+    )
+
+
+@pytest.fixture(scope="module")
+def films(person):
+    return list(drawn_films(person, Context(), 1))
+
+
+def perfect(film, shift_px=(0.0, 0.0), moved_level: int = 0) -> Detection:
+    """What a faultless network would say, its landmarks shifted and its levels misnamed by ``moved_level``."""
+    landmarks = []
+    for k, level in enumerate(LUMBAR_LEVELS):
+        source = LUMBAR_LEVELS[min(max(k + moved_level, 0), 4)]
+        for i, name in enumerate(LANDMARK_NAMES):
+            position = tuple(film.landmarks_px[source][i] + shift_px)
+            landmarks.append(LandmarkObservation(level, name, position, 0.9, 1.5))
+    return Detection(film.film.view, film.lumbar_mm.copy(), film.film.view, FilmLandmarks(landmarks))
+
+
+def test_films_cover_every_condition_and_view_and_repeat(films, person):
+    assert {(film.condition, film.film.view.name) for film in films} == {
+        (f"drawn, {name}", view) for name in CONDITIONS for view in ("AP", "lateral")
+    }
+    again = next(drawn_films(person, Context(), 1))
+    np.testing.assert_array_equal(again.film.pixels, films[0].film.pixels)
+
+
+def test_the_truth_of_a_film_fits_together(films):
+    for film in films:
+        for level in LUMBAR_LEVELS:
+            pixel = film.film.view.project(film.landmarks_ras_mm[level])
+            np.testing.assert_allclose(pixel, film.landmarks_px[level])
+            column, row = np.rint(pixel[LANDMARK_NAMES.index("spinous_base")]).astype(int)
+            if film.visible[level][LANDMARK_NAMES.index("spinous_base")]:
+                assert film.lumbar_mm[row, column] > 0
+
+
+def test_a_faultless_detection_has_no_error(films, monkeypatch):
+    monkeypatch.setattr(network, "detect", lambda film, device, weights: perfect(films[0]), raising=False)
+    rows, film_row = evaluate_film(films[0])
+    assert max(row.error_mm for row in rows) == 0.0
+    assert film_row.levels_right == film_row.levels_shown and film_row.levels_wrong == 0
+    assert film_row.mae == pytest.approx(0.0, abs=1e-3) and film_row.ssim == pytest.approx(1.0, abs=1e-3)
+
+
+def test_an_error_is_in_mm_of_the_object_plane(films, monkeypatch):
+    film = films[0]
+    monkeypatch.setattr(network, "detect", lambda *_: perfect(film, (3.0, 4.0)), raising=False)
+    rows, _ = evaluate_film(film)
+    # 5 pixels of 1.5 mm at the detector, shrunk by about 1010 / 1250.
+    assert np.mean([row.error_mm for row in rows]) == pytest.approx(5 * 1.5 * 1010 / 1250, rel=0.03)
+    assert all(row.detected and row.sigma_mm == 1.5 for row in rows)
+
+
+def test_levels_named_one_too_low_are_wrong(films, monkeypatch):
+    monkeypatch.setattr(network, "detect", lambda *_: perfect(films[1], moved_level=1), raising=False)
+    _, row = evaluate_film(films[1])
+    assert row.levels_right <= 1 and row.levels_wrong >= 4
+
+
+def test_a_film_on_which_nothing_is_found_counts_as_missed(films, monkeypatch):
+    def fail(*_):
+        raise DetectionError("no spine")
+
+    monkeypatch.setattr(network, "detect", fail, raising=False)
+    rows, row = evaluate_film(films[0])
+    assert not any(item.detected for item in rows) and row.levels_right == 0 and row.mae is None
+
+
+def test_the_tables_are_written_and_can_be_read_back(person, films, monkeypatch, tmp_path):
+    monkeypatch.setattr(network_benchmark, "read_people", lambda *_: [person])
+    shown = iter(films)
+    monkeypatch.setattr(network, "detect", lambda *_: perfect(next(shown)), raising=False)
+    rows = list(benchmark_network(tmp_path, tmp_path, count=1, subjects=["somebody"], context=Context()))
+    with open(tmp_path / "network_films.csv", newline="", encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == len(rows) == 6
+    with open(tmp_path / "network_landmarks.csv", newline="", encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    assert {row["error_mm"] for row in read} == {"0.0"}
+    lateral_tip = [row for row in read if row["view"] == "lateral" and row["landmark"] == "transverse_tip_left"]
+    assert {row["readable"] for row in lateral_tip} == {"False"}
+
+
+def test_a_person_without_all_levels_cannot_be_tested_on(person, monkeypatch, tmp_path):
+    few = [Specimen("verse016", level, person.surfaces[level]) for level in LUMBAR_LEVELS[:2]]
+    monkeypatch.setattr(network_benchmark, "_specimens", lambda *_: few)
+    with pytest.raises(StudyError, match="lacks L3, L4, L5"):
+        read_people(tmp_path, ["verse016"])
+
+
+def test_image_scores_are_those_of_the_formulas():
+    rng = np.random.default_rng(0)
+    truth = np.zeros((40, 50))
+    truth[10:30, 15:35] = 50.0
+    assert image_scores(truth, truth).ssim == pytest.approx(1.0)
+    shifted = image_scores(truth + 2.0, truth)
+    assert shifted.mae == pytest.approx(2.0)
+    assert shifted.psnr_db == pytest.approx(20 * np.log10(50 / 2))
+    noisy = image_scores(truth + rng.normal(0, 10, truth.shape), truth)
+    assert 0 < noisy.ssim < 0.8
+    half = np.zeros(truth.shape, dtype=bool)
+    half[:, 25:] = True
+    wrong_left = truth.copy()
+    wrong_left[:, :10] += 30
+    assert image_scores(wrong_left, truth, half).mae == 0.0
+    with pytest.raises(ValueError, match="constant"):
+        image_scores(truth, np.ones_like(truth))
+    with pytest.raises(ValueError, match="shapes"):
+        image_scores(truth, truth[1:])
