@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ ABOUT_SAMPLE = (
     "the shape model\nnor the training of the network; its soft tissue, with the spine removed and the rest warped, "
     "served as a training background."
 )
+OWN_FILES = ("evaluation.json", "summary.json")
 SHOWN = ("Lordosis", "Segmental angle (Cobb)", "Coronal Cobb", "Axial rotation", "Slip", "Disc height (Dabbs)")
 
 
@@ -60,9 +62,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-OWN_FILES = ("evaluation.json", "summary.json")
-
-
 def _check_earlier(folder: Path) -> None:
     """Refuse a folder that holds something other than an earlier demo."""
     from ..errors import OutputError
@@ -86,8 +85,19 @@ def summary(result: CaseResult, comparison: Comparison) -> dict:
         "levels_right": not comparison.misnamed and not comparison.missing,
         "timing_s": {stage: round(value, 2) for stage, value in result.seconds.items()},
         "device": result.device,
+        "peak_memory_gb": peak_memory_gb(),
         "about": ABOUT_SAMPLE.replace("\n", " "),
     }
+
+
+def peak_memory_gb() -> float | None:
+    """Return the most memory this process has held so far in GB (10^9 bytes), or None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
 
 
 def _report(result: CaseResult, comparison: Comparison) -> None:
@@ -102,4 +112,6 @@ def _report(result: CaseResult, comparison: Comparison) -> None:
     print_table("Measurements (all of them in measurements.csv)", ("quantity", "level", "value", "unit"), rows)
     times = [(stage, f"{value:.1f}") for stage, value in result.seconds.items()]
     print_table(f"Time on {result.device}", ("stage", "seconds"), times)
+    if peak_memory_gb() is not None:
+        print(f"Peak memory: {peak_memory_gb()} GB")
     warn(result.warnings)

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run ``synthesize``."""
+    """Run ``synthesize``; raises VolumeError for options, CT or mask that cannot be used."""
     from ..errors import VolumeError
     from ..geometry import load_geometry
     from ..shape import load_shape_model
