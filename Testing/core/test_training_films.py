@@ -15,7 +15,7 @@ from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import Surface, is_closed, read_surface, surface_distances
 from LumbarBiplanarLib.training.anatomy import Context, SoftTissue, random_warp, read_soft_tissue, tube
 from LumbarBiplanarLib.training.dataset import FilmStream
-from LumbarBiplanarLib.training.films import cropped, form_film
+from LumbarBiplanarLib.training.films import _with_cortex, cropped, form_film
 from LumbarBiplanarLib.training.ingredients import Ingredients, load_ingredients, save_ingredients
 from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX
 from LumbarBiplanarLib.training.pool import build_pool, random_pair, random_scene
@@ -255,6 +255,15 @@ def test_a_sacrum_of_the_open_data_is_closed_and_laid_onto_another(shared_data, 
     moved = Surface(target.points_ras_mm + (4.0, -6.0, 5.0), target.faces)
     (found,) = read_sacra(tmp_path, moved)
     assert is_closed(found.faces)
-    assert surface_distances(found.points_ras_mm, moved).mean() < 1.0
+    assert surface_distances(found.points_ras_mm, moved)[0].mean() < 1.0
     with pytest.raises(ShapeModelError, match="incomplete"):
         read_sacra(tmp_path / "none", moved)
+
+
+def test_a_cortex_takes_density_from_the_inside_only():
+    path_mm = torch.zeros(1, 1, 30, 30)
+    path_mm[..., 5:25, 5:25] = 40.0
+    dense = _with_cortex(path_mm, 2, 0.25)
+    assert dense[0, 0, 5, 15] == 40.0 and dense[0, 0, 0, 0] == 0.0
+    assert dense[0, 0, 15, 15] == pytest.approx(40.0 - 0.75 * (40.0 - 4 * 1.23))
+    torch.testing.assert_close(_with_cortex(path_mm, 2, 1.0), path_mm)

@@ -22,6 +22,8 @@ _EMPTY_SHARE = 0.03
 _BONE_PER_MM, _BONE_LOG_SD = 0.0055, 0.45
 _HOLLOW_SHARE, _CORTEX_FACTOR, _SPONGY_DENSITY = 0.65, (1.2, 2.6), (0.02, 0.6)
 _OBJECT_PIXEL_MM = 1.23  # the training's pitch in the plane of the spine
+_CORTEX_SHARE, _SPONGY = 0.65, (0.02, 0.6)
+_OBJECT_PIXEL_MM = 1.23  # of a training film, where the patient stands
 _KEEP_TISSUE_SHARE = 0.85
 _BLURS_PX = (0.0, 0.0, 0.5, 0.8, 1.2, 1.7)
 _PHOTONS = (1e3, 3e5)
@@ -143,32 +145,32 @@ def _without_spine(layers: _Layers) -> _Layers:
 
 
 def _bone_attenuation(layers: _Layers, rng: np.random.Generator) -> Tensor:
-    """Give the bones density: patchy, a little different in every level, denser at the rim (cortical bone)."""
+    """Give the bones density: patchy, a little different in every level, most of them denser at the rim (cortex)."""
     height, width = layers.other.shape[2:]
-    lumbar = layers.levels.sum(dim=1, keepdim=True)
     per_mm = np.exp(rng.normal(np.log(_BONE_PER_MM), _BONE_LOG_SD))
-    dense = torch.cat([layers.levels, layers.other], dim=1)
-    if rng.random() < _HOLLOW_SHARE:
-        dense, per_mm = _hollowed(dense, rng), per_mm * rng.uniform(*_CORTEX_FACTOR)
-    patches = 1 + 0.25 * rng.random() * smooth_noise(rng, height, width, rng.uniform(3, 12))
-    bones = dense[:, :5].sum(dim=1, keepdim=True) * per_mm * patches
+    solid = torch.cat([layers.levels, layers.other], dim=1)
+    dense = solid
+    if rng.random() < _CORTEX_SHARE:
+        rim_px, inside = int(rng.integers(1, 3)), rng.uniform(*_SPONGY)
+        per_mm *= rng.uniform(1.2, 2.6)
+        dense = _with_cortex(solid, rim_px, inside)
+    bones = dense[:, :5].sum(dim=1, keepdim=True) * per_mm
+    bones = bones * (1 + 0.25 * rng.random() * smooth_noise(rng, height, width, rng.uniform(3, 12)))
     for k in range(5):
         bones = bones + dense[:, k : k + 1] * per_mm * rng.normal(0.0, 0.12)
-    bones = bones + dense[:, 5:6] * per_mm * np.exp(rng.normal(0.0, 0.2))
-    everything, rim = lumbar + layers.other, rng.uniform(0.0, 1.2)
-    return bones + rim * per_mm * (everything - gaussian_blur(everything, rng.uniform(1.2, 3.5)))
+    bones = bones + dense[:, 5:] * per_mm * np.exp(rng.normal(0.0, 0.2))
+    everything, sharper = solid.sum(dim=1, keepdim=True), rng.uniform(0.0, 1.2)
+    return bones + sharper * per_mm * (everything - gaussian_blur(everything, rng.uniform(1.2, 3.5)))
 
 
-def _hollowed(path_mm: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return the path lengths (1, c, h, w) with what lies inside a cortex counted at a fraction only.
+def _with_cortex(path_mm: Tensor, rim_px: int, inside: float) -> Tensor:
+    """Return path lengths (1, c, h, w) with the share of spongy bone, inside a rim, reduced to ``inside`` of it.
 
-    The inside of a bone is taken from its own image: eroded by the cortex in the plane of the film, and shorter by two
-    cortices along the beam.
+    The inner surface is that of the image eroded by the rim, less a rim at the ray's entry and one at its exit.
     """
-    radius_px, spongy = int(rng.integers(1, 3)), rng.uniform(*_SPONGY_DENSITY)
-    eroded = -functional.max_pool2d(-path_mm, 2 * radius_px + 1, 1, radius_px)
-    inside = (eroded - 2.0 * _OBJECT_PIXEL_MM * radius_px).clamp(min=0)
-    return path_mm - inside + spongy * inside
+    eroded = -functional.max_pool2d(-path_mm, 2 * rim_px + 1, stride=1, padding=rim_px)
+    spongy = (eroded - 2 * _OBJECT_PIXEL_MM * rim_px).clamp(min=0)
+    return path_mm - (1 - inside) * spongy
 
 
 def _with_tissue(layers: _Layers, bones: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
