@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", choices=("auto", "verse", "totalseg"), default="auto", help="meaning of the labels")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
     parser.add_argument("--photons", type=float, default=1e6, help="unattenuated photons per pixel; 0: no noise (1e6)")
+    parser.add_argument(
+        "--energy", type=float, default=70.0, metavar="KEV", help="effective energy of the beam behind the patient (70)"
+    )
     parser.add_argument("--blur", type=float, default=0.3, metavar="MM", help="blur of the detector, SD in mm (0.3)")
     parser.add_argument(
         "--upsample", type=int, choices=(1, 2, 3, 4), default=1, help="refine the voxels of a coarse CT first (1)"
@@ -53,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.photons < 0 or args.blur < 0 or args.faces < 100:
         raise VolumeError("--photons and --blur must not be negative, and --faces at least 100.")
+    if not 40.0 <= args.energy <= 100.0:
+        raise VolumeError(f"--energy is {args.energy:g} keV; give 40 to 100 keV, where the attenuations are tabulated.")
     with (
         output_folder(args.output, force=args.force, owned=FILES) as folder,
         progress_bar("synthesizing", args.verbose) as update,
@@ -67,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
             progress=counted(update),
             seed=args.seed,
             photons=args.photons,
+            energy_kev=args.energy,
             blur_mm=args.blur,
             upsample=args.upsample,
             convention=None if args.labels == "auto" else args.labels,
