@@ -20,8 +20,6 @@ from .textures import add_metal, random_body, smooth_noise
 _SCALE_SD, _TURN_SD_DEG, _SHIFT_SD_PX = 0.13, 3.0, (14.0, 22.0)
 _EMPTY_SHARE = 0.03
 _BONE_PER_MM, _BONE_LOG_SD = 0.0055, 0.45
-_HOLLOW_SHARE, _CORTEX_FACTOR, _SPONGY_DENSITY = 0.65, (1.2, 2.6), (0.02, 0.6)
-_OBJECT_PIXEL_MM = 1.23  # the training's pitch in the plane of the spine
 _CORTEX_SHARE, _SPONGY = 0.65, (0.02, 0.6)
 _OBJECT_PIXEL_MM = 1.23  # of a training film, where the patient stands
 _KEEP_TISSUE_SHARE = 0.85
