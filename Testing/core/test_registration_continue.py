@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, Level
 from LumbarBiplanarLib.errors import RegistrationError
@@ -115,3 +116,17 @@ def test_a_state_of_another_model_is_refused():
 def test_options_without_meaning_are_refused(bad):
     with pytest.raises(RegistrationError, match=next(iter(bad))):
         Options(**bad)
+
+
+def test_the_caller_keeps_its_threads_between_states():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        model, truth = phantom_model(), phantom_truth(0)
+        states = register(model, drawn_evidence(truth, model.faces, 0, images=False))
+        next(states)
+        assert torch.get_num_threads() == 2
+        states.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

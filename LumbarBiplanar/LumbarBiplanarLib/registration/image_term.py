@@ -22,6 +22,7 @@ from .least_squares import NormalEquations, Unknowns
 from .options import Options
 from .poses import PointBasis, VertebraState
 from .pyramid import ImageLevel
+from .threads import solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,4 +241,4 @@ def _nuisance_step(
     target[0] = 1.0
     hessian = _to_numpy(weighted.T @ design) + np.diag(precision)
     gradient = _to_numpy(weighted.T @ residual) + precision * (nuisance - target)
-    return nuisance - np.linalg.solve(hessian, gradient)
+    return nuisance - solution(hessian, gradient)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import RegistrationError
 from .poses import POSE_UNKNOWNS, VertebraState
+from .threads import solution
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def damped_step(equations: NormalEquations, damping: float) -> np.ndarray:
     diagonal = np.diag(hessian).copy()
     floor = 1e-9 * max(diagonal.max(), 1e-12)
     hessian[np.diag_indices_from(hessian)] += damping * diagonal + floor
-    return -np.linalg.solve(hessian, equations.gradient)
+    return -solution(hessian, equations.gradient)
 
 
 def levenberg_marquardt(

@@ -39,6 +39,7 @@ class Options:
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
             landmark stage and all modes in the image stages.
         column_subsamples: subsamples per detector column of the renderer.
+        threads: processor threads; on a busy machine more than one can make it many times slower.
         shell: cortical shell for the renderer (rendering.Shell), or None for homogeneous vertebrae.
     """
 
@@ -73,12 +74,14 @@ class Options:
     fine_modes: int | None = None
     column_subsamples: int = 2
     shell: object | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
         """Refuse values with which the objective has no meaning; raises RegistrationError naming the option."""
         positive = {
             "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "image_turn", "image_sigma_floor_mm",
             "prior_weight", "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
+            "threads",
         }  # fmt: skip
         for item in fields(self):
             value = getattr(self, item.name)

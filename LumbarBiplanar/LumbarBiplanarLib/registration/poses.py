@@ -13,6 +13,7 @@ import numpy as np
 from ..anatomy import Level
 from ..geometry import rotation_from_vector
 from ..shape.model import ShapeModel
+from .threads import product
 
 POSE_UNKNOWNS = 7
 
@@ -85,7 +86,8 @@ class PointBasis:
 
     def shaped(self, state: VertebraState) -> np.ndarray:
         """Return the (K, 3) points in the vertebra frame."""
-        return self.mean_mm[state.level] + self.modes_mm @ state.coefficients
+        flat = self.modes_mm.reshape(-1, self.modes_mm.shape[2])
+        return self.mean_mm[state.level] + product(flat, state.coefficients).reshape(-1, 3)
 
     def posed(self, state: VertebraState) -> np.ndarray:
         """Return the (K, 3) points in RAS, mm."""

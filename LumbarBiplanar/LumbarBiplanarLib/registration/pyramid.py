@@ -9,6 +9,7 @@ import torch
 
 from ..geometry import View
 from .evidence import FilmEvidence
+from .threads import product
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def area_averaged(image: np.ndarray, view: View, factors: tuple[float, float]) -
     """
     across, width = averaging_matrix(image.shape[1], factors[0])
     down, height = averaging_matrix(image.shape[0], factors[1])
-    resampled = (down @ np.asarray(image, dtype=np.float64) @ across.T).astype(np.float32)
+    resampled = product(product(down, np.asarray(image, dtype=np.float64)), across.T).astype(np.float32)
     spacing = [view.spacing_mm[i] * factors[i] for i in (0, 1)]
     return resampled, view.resampled(tuple(spacing)).cropped(0, 0, width, height)
 

@@ -16,6 +16,7 @@ from .initialization import initial_poses
 from .options import Options
 from .stages import Stages
 from .state import Reconstruction, RegistrationState
+from .threads import limited_threads
 
 
 def register(
@@ -48,6 +49,26 @@ def register(
     """
     options = Options() if options is None else options
     check_evidence(evidence)
+    states = _states(model, evidence, options, device, start)
+    try:
+        while True:
+            # The limit must not reach what the caller computes between two states.
+            with limited_threads(options.threads):
+                state = next(states, None)
+            if state is None:
+                return
+            yield state
+    finally:
+        states.close()
+
+
+def _states(
+    model: ShapeModel,
+    evidence: tuple[FilmEvidence, FilmEvidence],
+    options: Options,
+    device: str,
+    start: RegistrationState | None,
+) -> Iterator[RegistrationState]:
     stages = Stages(model, evidence, options, resolve_device(device))
     for film in evidence:
         if options.use_images and not film.has_bone:

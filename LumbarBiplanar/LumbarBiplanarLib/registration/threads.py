@@ -1,0 +1,41 @@
+"""How many processor threads a solve may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Let torch use ``count`` threads within the ``with`` statement.
+
+    The solve is a chain of small operations. Where other work holds the cores, threads that wait for each other at the
+    end of every one of them make it tens of times slower than a single thread.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``a @ b`` (float64) with torch, which ``limited_threads`` governs; numpy's own threads it does not."""
+    return (torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(np.ascontiguousarray(b))).numpy()
+
+
+def solution(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return x (n,) with ``matrix`` (n, n) x = ``right`` (n,), float64, with torch for the same reason.
+
+    Raises:
+        numpy.linalg.LinAlgError: if the matrix is singular.
+    """
+    found, info = torch.linalg.solve_ex(torch.from_numpy(matrix), torch.from_numpy(right))
+    if int(info):
+        raise np.linalg.LinAlgError("Singular matrix")
+    return found.numpy()
