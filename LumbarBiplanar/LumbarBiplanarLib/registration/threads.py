@@ -25,7 +25,15 @@ def limited_threads(count: int) -> Iterator[None]:
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return ``a @ b`` (float64) with torch, which ``limited_threads`` governs; numpy's own threads it does not."""
+    """Return ``a @ b`` with torch, which ``limited_threads`` governs; numpy's own threads it does not.
+
+    Args:
+        a: (m, k) float64.
+        b: (k,) or (k, n) float64.
+
+    Returns:
+        (m,) or (m, n) float64.
+    """
     return (torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(np.ascontiguousarray(b))).numpy()
 
 
