@@ -88,15 +88,22 @@ def test_a_film_of_fine_pixels_gives_the_same_landmarks():
     assert np.median(np.concatenate(list(errors.values()))) < MEDIAN_MM
 
 
-def test_a_film_that_ends_amid_the_spine_does_not_name_the_levels_it_lacks():
-    phantom = phantom_film(phantom_view("lateral"))
-    bottom = int(phantom.landmarks_px[Level.L4][:, 1].min()) + 2
-    detection = detect(phantom.film.cropped(0, 0, phantom.film.view.size_px[0], bottom), "cpu")
-    errors = errors_mm(phantom, detection)
-    assert Level.L5 not in errors and {Level.L1, Level.L2} <= set(errors)
-    assert np.median(errors[Level.L2]) < 2.5 * MEDIAN_MM
-    assert any("L5" in note for note in detection.notes)
-    assert all(item.position_px[1] < bottom for item in detection.landmarks.visible().values())
+@pytest.mark.parametrize("name", ["AP", "lateral"])
+@pytest.mark.parametrize("end", ["top", "bottom"])
+def test_a_film_that_lacks_two_levels_names_the_others_right(name, end):
+    phantom = phantom_film(phantom_view(name))
+    width, height = phantom.film.view.size_px
+    top, shown = 0, {Level.L1, Level.L2, Level.L3}
+    if end == "top":
+        top, shown = int(phantom.landmarks_px[Level.L2][:, 1].max()) - 4, {Level.L3, Level.L4, Level.L5}
+    else:
+        height = int(phantom.landmarks_px[Level.L4][:, 1].min()) + 2
+    detection = detect(phantom.film.cropped(0, top, width, height - top), "cpu")
+    errors = errors_mm(phantom, detection, (0.0, top))
+    assert set(errors) == shown
+    assert all(np.median(values) < 2.5 * MEDIAN_MM for values in errors.values())
+    assert any(note.startswith("Not found on the") for note in detection.notes)
+    assert all(-1 < item.position_px[1] < height - top for item in detection.landmarks.visible().values())
 
 
 @pytest.mark.parametrize("name", ["AP", "lateral"])
