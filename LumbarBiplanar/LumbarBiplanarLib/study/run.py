@@ -195,8 +195,11 @@ def check_device(device: str) -> str:
 def _finder(detector: Detector | None, device: str, weights: str | None) -> Callable[[Film], Detection]:
     def find(film: Film) -> Detection:
         from ..network import detect
+        from ..registration.threads import limited_threads
 
-        return (detector or detect)(film, device=device, weights=weights)
+        # A film takes under a second on one thread; on busy cores two threads wait for each other a hundred times that.
+        with limited_threads(1):
+            return (detector or detect)(film, device=device, weights=weights)
 
     return find
 
