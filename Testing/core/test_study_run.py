@@ -70,6 +70,27 @@ def test_the_network_is_asked_once_per_film_and_its_notes_are_passed_on():
     run.close()
 
 
+def run_with(detector):
+    case = replace(sample_case(), landmarks=None, lumbar_mm={})
+    return list(run_case(case, device="cpu", detector=detector))[-1].result
+
+
+def test_a_film_that_the_network_is_unsure_of_is_said():
+    result = run_with(lambda film, **options: found(film, 0.4 if film.view.name == "AP" else 0.9))
+    said = [warning for warning in result.warnings if "unsure" in warning]
+    assert len(said) == 1
+    assert said[0].startswith("AP film")
+
+
+def test_landmarks_where_the_lumbar_only_image_shows_next_to_nothing_are_no_spine():
+    def detector(film, **options):
+        true = found(film)
+        return replace(true, lumbar_mm=0.1 * true.lumbar_mm) if film.view.name == "AP" else true
+
+    with pytest.raises(DetectionError, match=r"ap\.png: no lumbar spine.*% of their bone"):
+        run_with(detector)
+
+
 def nothing(film, device, weights):
     raise DetectionError(f"{film.path}: no lumbar spine was found.")
 

@@ -14,7 +14,7 @@ from ..imaging import Film
 from ..measurement import Measurements, Vertebra, measure, vertebrae_from_reconstruction
 from ..shape import ShapeModel, load_shape_model
 from .case import Case
-from .swapped import swap_hint
+from .swapped import confidence, swap_hint
 
 if TYPE_CHECKING:
     from ..network import Detection
@@ -30,6 +30,10 @@ NETWORK_SETTINGS = {
     "prior_weight": 2.0,
     "fine_iterations": 0,  # an image this uncertain says nothing more at half the pixel
 }
+# Below this mean confidence a film is one that the network has trouble with.
+UNSURE_CONFIDENCE = 0.5
+# A true spine's lumbar-only image comes out at 0.6 to 1.1 of the bone that the vertebrae put there, noise at 0.2.
+LEAST_GAIN = 0.3
 STAGES = ("detection", "registration", "measurement")
 Detector = Callable[..., "Detection"]
 
@@ -135,6 +139,7 @@ def run_case(
     except (LandmarkError, RegistrationError) as error:
         hint = swap_hint(case.films, run.detections, find) if run.detections else ""
         raise type(error)(f"{error} {hint}".strip()) from error
+    _check_agreement(case, reconstruction)
     run.seconds["registration"] = reconstruction.seconds
     run.warnings += reconstruction.warnings
     if hint := _suspicion(case, run, find, reconstruction):
@@ -219,6 +224,11 @@ def _detect(case: Case, find: Callable[[Film], Detection], run: _Run) -> Iterato
             run.warnings.append(f"{error} Its landmarks were given, so it is used without a lumbar-only image.")
             continue
         run.warnings += [f"{name} film: {note}" for note in run.detections[name].notes]
+        sure = confidence(film, find, run.detections[name])
+        if case.landmarks is None and sure < UNSURE_CONFIDENCE:
+            run.warnings.append(
+                f"{name} film: the network is unsure of it (confidence {sure:.2f}); check every landmark and outline."
+            )
     yield Step("detection", "done", 1.0)
 
 
@@ -260,6 +270,19 @@ def _register(model, evidence, options, device):
         share = low + (high - low) * min(1.0, state.iteration / max(1, limits.get(state.stage, 1)))
         yield Step("registration", f"{state.stage}, cost {state.cost:.0f}", 1.0 if state.done else share, state)
     return Reconstruction.from_state(state, iterations, time.perf_counter() - begin, device)
+
+
+def _check_agreement(case: Case, reconstruction: Reconstruction) -> None:
+    """Raise DetectionError if the network's landmarks and lumbar-only image of a film do not show the same spine."""
+    for film in case.films:
+        name = film.view.name
+        gain = reconstruction.gain.get(name, 1.0)
+        if case.landmarks is None and name not in case.lumbar_mm and gain < LEAST_GAIN:
+            raise DetectionError(
+                f"{film.path or name}: no lumbar spine was found: where the landmarks would put the vertebrae, the "
+                f"lumbar-only image holds {100 * gain:.0f} % of their bone. Check that it is the {name} film, its "
+                "polarity and its pixel spacing, or give the landmarks with --landmarks."
+            )
 
 
 def _suspicion(case: Case, run: _Run, find, reconstruction: Reconstruction) -> str:
