@@ -15,7 +15,8 @@ from study_sample import given_arguments, sample, sample_steps
 @pytest.fixture
 def known_result(monkeypatch):
     """Let ``reconstruct`` run its course on steps that were computed before."""
-    monkeypatch.setattr("LumbarBiplanarLib.study.run.run_case", lambda case, **options: iter(sample_steps()))
+    steps = sample_steps()  # before run_case is replaced: they come from it
+    monkeypatch.setattr("LumbarBiplanarLib.study.run.run_case", lambda case, **options: iter(steps))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ TRAINING_STEP_PX = 26.8
 PATIENT_DEPTH_SHARE = 0.82
 _RESCALE_BEYOND = 1.2
 _SCALES_TRIED = (1.0, 0.72, 1.4)
-_LEAST_SCORE = 0.2
+_LEAST_SCORE = 0.35
 # Every film is read at these pitches too, relative to the first, and what was read is averaged.
 _OTHER_PITCHES = (0.88, 1.13)
 _LEAST_SIGMA_MM = 0.7
