@@ -147,26 +147,30 @@ def _l1_mesh(data: Path, subject: str, stem: str) -> Specimen:
 
 
 def _visible_human(data: Path) -> list[Specimen]:
-    import vtk
-
     found = []
     for level in LUMBAR_LEVELS:
-        path = data / f"visible-human-male/{level.name}_Schrumpfverpacken.obj.gz"
-        if not path.is_file():
-            raise ShapeModelError(f"{path}: no such file; the folder of open data is incomplete.")
-        with tempfile.NamedTemporaryFile(suffix=".obj") as plain:
-            plain.write(gzip.decompress(path.read_bytes()))
-            plain.flush()
-            reader = vtk.vtkOBJReader()
-            reader.SetFileName(plain.name)
-            reader.Update()
-        clean = vtk.vtkCleanPolyData()
-        clean.SetInputData(reader.GetOutput())
-        clean.Update()
-        surface = largest_component(from_polydata(clean.GetOutput()))
-        points_ras_mm = 1000.0 * surface.points_ras_mm @ _RAS_FROM_ISO.T
-        found.append(_specimen("vhm", level, Surface(points_ras_mm, surface.faces)))
+        surface = read_iso_mesh(data / f"visible-human-male/{level.name}_Schrumpfverpacken.obj.gz")
+        found.append(_specimen("vhm", level, largest_component(surface)))
     return found
+
+
+def read_iso_mesh(path: Path) -> Surface:
+    """Read a gzipped OBJ mesh in m, x forward, y left, z up, as a surface in RAS mm; raises ShapeModelError."""
+    import vtk
+
+    if not path.is_file():
+        raise ShapeModelError(f"{path}: no such file; the folder of open data is incomplete.")
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "mesh.obj"
+        plain.write_bytes(gzip.decompress(path.read_bytes()))
+        reader = vtk.vtkOBJReader()
+        reader.SetFileName(str(plain))
+        reader.Update()
+    clean = vtk.vtkCleanPolyData()
+    clean.SetInputData(reader.GetOutput())
+    clean.Update()
+    surface = from_polydata(clean.GetOutput())
+    return Surface(1000.0 * surface.points_ras_mm @ _RAS_FROM_ISO.T, surface.faces)
 
 
 def _population_mean(data: Path) -> list[Specimen]:

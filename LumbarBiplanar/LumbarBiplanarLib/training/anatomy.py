@@ -8,20 +8,17 @@ training. It is warped in space before each use (``random_warp``).
 
 from __future__ import annotations
 
-import gzip
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import ShapeModelError
 from ..geometry.frames import rigid, rotation_from_vector, transform_points
 from ..imaging import attenuation_per_mm, read_volume
+from ..shape.sources import read_iso_mesh
 from ..shape.surfaces import Surface, decimated, from_polydata, oriented_outward, to_polydata, vertex_normals
 from .sacra import read_sacra
 
-_RAS_FROM_ISO = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # x forward, y left, z up as RAS
 _SPINE_LABELS = range(27, 34)  # TotalSegmentator's L5 to T11
 _L5_LABEL = 27
 _TISSUE_HU, _TISSUE_SD_HU, _TISSUE_BLUR_VOXELS = 45.0, 60.0, 1.2
@@ -106,25 +103,6 @@ def random_warp(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
         linear = linear @ np.diag([-1.0, 1.0, 1.0])
     shift = tissue.center_ras_mm - linear @ tissue.center_ras_mm + rng.normal(0.0, 10.0, 3)
     return replace(tissue, ijk_from_ras=tissue.ijk_from_ras @ np.linalg.inv(rigid(linear, shift)))
-
-
-def read_iso_mesh(path: Path) -> Surface:
-    """Read a gzipped OBJ mesh in m, x forward, y left, z up, as a surface in RAS mm; raises ShapeModelError."""
-    import vtk
-
-    if not path.is_file():
-        raise ShapeModelError(f"{path}: no such file; the folder of open data is incomplete.")
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "mesh.obj"
-        plain.write_bytes(gzip.decompress(path.read_bytes()))
-        reader = vtk.vtkOBJReader()
-        reader.SetFileName(str(plain))
-        reader.Update()
-    clean = vtk.vtkCleanPolyData()
-    clean.SetInputData(reader.GetOutput())
-    clean.Update()
-    surface = from_polydata(clean.GetOutput())
-    return Surface(1000.0 * surface.points_ras_mm @ _RAS_FROM_ISO.T, surface.faces)
 
 
 def endplate_frame(sacrum: Surface) -> np.ndarray:
