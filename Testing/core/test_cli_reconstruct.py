@@ -9,6 +9,7 @@ import pytest
 
 from LumbarBiplanarLib.cli import main
 from LumbarBiplanarLib.study import results
+from small_disk import small_disk
 from study_sample import given_arguments, sample, sample_steps
 
 
@@ -85,15 +86,8 @@ def test_a_request_to_terminate_cleans_up_like_an_interruption(tmp_path, monkeyp
 
 @pytest.mark.parametrize("limit", [2_000, 300_000])
 def test_a_disk_that_fills_up_at_any_file_is_exit_code_4_and_leaves_nothing(known_result, tmp_path, limit, capsys):
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
+    with small_disk(limit):
         code = main([*given_arguments(), "--output", str(tmp_path / "result")])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
     assert code == 4
     assert list(tmp_path.iterdir()) == []
     said = capsys.readouterr().err

@@ -7,26 +7,16 @@ import pytest
 from evaluation_phantom import sphere
 from LumbarBiplanarLib.errors import OutputError
 from LumbarBiplanarLib.shape.surfaces import read_surface, write_surface
-
-resource = pytest.importorskip("resource", reason="file size limits stand in for a full disk; POSIX only")
-
-
-@pytest.fixture
-def small_disk():
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from small_disk import small_disk
 
 
 @pytest.mark.parametrize("suffix", [".vtp", ".stl"])
-def test_a_surface_that_does_not_fit_on_the_disk_is_said_and_leaves_the_earlier_file(tmp_path, small_disk, suffix):
+def test_a_surface_that_does_not_fit_on_the_disk_is_said_and_leaves_the_earlier_file(tmp_path, suffix):
     path = tmp_path / f"L1{suffix}"
     write_surface(path, sphere(5.0, resolution=8))
     earlier = path.read_bytes()
-    small_disk(4096)
-    with pytest.raises(OutputError, match=r"L1.*could not be written.*full"):
+    with small_disk(4096), pytest.raises(OutputError, match=r"L1.*could not be written.*full"):
         write_surface(path, sphere(20.0, resolution=64))
-    small_disk(resource.RLIM_INFINITY)
     assert path.read_bytes() == earlier
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
     assert len(read_surface(path).faces) > 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import pytest
 
 from LumbarBiplanarLib.errors import OutputError
 from LumbarBiplanarLib.study.output import output_folder
+from small_disk import small_disk
 
 
 def test_a_new_folder_holds_what_was_written_and_nothing_is_left_beside_it(tmp_path):
@@ -72,20 +72,12 @@ def test_a_folder_without_permission_is_refused_with_a_remedy(tmp_path):
         tmp_path.chmod(0o700)
 
 
-@pytest.fixture
-def small_disk():
-    """A limit on the size of a file, which a write runs into as it runs into the end of a disk."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_disk_that_is_full_while_writing_is_said_with_a_remedy_and_nothing_stays(tmp_path, small_disk):
-    small_disk(1000)
-    with pytest.raises(OutputError, match="--output"), output_folder(tmp_path / "result") as folder:
+def test_a_disk_that_is_full_while_writing_is_said_with_a_remedy_and_nothing_stays(tmp_path):
+    with (
+        small_disk(1000),
+        pytest.raises(OutputError, match="--output"),
+        output_folder(tmp_path / "result") as folder,
+    ):
         (folder / "a.bin").write_bytes(bytes(5000))
     assert list(tmp_path.iterdir()) == []
 
