@@ -1,4 +1,4 @@
-"""Closed meshes of known shape, and a ray caster that shares nothing with the renderer."""
+"""Closed meshes of known shape."""
 
 from __future__ import annotations
 
@@ -59,39 +59,6 @@ def box(half_mm, levels: int = 0) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(levels):
         points, faces = _subdivided(points, faces)
     return points, _outward(points, faces)
-
-
-def ray_cast_mm(points: np.ndarray, faces: np.ndarray, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Path length of rays (R, 3) in a closed mesh: crossings sorted along the ray, paired in and out (R,).
-
-    Möller and Trumbore 1997. Rays that graze an edge, so that entries and exits do not match, are NaN.
-    """
-    a, b, c = (points[faces[:, i]] for i in range(3))
-    result = np.empty(len(origins))
-    for index, (origin, direction) in enumerate(zip(origins, directions)):
-        p = np.cross(direction, c - a)
-        determinant = np.einsum("ij,ij->i", b - a, p)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u = np.einsum("ij,ij->i", origin - a, p) / determinant
-            q = np.cross(origin - a, b - a)
-            v = q @ direction / determinant
-            at = np.einsum("ij,ij->i", c - a, q) / determinant
-        hit = (u >= 0) & (v >= 0) & (u + v <= 1)
-        entries = determinant[hit] > 0
-        balanced = entries.sum() * 2 == hit.sum()
-        result[index] = np.sum(np.where(entries, -at[hit], at[hit])) if balanced else np.nan
-    return result
-
-
-def winding_inside(outline: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Whether pixels (P, 2) lie inside a closed polyline (n, 2), by even and odd crossings."""
-    inside = np.zeros(len(pixels), dtype=bool)
-    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0)):
-        if y0 == y1:
-            continue
-        between = (pixels[:, 1] >= min(y0, y1)) & (pixels[:, 1] < max(y0, y1))
-        inside ^= between & (pixels[:, 0] < x0 + (pixels[:, 1] - y0) * (x1 - x0) / (y1 - y0))
-    return inside
 
 
 def _outward(points: np.ndarray, faces: np.ndarray) -> np.ndarray:

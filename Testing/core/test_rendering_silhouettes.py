@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from LumbarBiplanarLib.evaluation.renderer_checks import inside_polygon
 from LumbarBiplanarLib.geometry import rotation_from_vector, standard_pair
-from rendering_meshes import box, bumpy, icosphere, torus, winding_inside
+from rendering_meshes import box, bumpy, icosphere, torus
 
 torch = pytest.importorskip("torch")
 from LumbarBiplanarLib.rendering import render_path_length, silhouettes  # noqa: E402
@@ -64,7 +65,7 @@ def test_the_outline_bounds_the_pixels_that_the_renderer_draws():
         outline = silhouettes(points, faces, view, count=2000)
         u, v = np.meshgrid(np.arange(view.size_px[0]), np.arange(view.size_px[1]))
         pixels = np.stack([u, v], axis=-1).reshape(-1, 2).astype(float)
-        inside = winding_inside(outline, pixels).reshape(u.shape)
+        inside = inside_polygon(outline, pixels).reshape(u.shape)
         image = render_path_length(torch.tensor(points)[None], faces, [view])[0].numpy()
         assert (image[inside] > 0).mean() > 0.9999
         beyond = (image > 0) & ~inside

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from LumbarBiplanarLib.evaluation.renderer_checks import inside_polygon, ray_cast_mm
 from LumbarBiplanarLib.geometry import rotation_from_vector, standard_pair
 from LumbarBiplanarLib.shape.surfaces import read_surface
-from rendering_meshes import box, bumpy, icosphere, ray_cast_mm, torus, winding_inside
+from rendering_meshes import box, bumpy, icosphere, torus
 
 torch = pytest.importorskip("torch")
 from LumbarBiplanarLib.rendering import Shell, render_path_length, silhouettes  # noqa: E402
@@ -114,7 +115,7 @@ def outside_of(points, faces, view, margin_px=1.0) -> np.ndarray:
     u, v = np.meshgrid(np.arange(view.size_px[0]), np.arange(view.size_px[1]))
     pixels = np.stack([u, v], axis=-1).reshape(-1, 2).astype(float)
     far = cKDTree(outline).query(pixels)[0] > margin_px
-    return (far & ~winding_inside(outline, pixels)).reshape(u.shape)
+    return (far & ~inside_polygon(outline, pixels)).reshape(u.shape)
 
 
 def test_nothing_leaks_outside_closed_meshes_in_float32():

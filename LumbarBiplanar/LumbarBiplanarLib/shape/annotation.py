@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 
 from ..anatomy import LANDMARK_NAMES, Region
 from ..errors import ShapeModelError
+from ..geometry.frames import transform_points
+from .sources import read_labels
 from .surfaces import Surface, vertex_normals
 from .template import Template
 
@@ -77,16 +79,10 @@ def _largest_patch(chosen: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _nearest_label(points: np.ndarray, path: str | Path) -> np.ndarray:
-    import SimpleITK
-
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError:
-        raise ShapeModelError(f"{path}: not a readable sub-region mask.") from None
-    labels = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
+    volume = read_labels(path)
+    labels = volume.data
     ijk = np.argwhere(labels > 0)
-    lps = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    ras = (ijk @ lps.T + np.array(image.GetOrigin())) * [-1.0, -1.0, 1.0]
+    ras = transform_points(volume.ras_from_ijk, ijk)
     _, index = cKDTree(ras).query(points, k=7)
     votes = labels[tuple(ijk.T)][index]
     return np.array([np.bincount(row).argmax() for row in votes])

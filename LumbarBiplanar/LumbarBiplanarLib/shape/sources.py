@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, Level
-from ..errors import ShapeModelError
+from ..errors import ShapeModelError, VolumeError
+from ..imaging import Volume, read_volume
 from .surfaces import Surface, from_polydata, largest_component, oriented_outward, read_surface, surface_from_mask
 
 # Axes of meshes with x forward, y left, z up (ISO 2631) as RAS: x = right = -left.
@@ -79,25 +80,21 @@ def mask_specimens(path: str | Path, subject: str, labels: dict[Level, int] | No
     Raises:
         ShapeModelError: if the file cannot be read.
     """
-    import SimpleITK
-
-    path = Path(path)
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ShapeModelError(f"{path}: not a readable label volume ({reason}).") from None
-    data = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
-    ras_from_ijk = np.eye(4)
-    lps = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    ras_from_ijk[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ lps
-    ras_from_ijk[:3, 3] = np.array([-1.0, -1.0, 1.0]) * np.array(image.GetOrigin())
+    volume = read_labels(path)
     found = []
     for level in LUMBAR_LEVELS:
-        mask = data == (labels or {known: known.value for known in LUMBAR_LEVELS})[level]
+        mask = volume.data == (labels or {known: known.value for known in LUMBAR_LEVELS})[level]
         if mask.any() and not _is_cut(mask):
-            found.append(_specimen(subject, level, surface_from_mask(mask, ras_from_ijk)))
+            found.append(_specimen(subject, level, surface_from_mask(mask, volume.ras_from_ijk)))
     return found
+
+
+def read_labels(path: str | Path) -> Volume:
+    """Read a label mask; raises ShapeModelError if it cannot be read."""
+    try:
+        return read_volume(path)
+    except VolumeError as error:
+        raise ShapeModelError(str(error)) from None
 
 
 def _is_cut(mask: np.ndarray) -> bool:
