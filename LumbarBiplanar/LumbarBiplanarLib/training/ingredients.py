@@ -15,11 +15,15 @@ import torch
 from ..errors import StudyError
 from ..files import atomic_path
 from ..geometry import View
-from ..imaging import integrate_volume
+from ..imaging import integrate_volume, resample_image
 from ..network.model import VIEW_NAMES
 from ..rendering.path_length import render_path_length
 from ..shape.surfaces import Surface
 from .anatomy import SoftTissue
+from .options import PITCH_MM
+
+# The body of a training film comes from voxels of 3 mm: it is integrated at this pitch and interpolated.
+_TISSUE_PITCH_MM = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,7 @@ class Ingredients:
         other_mm: (h, w) float32 path length through all other bones drawn, mm.
         tissue: (h, w) float32 line integral of the attenuation of a body, or None.
         landmarks_px: (5, 20, 2) float32.
+        pitch_mm: of the pixels, at the detector.
     """
 
     view_name: str
@@ -39,6 +44,7 @@ class Ingredients:
     other_mm: np.ndarray
     tissue: np.ndarray | None
     landmarks_px: np.ndarray
+    pitch_mm: float = PITCH_MM
 
 
 def draw_ingredients(
@@ -61,10 +67,11 @@ def draw_ingredients(
     other_mm = _path_lengths(other, view).sum(axis=0) if other else np.zeros(view.shape, dtype=np.float32)
     soft = None
     if tissue is not None:
-        drawn = integrate_volume(tissue.attenuation_per_mm, tissue.ijk_from_ras, view)
-        soft = np.asarray(drawn, dtype=np.float32).reshape(view.shape)
+        coarse = view.resampled(_TISSUE_PITCH_MM) if view.spacing_mm[0] < _TISSUE_PITCH_MM else view
+        drawn = integrate_volume(tissue.attenuation_per_mm, tissue.ijk_from_ras, coarse)
+        soft = resample_image(np.asarray(drawn, dtype=np.float32).reshape(coarse.shape), coarse, view)
     landmarks = view.project(landmarks_ras_mm).astype(np.float32)
-    return Ingredients(view.name, level_mm, other_mm, soft, landmarks)
+    return Ingredients(view.name, level_mm, other_mm, soft, landmarks, float(view.spacing_mm[0]))
 
 
 def _path_lengths(surfaces: Sequence[Surface], view: View) -> np.ndarray:
@@ -76,16 +83,25 @@ def _path_lengths(surfaces: Sequence[Surface], view: View) -> np.ndarray:
 
 
 def save_ingredients(path: str | Path, films: Sequence[Ingredients]) -> None:
-    """Write one spine's AP and lateral ingredients as float16; raises OutputError."""
+    """Write one spine's AP and lateral ingredients as float16, of each level only the box it fills; raises OutputError."""
     content = {}
     for film in films:
         key = film.view_name
-        content |= {f"{key}_level_mm": film.level_mm.astype(np.float16), f"{key}_landmarks_px": film.landmarks_px}
+        boxes = np.array([_box(image) for image in film.level_mm])
+        filled = [image[y0:y1, x0:x1].ravel() for image, (y0, y1, x0, x1) in zip(film.level_mm, boxes, strict=True)]
+        content |= {f"{key}_boxes": boxes, f"{key}_level_mm": np.concatenate(filled).astype(np.float16)}
+        content |= {f"{key}_landmarks_px": film.landmarks_px, f"{key}_pitch_mm": np.float64(film.pitch_mm)}
         content[f"{key}_other_mm"] = film.other_mm.astype(np.float16)
         if film.tissue is not None:
             content[f"{key}_tissue"] = film.tissue.astype(np.float16)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **content)
+
+
+def _box(image: np.ndarray) -> tuple[int, int, int, int]:
+    """Return first row, row after the last, first column, column after the last of what is not zero."""
+    rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+    return (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1) if len(rows) else (0, 0, 0, 0)
 
 
 def load_ingredients(path: str | Path, view_name: str) -> Ingredients:
@@ -95,12 +111,23 @@ def load_ingredients(path: str | Path, view_name: str) -> Ingredients:
     try:
         with np.load(path) as archive:
             tissue = f"{view_name}_tissue"
+            other = archive[f"{view_name}_other_mm"].astype(np.float32)
             return Ingredients(
                 view_name,
-                archive[f"{view_name}_level_mm"].astype(np.float32),
-                archive[f"{view_name}_other_mm"].astype(np.float32),
+                _unboxed(archive[f"{view_name}_level_mm"], archive[f"{view_name}_boxes"], other.shape),
+                other,
                 archive[tissue].astype(np.float32) if tissue in archive else None,
                 archive[f"{view_name}_landmarks_px"],
+                float(archive[f"{view_name}_pitch_mm"]),
             )
     except Exception as error:
         raise StudyError(f"{path}: not ingredients of training films ({error}); delete it and start again.") from error
+
+
+def _unboxed(filled: np.ndarray, boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    images, start = np.zeros((len(boxes), *shape), dtype=np.float32), 0
+    for image, (y0, y1, x0, x1) in zip(images, boxes, strict=True):
+        count = (y1 - y0) * (x1 - x0)
+        image[y0:y1, x0:x1] = filled[start : start + count].reshape(y1 - y0, x1 - x0)
+        start += count
+    return images

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 # The canvas of a training film: pixels (width, height) and their pitch at the detector.
 CANVAS_PX = (208, 304)
 PITCH_MM = 1.5
+# The same canvas for the second stage, which looks at single vertebrae.
+FINE_CANVAS_PX = (312, 456)
+FINE_PITCH_MM = 1.0
 # The window of it that the network is shown.
 CROP_PX = (176, 256)
 

@@ -26,14 +26,16 @@ _TISSUE_JITTER_MM = (8.0, 8.0, 15.0)
 _PELVIS_MISSING_SHARE = 0.05
 _SLOT_SHARE = 0.25
 _SDD_MM, _BEHIND_MM = (1000.0, 1500.0), (150.0, 330.0)
-_ANGLE_SD_DEG = 12.0
+_ANGLE_SD_DEG, _WIDE_ANGLE_SHARE, _WIDE_ANGLE_DEG = 12.0, 0.25, (60.0, 120.0)
 _CENTER_SD_MM = (12.0, 12.0, 22.0)
 _RIB_MISSING_SHARE = 0.1
 _TIPS = {side: LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")}
 _PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", "right")}
 
 
-def build_pool(folder: str | Path, model: ShapeModel, context: Context, count: int, seed: int) -> Iterator[int]:
+def build_pool(
+    folder: str | Path, model: ShapeModel, context: Context, count: int, seed: int, *, pitch_mm: float = PITCH_MM
+) -> Iterator[int]:
     """Draw the ingredients of ``count`` random spines into a folder; what is there already is kept.
 
     Args:
@@ -42,6 +44,7 @@ def build_pool(folder: str | Path, model: ShapeModel, context: Context, count: i
         context: what is put around them.
         count: how many spines.
         seed: of the pool; spine k of a seed is always the same.
+        pitch_mm: of the films, at the detector; the canvas is as large in mm at any pitch.
 
     Yields:
         How many are done, after each.
@@ -52,14 +55,16 @@ def build_pool(folder: str | Path, model: ShapeModel, context: Context, count: i
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder / "pool.json", {"seed": seed, "shape_model": model.sha256, "tissue": context.tissue is not None})
+    identity = {"seed": seed, "shape_model": model.sha256, "tissue": context.tissue is not None, "pitch_mm": pitch_mm}
+    _claim(folder / "pool.json", identity)
     for k in range(count):
         path = folder / f"{k:05d}.npz"
         if not path.exists():
             rng = np.random.default_rng([_SEED_OFFSET, seed, k])
             spine, pair, other, tissue = random_scene(model, context, rng)
-            coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
-            films = [draw_ingredients(view, coarse, other, spine.lumbar_landmarks, tissue) for view in pair.views]
+            lumbar = [Surface(points, model.faces) for points in spine.lumbar_points]
+            views = [view.resampled(pitch_mm) for view in pair.views]
+            films = [draw_ingredients(view, lumbar, other, spine.lumbar_landmarks, tissue) for view in views]
             save_ingredients(path, films)
         yield k + 1
 
@@ -94,12 +99,14 @@ def random_scene(
 def random_pair(rng: np.random.Generator, center_ras_mm: np.ndarray) -> FilmPair:
     """Return a film pair on the training's canvas about a point (3,), RAS mm, of random distances, model, angle."""
     sdd_mm = rng.uniform(*_SDD_MM)
+    wide = rng.random() < _WIDE_ANGLE_SHARE
+    angle_deg = rng.uniform(*_WIDE_ANGLE_DEG) if wide else 90.0 + rng.normal(0.0, _ANGLE_SD_DEG)
     center = center_ras_mm + rng.normal(0.0, _CENTER_SD_MM)
     return standard_pair(
         tuple(center),
         sdd_mm=sdd_mm,
         source_isocenter_mm=sdd_mm - rng.uniform(*_BEHIND_MM),
-        angle_deg=90.0 + rng.normal(0.0, _ANGLE_SD_DEG),
+        angle_deg=angle_deg,
         size_px=(CANVAS_PX, CANVAS_PX),
         spacing_mm=PITCH_MM,
         model="slot" if rng.random() < _SLOT_SHARE else "pinhole",

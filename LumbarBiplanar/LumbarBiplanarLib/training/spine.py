@@ -9,7 +9,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, Level
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
-from .posture import sample_posture
+from .posture import PostureRanges, sample_posture
 
 # T12 and T11 are made of L1: smaller along x, y and z.
 _THORACIC_FACTORS = ((0.93, 0.95, 0.93), (0.88, 0.92, 0.9))
@@ -17,6 +17,7 @@ _LEVELS = (Level.L5, Level.L4, Level.L3, Level.L2, Level.L1, Level.L1, Level.L1)
 _SIZE_SD, _LEVEL_SIZE_SD = 0.08, 0.02
 _SHARED, _OWN = 0.55, 0.83  # of the coefficients: what a person's vertebrae share, and each one's own
 _RESIDUAL_FACTOR = 0.8
+_OBLIQUE_SHARE, _OBLIQUE = 0.15, PostureRanges(whole_deg=(8.0, 5.0, 14.0))  # a patient turned in the beam
 _WEDGE_SHARE, _WEDGE = 0.08, (0.1, 0.35)
 _WEDGE_FROM_MM, _WEDGE_LENGTH_MM = -18.0, 30.0
 _SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
@@ -63,7 +64,8 @@ def random_spine(model: ShapeModel, rng: np.random.Generator) -> Spine:
     scales = size * np.exp(rng.normal(0.0, _LEVEL_SIZE_SD, len(_LEVELS)))
     landmarks = [model.landmarks(shape) for shape in shapes]
     endplates = np.array([marks[[_SUPERIOR, _INFERIOR]] for marks in landmarks])
-    poses, sacrum = sample_posture(rng, endplates, scales)
+    ranges = _OBLIQUE if rng.random() < _OBLIQUE_SHARE else PostureRanges()
+    poses, sacrum = sample_posture(rng, endplates, scales, ranges)
     placed = np.stack([transform_points(pose, shape) for pose, shape in zip(poses, shapes, strict=True)])
     marked = np.stack([transform_points(pose, marks) for pose, marks in zip(poses, landmarks, strict=True)])
     return Spine(placed[::-1].copy(), marked[::-1].copy(), sacrum, size)
