@@ -5,7 +5,8 @@ from .case import Case, load_case
 from .landmarks_file import FilmEntry, read_landmarks, write_landmarks
 from .output import output_folder
 from .results import write_result
-from .run import CaseResult, Step, reconstruct_case, run_case
+from .run import detect_case, reconstruct_case, register_case, run_case
+from .steps import CaseResult, Step
 from .synthetic import write_synthetic_case
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "CaseResult",
     "FilmEntry",
     "Step",
+    "detect_case",
     "load_case",
     "output_folder",
     "read_landmarks",
     "reconstruct_case",
+    "register_case",
     "run_case",
     "write_landmarks",
     "write_result",

@@ -22,8 +22,8 @@ from ..shape import Surface
 from ..shape.surfaces import write_surface
 from .landmarks_file import FilmEntry, write_landmarks
 from .overlay import write_overlay
-from .run import CaseResult
 from .spine_picture import write_spine_picture
+from .steps import CaseResult
 
 FORMAT = "LumbarBiplanar reconstruction"
 VERSION = 1

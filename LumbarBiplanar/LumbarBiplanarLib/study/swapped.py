@@ -25,28 +25,30 @@ def swap_hint(films: tuple[Film, Film], known: Mapping[str, Detection], find: Ca
         known: detections already made, by view name.
         find: runs the network on a film.
     """
-    as_given = [confidence(film, find, known.get(film.view.name)) for film in films]
+    as_given = [_confidence_on(film, find, known.get(film.view.name)) for film in films]
     ap, lateral = films
-    exchanged = [_as(ap, "lateral"), _as(lateral, "AP")]
-    turned = [confidence(film, find) for film in exchanged]
+    turned = [_confidence_on(film, find) for film in (_as(ap, "lateral"), _as(lateral, "AP"))]
     if sum(turned) <= _CLEARLY_BETTER * sum(as_given):
         return ""
     return (
         f"The two films look exchanged: with {ap.path} as the lateral and {lateral.path} as the AP film the network's "
-        f"confidence is {np.mean(turned):.2f}, as given {np.mean(as_given):.2f}. Exchange --ap and --lateral."
+        f"confidence is {np.mean(turned):.2f}, as given {np.mean(as_given):.2f}. Exchange them."
     )
 
 
-def confidence(film: Film, find: Callable[[Film], Detection], known: Detection | None = None) -> float:
+def confidence(detection: Detection) -> float:
     """Return the mean confidence of the landmarks that the network sees on a film, times the share of levels seen."""
-    try:
-        detection = find(film) if known is None else known
-    except LumbarBiplanarError:
-        return 0.0
     seen = detection.landmarks.visible()
     if not len(seen):
         return 0.0
     return float(np.mean([item.confidence for item in seen.values()])) * len(seen.levels) / 5.0
+
+
+def _confidence_on(film: Film, find: Callable[[Film], Detection], known: Detection | None = None) -> float:
+    try:
+        return confidence(find(film) if known is None else known)
+    except LumbarBiplanarError:
+        return 0.0
 
 
 def _as(film: Film, name: str) -> Film:

@@ -1,0 +1,180 @@
+"""The second half of a case's path: landmarks and lumbar-only images to surfaces and measurements."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..anatomy import FilmLandmarks
+from ..errors import DetectionError, LandmarkError, RegistrationError
+from ..imaging import Film
+from ..measurement import measure, vertebrae_from_reconstruction
+from ..shape import ShapeModel, load_shape_model
+from .case import Case
+from .detecting import check_device, detection_warnings, finder
+from .steps import CaseResult, Step
+from .swapped import swap_hint
+
+if TYPE_CHECKING:
+    from ..network import Detection
+    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
+
+Landmarks = Mapping[str, FilmLandmarks]
+# Share of a registration's usual work that is done when a stage begins and when it has used all its iterations.
+_SHARES = {"initial": (0.0, 0.02), "landmarks": (0.02, 0.2), "coarse": (0.2, 0.6), "fine": (0.6, 1.0)}
+# Errors of the network's lumbar-only image hang together over about a centimetre, and those of its landmarks within a
+# vertebra; those of given ones do not. Chosen on films of two people outside every test (docs/registration.md).
+NETWORK_SETTINGS: dict[str, Any] = {
+    "image_correlation_mm2": 100.0,
+    "landmark_weight": 0.4,
+    "prior_weight": 2.0,
+    "fine_iterations": 0,  # an image this uncertain says nothing more at half the pixel
+}
+# A true spine's lumbar-only image comes out at 0.6 to 1.1 of the bone that the vertebrae put there, noise at 0.2.
+LEAST_GAIN = 0.3
+
+
+def register_case(
+    case: Case,
+    detections: Mapping[str, Detection],
+    *,
+    landmarks: Landmarks | None = None,
+    model: ShapeModel | None = None,
+    options: Options | None = None,
+    device: str = "auto",
+    start: RegistrationState | None = None,
+    find: Callable[[Film], Detection] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Iterator[Step]:
+    """Register the shape model to the films of a case and measure it, yielding after every iteration.
+
+    Args:
+        case: films, geometry and what replaces the network's work.
+        detections: per view name, what the network found.
+        landmarks: per view name, landmarks that replace those of the detection and of the case, for example after
+            a person has corrected them.
+        model: shape model; None means the module's.
+        options: settings of the registration; None means ``default_options(case)``.
+        device: "auto", "cpu" or "cuda".
+        start: state to go on from; only what has changed since is solved again.
+        find: runs the network on a film, to tell whether a failure comes of swapped films; None means the module's.
+        warnings: what the detection had to say, for the result.
+
+    Yields:
+        Steps; the last one carries the result.
+
+    Raises:
+        StudyError: if the device cannot be used.
+        DetectionError: if landmarks and lumbar-only image of the network do not show the same spine.
+        LandmarkError, RegistrationError, MeasurementError, ShapeModelError: as the stages raise them.
+    """
+    begin = time.perf_counter()
+    device = check_device(device)
+    model = load_shape_model() if model is None else model
+    options = default_options(case) if options is None else options
+    find = finder(None, device, None) if find is None else find
+    evidence = evidence_of(case, detections, landmarks)
+    said = [*case.warnings, *warnings, *detection_warnings(case, detections)]
+    try:
+        reconstruction = yield from _register(model, evidence, options, device, start)
+    except (LandmarkError, RegistrationError) as error:
+        hint = swap_hint(case.films, detections, find) if detections else ""
+        raise type(error)(f"{error} {hint}".strip()) from error
+    _check_agreement(case, reconstruction)
+    said += reconstruction.warnings
+    if hint := _suspicion(case, detections, find, reconstruction):
+        said.append(hint)
+    yield Step("measurement", "measuring", 0.0)
+    started = time.perf_counter()
+    vertebrae = vertebrae_from_reconstruction(model, reconstruction)
+    measurements = measure(vertebrae)
+    now = time.perf_counter()
+    seconds = {"registration": reconstruction.seconds, "measurement": now - started, "total": now - begin}
+    told = tuple(dict.fromkeys(said))
+    found = dict(detections)
+    result = CaseResult(
+        case, model, found, evidence, options, reconstruction, vertebrae, measurements, seconds, device, told
+    )
+    yield Step("measurement", "done", 1.0, reconstruction.final_state, result)
+
+
+def default_options(case: Case) -> Options:
+    """Return the settings of the registration that suit the origin of a case's lumbar-only images."""
+    from ..registration import Options
+
+    if all(film.view.name in case.lumbar_mm for film in case.films):
+        return Options()
+    return Options(**NETWORK_SETTINGS)
+
+
+def evidence_of(
+    case: Case, detections: Mapping[str, Detection], landmarks: Landmarks | None = None
+) -> tuple[FilmEvidence, FilmEvidence]:
+    """Return what the registration is to use of each film, (AP, lateral): what was given before what was found."""
+    from ..registration import FilmEvidence
+
+    found = []
+    for film in case.films:
+        name, detection = film.view.name, detections.get(film.view.name)
+        if landmarks is not None and name in landmarks:
+            seen = landmarks[name]
+        elif case.landmarks is not None:
+            seen = case.landmarks[name].landmarks
+        else:
+            seen = FilmLandmarks() if detection is None else detection.landmarks
+        if name in case.lumbar_mm:
+            image, view = case.lumbar_mm[name], film.view
+        elif detection is not None:
+            image, view = detection.lumbar_mm, detection.lumbar_view
+        else:
+            image, view = None, None
+        found.append(FilmEvidence(film.view, seen, image, view))
+    return found[0], found[1]
+
+
+def _register(model, evidence, options, device, start):
+    """Run the registration, yielding a step per state; return the reconstruction."""
+    from ..registration import Reconstruction, register
+
+    begin = time.perf_counter()
+    iterations: Counter[str] = Counter()
+    limits = {
+        "landmarks": options.landmark_iterations,
+        "coarse": options.coarse_iterations,
+        "fine": options.fine_iterations,
+    }
+    state, reached = None, 0.0
+    for state in register(model, evidence, options, device, start):
+        if not state.done and state.iteration:
+            iterations[state.stage] += 1
+        low, high = _SHARES.get(state.stage, (0.0, 1.0))
+        share = low + (high - low) * min(1.0, state.iteration / max(1, limits.get(state.stage, 1)))
+        # Going on from a state may refit single vertebrae one after the other; the bar does not run backwards.
+        reached = 1.0 if state.done else max(reached, share)
+        yield Step("registration", f"{state.stage}, cost {state.cost:.0f}", reached, state)
+    if state is None:
+        raise RegistrationError("The registration ended without a result. Start it again with its default options.")
+    return Reconstruction.from_state(state, iterations, time.perf_counter() - begin, device)
+
+
+def _check_agreement(case: Case, reconstruction: Reconstruction) -> None:
+    """Raise DetectionError if the network's landmarks and lumbar-only image of a film do not show the same spine."""
+    for film in case.films:
+        name = film.view.name
+        gain = reconstruction.gain.get(name, 1.0)
+        if case.landmarks is None and name not in case.lumbar_mm and gain < LEAST_GAIN:
+            raise DetectionError(
+                f"{film.path or name}: no lumbar spine was found: where the landmarks would put the vertebrae, the "
+                f"lumbar-only image holds {100 * gain:.0f} % of their bone. Check that it is the {name} film, its "
+                "polarity and its pixel spacing, or give the landmarks in a file."
+            )
+
+
+def _suspicion(case: Case, detections: Mapping[str, Detection], find, reconstruction: Reconstruction) -> str:
+    """Say so if the result looks as if the films were swapped and the network agrees; costs nothing otherwise."""
+    residual = reconstruction.landmark_residual_mm
+    if not detections or max(residual.values(), default=0.0) < 12.0:
+        return ""
+    return swap_hint(case.films, detections, find)

@@ -1,0 +1,71 @@
+"""What a running case yields, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..measurement import Measurements, Vertebra
+from ..shape import ShapeModel
+from .case import Case
+
+if TYPE_CHECKING:
+    from ..network import Detection
+    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
+
+STAGES = ("detection", "registration", "measurement")
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """What came out of a case.
+
+    Attributes:
+        case: the input.
+        model: shape model that was registered.
+        detections: per view name, what the network found; without the films that needed no network.
+        evidence: what the registration used, (AP, lateral).
+        options: settings of the registration.
+        reconstruction: poses, shapes and surfaces, RAS mm.
+        vertebrae: what was measured on.
+        measurements: the quantities.
+        seconds: wall time of each of ``STAGES`` and "total".
+        device: device of network and registration.
+        warnings: what the user should know, of all stages.
+    """
+
+    case: Case
+    model: ShapeModel
+    detections: Mapping[str, Detection]
+    evidence: tuple[FilmEvidence, FilmEvidence]
+    options: Options
+    reconstruction: Reconstruction
+    vertebrae: tuple[Vertebra, ...]
+    measurements: Measurements
+    seconds: Mapping[str, float]
+    device: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Where a running case is.
+
+    Attributes:
+        stage: one of ``STAGES``.
+        message: what is being done, for people.
+        fraction: share of the stage that is done, 0 to 1.
+        state: the registration's state, to draw, or None.
+        result: set in the last step of a registration only.
+        detections: per view name, what the network has found so far; set in the steps that follow a film.
+        warnings: what the detection has to say besides; set together with ``detections``.
+    """
+
+    stage: str
+    message: str
+    fraction: float
+    state: RegistrationState | None = None
+    result: CaseResult | None = None
+    detections: Mapping[str, Detection] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
