@@ -3,7 +3,7 @@
 from .frames import PatientFrame, VertebralFrame
 from .measure import measure
 from .planes import Plane
-from .results import COLUMNS, MeasuredGeometry, Measurement, Measurements, rows
+from .results import COLUMNS, MeasuredGeometry, Measurement, Measurements, rows, title_text, value_text
 from .vertebra import Vertebra, vertebrae_from_reconstruction
 
 __all__ = [
@@ -17,5 +17,7 @@ __all__ = [
     "VertebralFrame",
     "measure",
     "rows",
+    "title_text",
+    "value_text",
     "vertebrae_from_reconstruction",
 ]

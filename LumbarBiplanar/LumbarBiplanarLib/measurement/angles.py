@@ -18,6 +18,7 @@ from .frames import PatientFrame
 from .results import MeasuredGeometry, Measurement
 
 _SAGITTAL = "projected on the patient's sagittal plane, positive = lordosis (opens forward)"
+_LINE_MM = 70.0  # of the lines that show an angle: an endplate and half as much again
 _SPACE = "between the two plane normals in space (0 = parallel), without a sign"
 
 
@@ -97,7 +98,7 @@ def wedges(bodies: Sequence[Body]) -> list[Measurement]:
                     f"Angle between the body's own endplate planes in its own {title.split()[0].lower()} plane, "
                     f"positive = body higher {side}.",
                     "vertebra",
-                    geometry=_planes(superior, inferior),
+                    geometry=tilts(superior, inferior, axis, frame.up),
                 )
             )
     return result
@@ -112,11 +113,12 @@ def _plane_pair(
     patient: PatientFrame,
     what: str,
 ) -> list[Measurement]:
-    geometry = _planes(upper, lower)
+    planes = {plate.name: plate.plane for plate in (upper, lower)}
+    drawn = tilts(upper, lower, patient.forward, patient.up)
     first, last = upper.plane.normal, lower.plane.normal
     projected = opening_angle(first, last, patient.forward, patient.up)
     return [
-        Measurement(key, title, projected, "deg", levels, f"{what}, {_SAGITTAL}.", patient.name, geometry=geometry),
+        Measurement(key, title, projected, "deg", levels, f"{what}, {_SAGITTAL}.", patient.name, geometry=drawn),
         Measurement(
             f"{key}_3d",
             f"{title}, 3D",
@@ -124,10 +126,27 @@ def _plane_pair(
             "deg",
             levels,
             f"{what}, {_SPACE}.",
-            geometry=geometry,
+            geometry=MeasuredGeometry(planes=planes),
         ),
     ]
 
 
-def _planes(upper: Endplate, lower: Endplate) -> MeasuredGeometry:
-    return MeasuredGeometry(planes={upper.name: upper.plane, lower.name: lower.plane})
+def tilts(upper: Endplate, lower: Endplate, toward: np.ndarray, up: np.ndarray) -> MeasuredGeometry:
+    """Return the planes of two endplates and, in each, the line in which it meets the plane of ``toward`` and ``up``.
+
+    The two lines enclose :func:`opening_angle`.
+
+    Args:
+        upper, lower: the endplates.
+        toward: (3,) unit axis: forward for a sagittal, left for a coronal angle.
+        up: (3,) unit axis.
+    """
+    points, lines = {}, []
+    for plate in (upper, lower):
+        plane = plate.plane
+        along = np.cross(np.cross(up, toward), plane.normal)
+        along = _LINE_MM / 2 * along / np.linalg.norm(along)
+        ends = f"{plate.name}, from", f"{plate.name}, to"
+        points.update(zip(ends, (plane.origin_ras_mm - along, plane.origin_ras_mm + along), strict=True))
+        lines.append(ends)
+    return MeasuredGeometry(points, {plate.name: plate.plane for plate in (upper, lower)}, tuple(lines))

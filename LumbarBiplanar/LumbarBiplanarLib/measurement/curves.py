@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from .angles import opening_angle
+from .angles import opening_angle, tilts
 from .bodies import Body
 from .frames import PatientFrame
-from .results import MeasuredGeometry, Measurement
+from .results import Measurement
 
 
 def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurement]:
@@ -30,7 +30,6 @@ def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurem
         return []
     angle, upper, lower = max(pairs, key=lambda pair: abs(pair[0]))
     side = "left" if angle > 0 else "right"
-    planes = {plate.name: plate.plane for plate in (upper.superior, lower.inferior)}
     levels = ", ".join(body.level.name for body in bodies)
     return [
         Measurement(
@@ -44,6 +43,6 @@ def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurem
             f"{levels}; positive = convex left.",
             patient.name,
             f"convex {side}",
-            MeasuredGeometry(planes=planes),
+            tilts(upper.superior, lower.inferior, patient.left, patient.up),
         )
     ]

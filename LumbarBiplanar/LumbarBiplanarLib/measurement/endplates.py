@@ -7,7 +7,7 @@ both average surface noise out without flattening rim or hollow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,6 +95,7 @@ def endplate_of(vertebra: Vertebra, side: str, up: np.ndarray) -> Endplate | Non
     if not {"anterior", "posterior"} <= corners.keys():
         return Endplate(name, plane, None, None, corners, None)
     anterior = _anterior_axis(name, plane, corners)
+    plane = _with_edges(plane, points, anterior)
     middle = _on_surface(plane, points, areas, 0.5 * (corners["anterior"] + corners["posterior"]), order=2)
     return Endplate(name, plane, anterior, np.cross(plane.normal, anterior), corners, middle)
 
@@ -118,6 +119,13 @@ def _anterior_axis(name: str, plane: Plane, corners: dict[str, np.ndarray]) -> n
             f"{name}: its anterior and posterior rim landmarks are {length:.2f} mm apart; check the landmarks."
         )
     return along / length
+
+
+def _with_edges(plane: Plane, points: np.ndarray, anterior: np.ndarray) -> Plane:
+    """Return the plane with the rectangle that holds the endplate, its sides along and across ``anterior``."""
+    axes = np.stack([anterior, np.cross(plane.normal, anterior)])
+    reach = np.abs((points - plane.origin_ras_mm) @ axes.T).max(axis=0)
+    return replace(plane, edges_mm=2 * reach[:, None] * axes)
 
 
 def _on_surface(plane: Plane, points: np.ndarray, areas: np.ndarray, target: np.ndarray, order: int) -> np.ndarray:

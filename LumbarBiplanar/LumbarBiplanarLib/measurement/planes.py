@@ -29,10 +29,13 @@ class Plane:
     Attributes:
         origin_ras_mm: (3,) a point of the plane.
         normal: (3,) unit normal.
+        edges_mm: (2, 3) sides of the rectangle about ``origin_ras_mm`` that holds what the plane was fitted to, for
+            drawing, or None.
     """
 
     origin_ras_mm: np.ndarray
     normal: np.ndarray
+    edges_mm: np.ndarray | None = None
 
     def height(self, points_ras_mm: np.ndarray) -> np.ndarray:
         """Return the signed distances (...,) in mm of points (..., 3), positive on the side of the normal."""

@@ -123,7 +123,7 @@ class Measurements(Sequence[Measurement]):
 
     def table(self) -> str:
         """Return the quantities as text, one line each, in aligned columns."""
-        body = [(item.level, _title(item), _number(item, 1), item.unit) for item in self.items]
+        body = [(item.level, title_text(item), value_text(item, 1), item.unit) for item in self.items]
         lines = [("level", "quantity", "value", "unit"), *body]
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in lines]
@@ -138,9 +138,9 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
     return [
         {
             "key": item.key,
-            "title": _title(item),
+            "title": title_text(item),
             "level": item.level,
-            "value": _number(item, 3),
+            "value": value_text(item, 3),
             "unit": item.unit,
             "definition": f"{item.definition} Frame: {item.frame}." if item.frame else item.definition,
         }
@@ -148,10 +148,12 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
     ]
 
 
-def _title(item: Measurement) -> str:
+def title_text(item: Measurement) -> str:
+    """Return the title with the note, such as "Slip: anterolisthesis"."""
     return f"{item.title}: {item.note}" if item.note else item.title
 
 
-def _number(item: Measurement, decimals: int) -> str:
+def value_text(item: Measurement, decimals: int = 1) -> str:
+    """Return the value as text with a decimal point; a grade has no decimals and nothing is minus zero."""
     decimals = 0 if item.unit == "grade" else decimals
     return f"{round(item.value, decimals) + 0.0:.{decimals}f}"  # the sum makes -0.0 a plain zero
