@@ -1,0 +1,73 @@
+"""PyTorch in Slicer: its state in words, and its installation by the PyTorch extension, after asking."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from slicer.i18n import tr as _
+
+from ..mrml.torch_ready import TORCH_REQUIREMENT, torch_problem, torch_version
+
+
+class TorchSetup:
+    """What the panel knows of PyTorch. Nothing is installed or imported before it is asked for."""
+
+    def __init__(self) -> None:
+        self.needs_restart = False
+
+    def ready(self) -> tuple[bool, str]:
+        """Return whether detection and registration can run, and if not, why."""
+        if self.needs_restart:
+            return False, _("PyTorch was installed or updated; restart Slicer to use it.")
+        problem = torch_problem()
+        return not problem, problem
+
+    def line(self) -> str:
+        """Return one line for the panel: version of PyTorch, and the device once PyTorch has been loaded."""
+        ok, problem = self.ready()
+        if not ok:
+            return problem
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return _("PyTorch {version}; the device is looked up when it is first used.").format(
+                version=torch_version()
+            )
+        if torch.cuda.is_available():
+            return _("PyTorch {version}, CUDA: {name}").format(
+                version=torch.__version__, name=torch.cuda.get_device_name(0)
+            )
+        return _("PyTorch {version}, CPU only").format(version=torch.__version__)
+
+    def install(self) -> None:
+        """Install PyTorch through Slicer's PyTorch extension, which asks the user first; nothing if it is there.
+
+        Raises:
+            RuntimeError: if the PyTorch extension is missing, or the user declined, or the installation failed.
+        """
+        ok, problem = self.ready()
+        if ok:
+            return
+        if self.needs_restart:
+            raise RuntimeError(problem)
+        loaded = "torch" in sys.modules
+        self._extension().installTorch(askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT)
+        importlib.invalidate_caches()
+        self.needs_restart = loaded
+        ok, problem = self.ready()
+        if not ok and not self.needs_restart:
+            raise RuntimeError(_("PyTorch was not installed; detection and registration need it."))
+
+    @staticmethod
+    def _extension():
+        try:
+            return importlib.import_module("PyTorchUtils").PyTorchUtilsLogic()
+        except ModuleNotFoundError as error:
+            if error.name != "PyTorchUtils":
+                raise
+            raise RuntimeError(
+                _(
+                    "Slicer's PyTorch extension is missing, through which PyTorch is installed. Open View > Extensions "
+                    "Manager, install the extension PyTorch, restart Slicer and press Install PyTorch… again."
+                )
+            ) from None
