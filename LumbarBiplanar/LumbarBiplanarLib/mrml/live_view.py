@@ -1,0 +1,105 @@
+"""What a case shows of its reconstruction, while it runs and when it is done: outlines, and surfaces in 3D."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import slicer
+
+from .overlay import Silhouettes
+from .vertebrae import Vertebrae
+
+if TYPE_CHECKING:
+    from ..registration import RegistrationState
+    from ..shape import ShapeModel
+
+
+class LiveView:
+    """Draws a running registration cheaply and its result in full.
+
+    While it runs, surfaces are drawn from the model's coarse mesh and less often than outlines, in models of their own:
+    the models of the last result are only hidden, so that a canceled run leaves nothing behind.
+
+    Example::
+
+        view = LiveView(slicer.mrmlScene, {"AP": ap_node, "lateral": lateral_node}, load_shape_model())
+        for state in register(model, evidence):
+            view.show(state)
+        view.finish(state)
+    """
+
+    def __init__(
+        self,
+        scene,
+        film_nodes: Mapping[str, slicer.vtkMRMLScalarVolumeNode],
+        model: ShapeModel,
+        *,
+        surfaces_every_s: float = 0.1,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Prepare; nothing is added to the scene before the first state.
+
+        Args:
+            scene: the MRML scene.
+            film_nodes: per view name ("AP", "lateral") the film.
+            model: shape model of the states.
+            surfaces_every_s: least time between two updates of the surfaces.
+            clock: tells the time in seconds.
+        """
+        film = film_nodes.get("AP") or film_nodes.get("lateral")
+        self._coarse_vertices = np.asarray(model.coarse_vertices)
+        self._every_s, self._clock = surfaces_every_s, clock
+        self._surfaces_at: float | None = None
+        self._state: RegistrationState | None = None
+        self.silhouettes = Silhouettes(scene, film_nodes)
+        self.vertebrae = Vertebrae(scene, np.asarray(model.faces), film)
+        self.preview = Vertebrae(scene, np.asarray(model.coarse_faces), film, preview=True)
+
+    def show(self, state: RegistrationState) -> None:
+        """Draw a state of a running registration; the state that is shown already costs nothing."""
+        if state is self._state:
+            return
+        self._state = state
+        self.silhouettes.update(state.silhouettes_px)
+        now = self._clock()
+        if self._surfaces_at is None or now - self._surfaces_at >= self._every_s:
+            self._surfaces_at = now
+            self.vertebrae.hide()
+            chosen = self._coarse_vertices
+            self.preview.update({level: points[chosen] for level, points in state.points_ras_mm.items()})
+
+    def finish(self, state: RegistrationState) -> None:
+        """Draw the last state in full, into the models that are saved with the scene."""
+        self.vertebrae.update(state.points_ras_mm)
+        self._end(state)
+
+    def restore(self, state: RegistrationState | None) -> None:
+        """Go back to the last result after a run that was given up; the models still show it.
+
+        Args:
+            state: the last result's state; None if there is none.
+        """
+        if state is None:
+            self.vertebrae.remove()
+        self._end(state)
+
+    def set_outlines_visible(self, visible: bool) -> None:
+        """Show or hide the outlines."""
+        self.silhouettes.set_visible(visible)
+
+    def remove(self) -> None:
+        """Take everything that was drawn out of the scene."""
+        self._end(None)
+        self.vertebrae.remove()
+
+    def _end(self, state: RegistrationState | None) -> None:
+        self._state, self._surfaces_at = state, None
+        self.preview.remove()
+        self.vertebrae.unhide()
+        if state is None:
+            self.silhouettes.remove()
+        else:
+            self.silhouettes.update(state.silhouettes_px)
