@@ -1,0 +1,80 @@
+"""The measurement table: a table node with one quantity per row, saved with the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..measurement import Measurement, title_text
+
+ROLE_ATTRIBUTE = "LumbarBiplanar.Role"
+ROLE = "measurements"
+_DECIMALS = 3
+
+
+def write_table(
+    scene: slicer.vtkMRMLScene,
+    node: slicer.vtkMRMLTableNode | None,
+    measurements: Sequence[Measurement],
+    film_node: slicer.vtkMRMLNode | None = None,
+) -> slicer.vtkMRMLTableNode:
+    """Write measurements into a table node.
+
+    Args:
+        scene: the scene.
+        node: the table of an earlier result, whose content is replaced; None, or a node that is no longer in the
+            scene, makes a new one.
+        measurements: the quantities; rows keep their order.
+        film_node: a film of the case, whose subject-hierarchy folder takes a new table; None leaves it at the top.
+
+    Returns:
+        The node. Columns: Measurement, Level, Value (a number), Unit, Definition; one ModifiedEvent per call.
+    """
+    if node is None or not scene.IsNodePresent(node):
+        node = _new_table(scene, film_node)
+    modifying = node.StartModify()
+    try:
+        node.RemoveAllColumns()
+        for name, title, value_of in _columns():
+            numbers = name == "Value"
+            column = vtk.vtkDoubleArray() if numbers else vtk.vtkStringArray()
+            column.SetName(name)
+            for item in measurements:
+                column.InsertNextValue(value_of(item))
+            node.AddColumn(column)
+            node.SetColumnTitle(name, title)
+        node.SetUseColumnTitleAsColumnHeader(True)
+        node.SetLocked(True)
+    finally:
+        node.EndModify(modifying)
+    return node
+
+
+def _new_table(scene: slicer.vtkMRMLScene, film_node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLTableNode:
+    node = slicer.vtkMRMLTableNode()
+    node.SetName(scene.GenerateUniqueName(_("Lumbar measurements")))
+    node.SetAttribute(ROLE_ATTRIBUTE, ROLE)
+    scene.AddNode(node)
+    if film_node is not None:
+        from .case_folder import add_to_case
+
+        add_to_case(scene, node, film_node)
+    return node
+
+
+def _columns() -> tuple[tuple[str, str, Callable[[Measurement], str | float]], ...]:
+    """Return name, title and value of each column; the name is what programs ask for, the title what people read."""
+    return (
+        ("Measurement", _("Measurement"), title_text),
+        ("Level", _("Level"), lambda item: item.level),
+        ("Value", _("Value"), lambda item: round(float(item.value), _DECIMALS) + 0.0),
+        ("Unit", _("Unit"), lambda item: item.unit),
+        ("Definition", _("Definition"), lambda item: f"{item.definition} {_frame(item)}".strip()),
+    )
+
+
+def _frame(item: Measurement) -> str:
+    return _("Frame: {name}.").format(name=item.frame) if item.frame else ""
