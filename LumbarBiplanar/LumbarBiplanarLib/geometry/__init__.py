@@ -8,11 +8,15 @@ from .frames import (
     vector_from_rotation,
 )
 from .pair import FilmPair, load_geometry, save_geometry, standard_pair
+from .settings import GeometrySettings
+from .standard import FilmFacts, standard_settings, standard_view
 from .triangulation import epipolar_line, triangulate
 from .view import View
 
 __all__ = [
+    "FilmFacts",
     "FilmPair",
+    "GeometrySettings",
     "View",
     "epipolar_line",
     "load_geometry",
@@ -21,6 +25,8 @@ __all__ = [
     "save_geometry",
     "similarity_fit",
     "standard_pair",
+    "standard_settings",
+    "standard_view",
     "transform_points",
     "triangulate",
     "vector_from_rotation",

@@ -3,6 +3,7 @@
 from .attenuation import attenuation_per_mm
 from .drawing import DrawnFilms, draw_films, expose, level_paths
 from .film import Film, Polarity
+from .header import film_facts, read_film_alone
 from .integration import integrate_rays, integrate_volume
 from .labels import LABELS, guess_convention, lumbar_labels
 from .reading import detector_spacing, film_spacing, read_film
@@ -26,6 +27,7 @@ __all__ = [
     "draw_films",
     "draw_films_from_files",
     "expose",
+    "film_facts",
     "film_spacing",
     "guess_convention",
     "integrate_rays",
@@ -34,6 +36,7 @@ __all__ = [
     "level_paths",
     "lumbar_labels",
     "read_film",
+    "read_film_alone",
     "read_lumbar_image",
     "read_volume",
     "refine_ct",

@@ -39,7 +39,11 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None) ->
         GeometryError: if its size is not that of the view.
     """
     path = Path(path)
-    raw = decode(path)
+    return film_of_raw(path, decode(path), view, polarity)
+
+
+def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None) -> Film:
+    """Join decoded pixels to their view; arguments and errors as in :func:`read_film`."""
     pixels = raw.pixels.astype(np.float32)
     check_pixels(pixels, str(path))
     check_size(pixels.shape, view, str(path))

@@ -1,0 +1,104 @@
+"""What a film file says about how it was taken, and reading a film that comes without a geometry."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..geometry.standard import FilmFacts, direction_note, standard_view
+from .decoding import decode
+from .film import Film, Polarity
+from .raw import RawImage
+from .reading import film_of_raw
+
+
+def film_facts(path: str | Path) -> FilmFacts:
+    """Return what a film file says about how it was taken.
+
+    From DICOM, besides what ``film_spacing`` reads: Distance Source to Detector (0018,1110); the place of the patient
+    from Distance Source to Patient (0018,1111) of C-arms and from Estimated Radiographic Magnification Factor
+    (0018,1114); slot scanners by their manufacturer, EOS; view position, patient orientation and time of exposure.
+
+    Raises:
+        FilmError: if the file cannot be read as a film.
+    """
+    path = Path(path)
+    return _facts(path, decode(path))
+
+
+def read_film_alone(path: str | Path, view_name: str, polarity: Polarity | None = None) -> Film:
+    """Read a film that comes without a geometry, in the usual view (``geometry.standard``); assumptions are marked.
+
+    Args:
+        path: the file, as for ``read_film``.
+        view_name: "AP" or "lateral".
+        polarity: as for ``read_film``.
+
+    Raises:
+        FilmError: as ``read_film``.
+        GeometryError: if the file states impossible numbers.
+    """
+    path = Path(path)
+    raw = decode(path)
+    facts = _facts(path, raw)
+    view = standard_view(view_name, facts)
+    film = film_of_raw(path, raw, view, polarity)
+    note = direction_note(view_name, facts)
+    return replace(film, notes=(*film.notes, note)) if note else film
+
+
+def _facts(path: Path, raw: RawImage) -> FilmFacts:
+    facts = FilmFacts(
+        (raw.pixels.shape[1], raw.pixels.shape[0]),
+        raw.spacing.spacing_mm,
+        raw.spacing.plane.value,
+        raw.spacing.source,
+        raw.spacing.focal_mm,
+        "Distance Source to Detector (0018,1110)" if raw.spacing.focal_mm else "",
+        projection=raw.projection,
+        direction=raw.direction,
+        file=path.name,
+    )
+    with open(path, "rb") as stream:
+        is_dicom = stream.read(132)[128:] == b"DICM"
+    return _with_dicom(path, facts) if is_dicom else facts
+
+
+def _with_dicom(path: Path, facts: FilmFacts) -> FilmFacts:
+    import pydicom
+
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    distance, source = _patient_distance(header, facts.focal_mm)
+    slot = "EOS" in str(header.get("Manufacturer", "") or "").upper().split()
+    date, time = (str(header.get(f"Acquisition{part}", "") or "").strip() for part in ("Date", "Time"))
+    return replace(
+        facts,
+        isocenter_mm=distance,
+        isocenter_source=source,
+        model="slot" if slot else None,
+        model_source="Manufacturer (0008,0070)" if slot else "",
+        acquired=f"{date} {time}" if date and time else None,
+    )
+
+
+def _patient_distance(header: Any, focal_mm: float | None) -> tuple[float | None, str]:
+    """Return the distance from the source to the middle of the patient and where it is stated, or None."""
+    magnification = _positive(header.get("EstimatedRadiographicMagnificationFactor"))
+    if magnification is not None and magnification > 1.0 and focal_mm:
+        return focal_mm / magnification, "Estimated Radiographic Magnification Factor (0018,1114)"
+    # In radiography rooms this distance ends at the table, not in the patient (PS3.3 C.8.11.5).
+    if header.get("Modality") in ("XA", "RF"):
+        distance = _positive(header.get("DistanceSourceToPatient"))
+        if distance is not None:
+            return distance, "Distance Source to Patient (0018,1111)"
+    return None, ""
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None

@@ -1,0 +1,134 @@
+"""A film in a slice view: always its own pixels, upright and unmirrored, and always on its own plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from .film_nodes import ROLE, VIEW, is_film, view_of_node
+
+# Farther than this from the film a slice view shows black.
+_PLANE_TOLERANCE_MM = 0.01
+
+
+def show_film(
+    slice_logic: Any, film_node: Any, lumbar_node: Any = None, opacity: float = 0.4, *, fit: bool = True
+) -> None:
+    """Show a film, and over it its lumbar-only image, in one slice view; other views stay as they are.
+
+    Args:
+        slice_logic: logic of the slice view.
+        film_node: film, or None to empty the view.
+        lumbar_node: lumbar-only image to lay over the film, or None.
+        opacity: of the lumbar-only image, 0 to 1.
+        fit: show the whole film; False keeps zoom and position if the view shows this film already.
+    """
+    composite, slice_node = slice_logic.GetSliceCompositeNode(), slice_logic.GetSliceNode()
+    same = film_node is not None and composite.GetBackgroundVolumeID() == film_node.GetID()
+    composite.SetBackgroundVolumeID(film_node.GetID() if film_node is not None else None)
+    composite.SetForegroundVolumeID(lumbar_node.GetID() if lumbar_node is not None and film_node is not None else None)
+    composite.SetForegroundOpacity(float(opacity))
+    if film_node is None:
+        return
+    turned = place_on_film(slice_node, film_node)
+    if fit or turned or not same:
+        slice_logic.FitSliceToBackground()
+        place_on_film(slice_node, film_node)
+
+
+def place_on_film(slice_node: Any, film_node: Any) -> bool:
+    """Turn a slice view to a film: columns to the right, rows downwards, on the film's plane.
+
+    The center of the view stays where it is within the plane.
+
+    Returns:
+        Whether the view had been turned otherwise.
+    """
+    wanted = _slice_axes(film_node)
+    matrix = slice_node.GetSliceToRAS()
+    present = slicer.util.arrayFromVTKMatrix(matrix)
+    turned = not np.allclose(present[:3, :3], wanted[:3, :3], atol=1e-6)
+    center = wanted[:3, 3] if turned else _on_plane(present[:3, 3], wanted)
+    if turned or not np.allclose(present[:3, 3], center, atol=1e-9):
+        wanted[:3, 3] = center
+        matrix.DeepCopy(wanted.ravel())
+        slice_node.UpdateMatrices()
+    return turned
+
+
+def is_on_film(slice_node: Any, film_node: Any) -> bool:
+    """Tell whether a slice view lies on a film's plane, so that it shows the film and not black."""
+    present, axes = slicer.util.arrayFromVTKMatrix(slice_node.GetSliceToRAS()), _slice_axes(film_node)
+    tilted = np.linalg.norm(np.cross(present[:3, 2], axes[:3, 2])) > 1e-6
+    return not tilted and bool(abs(axes[:3, 2] @ (present[:3, 3] - axes[:3, 3])) <= _PLANE_TOLERANCE_MM)
+
+
+def _slice_axes(film_node: Any) -> np.ndarray:
+    """Return the (4, 4) slice-to-RAS matrix of a film: right, up, towards the source, center of the film."""
+    view = view_of_node(film_node)
+    rotation = view.camera_from_ras[:3, :3]
+    axes = np.eye(4)
+    axes[:3, 0], axes[:3, 1], axes[:3, 2] = rotation[0], -rotation[1], -rotation[2]
+    axes[:3, 3] = view.detector_points_ras_mm((np.asarray(view.size_px) - 1.0) / 2.0)
+    return axes
+
+
+def _on_plane(point: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    normal = axes[:3, 2]
+    return point - normal * float(normal @ (point - axes[:3, 3]))
+
+
+class FilmKeeper:
+    """Keeps a slice view on its film.
+
+    Puts the view back on the film's plane when the offset slider or a jump leaves it (the film would turn black), and
+    takes out the film of the other view, which Slicer puts there by itself when a film is removed. Another volume that
+    the user chooses for the view is left alone.
+    """
+
+    def __init__(self, slice_logic: Any, view_name: str, film: Callable[[], Any]) -> None:
+        """Start to watch.
+
+        Args:
+            slice_logic: logic of the slice view.
+            view_name: "AP" or "lateral".
+            film: returns the film node that the view is to show, or None.
+        """
+        self._logic, self._view_name, self._film = slice_logic, view_name, film
+        self._working = False
+        watched = (slice_logic.GetSliceNode(), slice_logic.GetSliceCompositeNode())
+        self._tags = [(node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_modified)) for node in watched]
+
+    def stop(self) -> None:
+        """Stop watching; a second call does nothing."""
+        for node, tag in self._tags:
+            node.RemoveObserver(tag)
+        self._tags = []
+
+    def _on_modified(self, *_args: Any) -> None:
+        if self._working:
+            return
+        self._working = True
+        try:
+            self._correct()
+        finally:
+            self._working = False
+
+    def _correct(self) -> None:
+        composite = self._logic.GetSliceCompositeNode()
+        scene = composite.GetScene()
+        if scene is None or scene.IsBatchProcessing():
+            return
+        shown, film = scene.GetNodeByID(composite.GetBackgroundVolumeID() or ""), self._film()
+        if shown is not None and shown is not film and self._is_of_other_view(shown):
+            composite.SetBackgroundVolumeID(film.GetID() if film is not None else None)
+            shown = film
+        if shown is not None and is_film(shown) and not is_on_film(self._logic.GetSliceNode(), shown):
+            place_on_film(self._logic.GetSliceNode(), shown)
+
+    def _is_of_other_view(self, node: Any) -> bool:
+        return node.GetAttribute(ROLE) in ("film", "lumbar-image") and node.GetAttribute(VIEW) != self._view_name

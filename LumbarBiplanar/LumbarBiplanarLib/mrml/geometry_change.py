@@ -1,0 +1,36 @@
+"""Changing the geometry of a case: the films move, and what lies on them keeps its pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..geometry import GeometrySettings
+from .film_nodes import view_of_node
+from .film_pairs import set_settings
+from .landmarks import find_landmark_list
+from .landmarks import follow_film as move_landmarks
+from .lumbar_images import find_lumbar_image
+from .lumbar_images import follow_film as move_lumbar_image
+
+
+def change_geometry(scene: Any, ap: Any, lateral: Any, settings: GeometrySettings) -> None:
+    """Give two films a geometry, and move their landmarks and lumbar-only images with them.
+
+    Args:
+        scene: MRML scene.
+        ap, lateral: film nodes.
+        settings: the new geometry.
+
+    Raises:
+        FilmError: if one is no film, or both show the same image.
+        GeometryError: if a view has another size than its film; nothing has changed then.
+    """
+    before = [view_of_node(film) for film in (ap, lateral)]
+    set_settings(ap, lateral, settings)
+    for film, old_view in zip((ap, lateral), before, strict=True):
+        image = find_lumbar_image(scene, film)
+        if image is not None:
+            move_lumbar_image(image, old_view, view_of_node(film))
+        landmarks = find_landmark_list(film)
+        if landmarks is not None:
+            move_landmarks(landmarks, film)
