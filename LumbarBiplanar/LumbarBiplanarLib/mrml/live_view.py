@@ -58,14 +58,21 @@ class LiveView:
         self.vertebrae = Vertebrae(scene, np.asarray(model.faces), film)
         self.preview = Vertebrae(scene, np.asarray(model.coarse_faces), film, preview=True)
 
-    def show(self, state: RegistrationState) -> None:
-        """Draw a state of a running registration; the state that is shown already costs nothing."""
+    def show(self, state: RegistrationState, surfaces: bool | None = None) -> None:
+        """Draw a state of a running registration; the state that is shown already costs nothing.
+
+        Args:
+            state: the state.
+            surfaces: whether to draw the surfaces too; None means whenever the time has come.
+        """
         if state is self._state:
             return
         self._state = state
         self.silhouettes.update(state.silhouettes_px)
         now = self._clock()
-        if self._surfaces_at is None or now - self._surfaces_at >= self._every_s:
+        if surfaces is None:
+            surfaces = self._surfaces_at is None or now - self._surfaces_at >= self._every_s
+        if surfaces:
             self._surfaces_at = now
             self.vertebrae.hide()
             chosen = self._coarse_vertices
