@@ -6,6 +6,12 @@ from typing import Annotated, Any
 
 from slicer.i18n import tr as _
 
+# Fields that hold a node.
+NODE_FIELDS = (
+    *("apFilm", "lateralFilm", "apLandmarks", "lateralLandmarks", "apLumbarImage", "lateralLumbarImage"),
+    *("reconstruction", "measurements"),
+)
+
 # Annotations must be real types here, not text: Slicer's wrapper reads them when the class is made.
 
 

@@ -63,16 +63,13 @@ def load_case(
     """
     pair = load_geometry(geometry)
     films = (read_film(ap, pair.ap, polarity), read_film(lateral, pair.lateral, polarity))
-    if films[0].sha256 == films[1].sha256:
-        raise FilmError(f"{ap} and {lateral} are the same image; give the AP film and the lateral film.")
-    inputs = {"geometry": _stated(geometry)}
-    warnings = [f"{film.view.name} film: {note}" for film in films for note in film.notes]
-    warnings += _geometry_warnings(pair)
+    case = case_of_films(films, pair)
+    inputs, warnings = {"geometry": _stated(geometry)}, list(case.warnings)
     entries = None
     if landmarks is not None:
         entries = read_landmarks(landmarks)
         inputs["landmarks"] = _stated(landmarks)
-        warnings += _check_landmarks(Path(landmarks), entries, films)
+        warnings += check_landmarks(Path(landmarks), entries, films)
     lumbar = {}
     for view, path in zip(pair.views, (lumbar_ap, lumbar_lateral), strict=True):
         if path is None:
@@ -82,6 +79,19 @@ def load_case(
         if is_relative(path):
             warnings.append(f"{path} holds whole numbers, not mm of bone: it is used up to a gain.")
     return Case(films, pair, entries, lumbar, inputs, tuple(warnings))
+
+
+def case_of_films(films: tuple[Film, Film], pair: FilmPair) -> Case:
+    """Return the case of two films that have been read already, (AP, lateral).
+
+    Raises:
+        FilmError: if both films are the same file.
+    """
+    ap, lateral = films
+    if ap.sha256 is not None and ap.sha256 == lateral.sha256:
+        raise FilmError(f"{ap.path} and {lateral.path} are the same image; give the AP film and the lateral film.")
+    warnings = [f"{film.view.name} film: {note}" for film in films for note in film.notes]
+    return Case(films, pair, warnings=(*warnings, *_geometry_warnings(pair)))
 
 
 def _stated(path: str | Path) -> dict[str, str]:
@@ -97,8 +107,17 @@ def _geometry_warnings(pair: FilmPair) -> list[str]:
     return warnings
 
 
-def _check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[Film, Film]) -> list[str]:
-    """Refuse landmarks of other films; return warnings about those that cannot be told or lie outside."""
+def check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[Film, Film]) -> list[str]:
+    """Return what is doubtful about landmarks from a file.
+
+    Args:
+        path: the file, for messages.
+        entries: its content.
+        films: (AP, lateral), which they are to be used on.
+
+    Raises:
+        LandmarkError: if they were placed on other films.
+    """
     warnings = []
     hashes = {film.sha256: film.view.name for film in films}
     for film in films:

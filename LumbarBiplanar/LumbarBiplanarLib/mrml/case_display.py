@@ -1,0 +1,96 @@
+"""What a case shows: outlines on the films and surfaces in 3D, of a running registration and of the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import LumbarBiplanarError
+from .case_folder import add_to_case
+from .case_run import CaseRun
+from .films import VIEW_NAMES
+from .live_view import LiveView
+from .measurement_markups import clear as clear_measurement_markups
+from .vertebrae import find as find_vertebrae
+
+if TYPE_CHECKING:
+    from ..registration import RegistrationState
+    from ..study.steps import CaseResult
+
+
+class CaseDisplay(CaseRun):
+    """Part of ``CaseLogic``: what is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._live: tuple[Any, LiveView] | None = None
+
+    def showState(self, state: RegistrationState) -> None:
+        """Draw a state of a running registration; cheap enough for every state that is worth seeing."""
+        view = self._live_view()
+        if view is not None:
+            view.show(state)
+
+    def hideState(self) -> None:
+        """Hide the outlines on the films."""
+        if self._live is not None:
+            self._live[1].set_outlines_visible(False)
+
+    def restoreShown(self) -> None:
+        """Draw the result of the case again, or nothing without one; after a run that was given up or failed."""
+        if self._live is None:
+            return
+        try:
+            result = self.result()
+        except LumbarBiplanarError:
+            result = None
+        view = self._live_view()
+        if view is not None:
+            view.restore(None if result is None else result.reconstruction.final_state)
+
+    def showResult(self) -> None:
+        """Draw the result of the case, if there is one; outlines are not saved with a scene.
+
+        Raises:
+            StudyError: if the result was made with another shape model or version, or is damaged.
+        """
+        result = self.result()
+        if result is not None:
+            self._show_result(result)
+
+    def sceneClosing(self) -> None:
+        """Forget everything that belongs to the scene; called before it is closed."""
+        super().sceneClosing()
+        self._live = None
+
+    def _show_result(self, result: CaseResult) -> None:
+        view = self._live_view()
+        if view is None:
+            return
+        view.set_outlines_visible(True)
+        view.finish(result.reconstruction.final_state)
+        film = self.filmNode("AP")
+        for node in view.vertebrae.nodes.values():
+            add_to_case(self.scene, node, film)
+
+    def _drop_result(self) -> None:
+        """Remove the result of the case, which the films no longer agree with."""
+        parameters, film = self.parameters, self.filmNode("AP")
+        if self._live is not None:
+            self._live[1].remove()
+        self._live = self._result = None
+        if parameters.reconstruction is not None and film is not None:
+            for node in find_vertebrae(self.scene, film).values():
+                self._remove(node)
+        clear_measurement_markups(self.scene)
+        self._remove(parameters.reconstruction)
+        self._remove(parameters.measurements)
+
+    def _live_view(self) -> LiveView | None:
+        """Return what draws on the films of the case; None while one is missing."""
+        films = {name: self.filmNode(name) for name in VIEW_NAMES}
+        if None in films.values():
+            return None
+        key = tuple(node.GetID() for node in films.values())
+        if self._live is None or self._live[0] != key:
+            self._live = key, LiveView(self.scene, films, self.shapeModel())
+        return self._live[1]

@@ -1,0 +1,136 @@
+"""The result of a case in the scene: written when a run ends, and made again from its nodes in a later session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..anatomy import FilmLandmarks, Level
+from ..errors import LumbarBiplanarError
+from ..measurement import measure, vertebrae_from_reconstruction
+from ..study.registering import evidence_of
+from ..study.steps import CaseResult
+from .case_folder import add_to_case
+from .case_landmarks import CaseLandmarks
+from .films import VIEW_NAMES
+from .lumbar_images import detection_parts
+from .measurement_table import write_table
+from .reconstruction_node import options_of, read_reconstruction, reconstruction_of, state_of, write_reconstruction
+
+if TYPE_CHECKING:
+    from ..network import Detection
+    from ..registration import RegistrationState
+    from ..shape import ShapeModel
+
+
+class CaseResults(CaseLandmarks):
+    """Part of ``CaseLogic``: the result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._model: ShapeModel | None = None
+        self._result: tuple[Any, CaseResult] | None = None
+
+    def result(self) -> CaseResult | None:
+        """Return the result of the case, or None; after a scene was loaded it is made again from its nodes.
+
+        Raises:
+            StudyError: if the result was made with another shape model or version, or is damaged.
+            MeasurementError: if it cannot be measured.
+        """
+        node = self.parameters.reconstruction
+        if node is None or any(self.filmNode(name) is None for name in VIEW_NAMES):
+            return None
+        key = (node.GetID(), node.GetText())
+        if self._result is None or self._result[0] != key:
+            self._result = key, self._read_result(node)
+        return self._result[1]
+
+    def isResultCurrent(self) -> bool:
+        """Return whether there is a result, and no landmark was changed since."""
+        try:
+            result = self.result()
+            return result is not None and not self._landmarks_moved(result.reconstruction.final_state)
+        except LumbarBiplanarError:
+            return False
+
+    def shapeModel(self) -> ShapeModel:
+        """Return the shape model of the module."""
+        if self._model is None:
+            from ..shape import load_shape_model
+
+            self._model = load_shape_model()
+        return self._model
+
+    def sceneClosing(self) -> None:
+        """Forget everything that belongs to the scene; called before it is closed."""
+        super().sceneClosing()
+        self._result = None
+
+    def _keep_result(self, result: CaseResult) -> None:
+        """Write a result into the scene."""
+        parameters, film = self.parameters, self.filmNode("AP")
+        modified = parameters.StartModify()
+        try:
+            node = write_reconstruction(self.scene, parameters.reconstruction, result)
+            parameters.reconstruction = node
+            table = write_table(self.scene, parameters.measurements, result.measurements, film)
+            parameters.measurements = table
+        finally:
+            parameters.EndModify(modified)
+        for made in (node, table):
+            add_to_case(self.scene, made, film)
+        self._result = (node.GetID(), node.GetText()), result
+        self._show_result(result)
+
+    def _read_result(self, node: Any) -> CaseResult:
+        content = read_reconstruction(node)
+        case, model, detections = self.case(), self.shapeModel(), self._detections()
+        state = state_of(content, model, evidence_of(case, detections))
+        reconstruction = reconstruction_of(content, state)
+        vertebrae = vertebrae_from_reconstruction(model, reconstruction)
+        return CaseResult(
+            case,
+            model,
+            detections,
+            state.evidence,
+            options_of(content),
+            reconstruction,
+            vertebrae,
+            measure(vertebrae),
+            content["seconds"],
+            content["device"],
+            tuple(content["warnings"]),
+        )
+
+    def _landmark_residuals(self) -> dict[str, dict[tuple[Level, str], float]]:
+        try:
+            result = self.result()
+        except LumbarBiplanarError:
+            return {}
+        if result is None:
+            return {}
+        found = result.reconstruction.final_state.landmark_residuals
+        return {name: {key: value[0] for key, value in items.items()} for name, items in found.items()}
+
+    def _detections(self) -> dict[str, Detection]:
+        """Return what is known of the network's work, with the landmarks as they stand now."""
+        from ..network import Detection
+
+        found = {}
+        for film in self.case().films:
+            name = film.view.name
+            image = self.lumbarImageNode(name)
+            if image is not None:
+                lumbar_mm, view, notes, weights = detection_parts(image)
+                landmarks = FilmLandmarks() if self.landmarkNode(name) is None else self.landmarks(name)
+                found[name] = Detection(film.view, lumbar_mm, view, landmarks, notes=notes, weights=weights)
+        return found
+
+    def _landmarks_moved(self, state: RegistrationState) -> bool:
+        return any(
+            dict(film.landmarks.visible()) != dict(self.landmarks(film.view.name).visible()) for film in state.evidence
+        )
+
+    def _show_result(self, result: CaseResult) -> None:
+        """Draw a result."""
+        raise NotImplementedError

@@ -1,0 +1,61 @@
+"""The logic of the module: every step of a case on nodes of the scene, without any window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .case_export import CaseExport
+from .case_run import Progress
+
+if TYPE_CHECKING:
+    from ..study.steps import CaseResult
+
+
+class CaseLogic(CaseExport):
+    """Films to vertebrae and measurements in a Slicer scene.
+
+    The work is the library's (``LumbarBiplanarLib.study``); this class keeps its input and output in MRML nodes, which
+    the scene's parameter node refers to. The parts are in files of their own: ``case_films``, ``case_landmarks``,
+    ``case_run``, ``case_display`` and ``case_export``.
+
+    Example::
+
+        from LumbarBiplanar import LumbarBiplanarLogic
+
+        logic = LumbarBiplanarLogic()
+        logic.loadSampleStudy()
+        logic.detect()
+        result = logic.register()
+        print(result.measurements.table())
+    """
+
+    def process(
+        self,
+        apPath: str | Path,
+        lateralPath: str | Path,
+        geometryPath: str | Path | None = None,
+        outputFolder: str | Path | None = None,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> CaseResult:
+        """Do everything: load both films, detect, register, measure, and write the result.
+
+        Args:
+            apPath, lateralPath: the films.
+            geometryPath: ``geometry.json`` of the pair; None takes what the files state and assumes the rest.
+            outputFolder: a new or empty folder for the files of the result; None writes none.
+            device: "auto", "cpu" or "cuda".
+            progress: called with every ``study.Step``.
+
+        Returns:
+            The result; it is in the scene too.
+
+        Raises:
+            LumbarBiplanarError: a ValueError; says what cannot be used, and what to do.
+        """
+        self.loadFilms(apPath, lateralPath, geometryPath)
+        result = self._run(self.allSteps(device), progress).result
+        if outputFolder is not None:
+            self.exportCase(outputFolder)
+        return result
