@@ -81,7 +81,7 @@ class EpipolarLine:
             return
         parts = inside_film(line, view_to)
         self._lines[view_name].hide()
-        self._lines[other].draw(parts, [color] * len(parts))
+        self._lines[other].draw(parts, color)
 
     def hide(self) -> None:
         """Show no line."""

@@ -1,4 +1,4 @@
-"""Lines drawn on a film, in its pixels: one model node that comes and goes with what it shows."""
+"""Lines drawn on a film, in its pixels: one model node of one color, there while it has something to show."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from vtk.util.numpy_support import numpy_to_vtk
 from .film_nodes import ROLE, VIEW, view_of_node
 from .overlay import SLICE_NODE_IDS
 
-COLORS = "color"
-
 
 class FilmLines:
     """Polylines on one film, seen in that film's slice view only; never saved with the scene.
@@ -21,7 +19,7 @@ class FilmLines:
     Example::
 
         lines = FilmLines(ap_node, "epipolar-line", "Epipolar line")
-        lines.draw([np.array([[10.0, 20.0], [200.0, 30.0]])], [(1.0, 0.8, 0.2)])
+        lines.draw([np.array([[10.0, 20.0], [200.0, 30.0]])], (1.0, 0.8, 0.2))
         lines.remove()
     """
 
@@ -41,12 +39,12 @@ class FilmLines:
         self._counts: tuple[int, ...] = ()
         self.node = None
 
-    def draw(self, lines_px: Sequence[np.ndarray], colors: Sequence[tuple[float, float, float]]) -> None:
+    def draw(self, lines_px: Sequence[np.ndarray], color: tuple[float, float, float]) -> None:
         """Replace the lines.
 
         Args:
             lines_px: polylines (n, 2) in pixels of the film (column, row).
-            colors: red, green and blue (0 to 1) of each.
+            color: red, green and blue, 0 to 1.
         """
         scene = self._film.GetScene()
         if scene is None or not lines_px:
@@ -56,15 +54,12 @@ class FilmLines:
         points = view_of_node(self._film).detector_points_ras_mm(pixels)
         self._points.SetData(numpy_to_vtk(points.astype(np.float32), deep=True))
         self._set_cells(tuple(len(line) for line in lines_px))
-        bytes_ = np.rint(255 * np.asarray(colors)).astype(np.uint8)
-        scalars = numpy_to_vtk(bytes_, deep=True)
-        scalars.SetName(COLORS)
-        self._polydata.GetCellData().SetScalars(scalars)
         self._points.Modified()
         self._polydata.Modified()
         if self.node is None or self.node.GetScene() is None or self.node.GetDisplayNode() is None:
             self.remove()
-            self._add(scene)  # with its lines: colors of nothing are an error to Slicer
+            self._add(scene)
+        self.node.GetDisplayNode().SetColor(*color)
         self.node.GetDisplayNode().SetVisibility(True)
 
     def hide(self) -> None:
@@ -113,9 +108,6 @@ class FilmLines:
         display.SetSliceIntersectionThickness(self._width)
         display.SetLighting(False)
         display.AddViewNodeID(SLICE_NODE_IDS[view_name])
-        display.SetScalarVisibility(True)
-        display.SetActiveScalar(COLORS, vtk.vtkAssignAttribute.CELL_DATA)
-        display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseDirectMapping)
         for item in (node, display):
             item.SetSaveWithScene(False)
         node.SetAndObservePolyData(self._polydata)

@@ -5,58 +5,79 @@ A point list has one color for all its points but the selected ones, so what dif
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from slicer.i18n import tr as _
 
+from ..anatomy import LUMBAR_LEVELS, Level
 from ..study.appearance import LEVEL_COLORS
 from .film_lines import FilmLines
 from .film_nodes import VIEW, view_of_node
-from .landmarks import POINT_COUNT, key_of, pixel_of_point
+from .landmark_records import PointRecord, key_of
 
+ROLE = "landmark-rings"
 RADIUS_MM = 2.2
 CHOSEN_RADIUS_MM = 5.0
 CHOSEN_COLOR = (1.0, 1.0, 1.0)
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 21)
 _DASHES = [_CIRCLE[start : start + 3] for start in range(0, 20, 4)]
 
+Pixel = tuple[float, float]
+
 
 class LandmarkRings:
-    """The rings of one film's landmark list; drawn on the film, never saved."""
+    """The rings of one film's landmarks; drawn on the film, never saved."""
 
-    def __init__(self, film_node, list_node) -> None:
+    def __init__(self, film_node) -> None:
         """Prepare; nothing is drawn before the first ``draw``."""
-        name = _("{view} landmark levels").format(view=film_node.GetAttribute(VIEW))
-        self._film, self._list = film_node, list_node
-        self._lines = FilmLines(film_node, "landmark-rings", name)
+        view = film_node.GetAttribute(VIEW)
+        self._film = film_node
+        self._levels = {
+            level: FilmLines(film_node, ROLE, _("{level} landmarks, {view}").format(level=level.name, view=view))
+            for level in LUMBAR_LEVELS
+        }
+        self._chosen = FilmLines(film_node, ROLE, _("Chosen landmark, {view}").format(view=view), width=2)
+        self._drawn: dict[Level, list] = {}
 
-    def draw(self, to_check: Collection[int] = (), chosen: int | None = None) -> None:
+    def draw(self, records: Sequence[PointRecord], to_check: Collection[int] = (), chosen: int | None = None) -> None:
         """Draw a ring around every landmark that the film shows.
 
         Args:
+            records: the 100 points.
             to_check: points whose ring is dashed.
             chosen: the point with a second, larger ring.
         """
-        view = view_of_node(self._film)
-        pitch = np.asarray(view.spacing_mm)
-        lines, colors = [], []
-        for index in range(POINT_COUNT):
-            pixel = pixel_of_point(self._list, index, view)
-            if pixel is None:
-                continue
-            arcs = _DASHES if index in to_check else [_CIRCLE]
-            lines += [pixel + _arc(arc, RADIUS_MM) / pitch for arc in arcs]
-            colors += [LEVEL_COLORS[key_of(index)[0]]] * len(arcs)
-            if index == chosen:
-                lines.append(pixel + _arc(_CIRCLE, CHOSEN_RADIUS_MM) / pitch)
-                colors.append(CHOSEN_COLOR)
-        self._lines.draw(lines, colors)
+        circles: dict[Level, list[tuple[Pixel, bool]]] = {level: [] for level in LUMBAR_LEVELS}
+        for index, record in enumerate(records):
+            if record.shown:
+                circles[key_of(index)[0]].append((record.observation.position_px, index in to_check))
+        for level, places in circles.items():
+            self._draw_level(level, places)
+        record = None if chosen is None else records[chosen]
+        self.choose(record.observation.position_px if record is not None and record.shown else None)
+
+    def choose(self, pixel: Pixel | None) -> None:
+        """Draw the larger ring at a pixel, or nowhere."""
+        if pixel is None:
+            self._chosen.hide()
+        else:
+            self._chosen.draw([self._arc(pixel, _CIRCLE, CHOSEN_RADIUS_MM)], CHOSEN_COLOR)
 
     def remove(self) -> None:
         """Take the rings out of the scene."""
-        self._lines.remove()
+        for lines in (*self._levels.values(), self._chosen):
+            lines.remove()
+        self._drawn.clear()
 
+    def _draw_level(self, level: Level, places: list[tuple[Pixel, bool]]) -> None:
+        shown = [view_of_node(self._film), *places]
+        if self._drawn.get(level) == shown:
+            return
+        self._drawn[level] = shown
+        arcs = [(pixel, arc) for pixel, dashed in places for arc in (_DASHES if dashed else [_CIRCLE])]
+        self._levels[level].draw([self._arc(pixel, arc, RADIUS_MM) for pixel, arc in arcs], LEVEL_COLORS[level])
 
-def _arc(angles: np.ndarray, radius_mm: float) -> np.ndarray:
-    return radius_mm * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    def _arc(self, pixel: Pixel, angles: np.ndarray, radius_mm: float) -> np.ndarray:
+        pitch = np.asarray(view_of_node(self._film).spacing_mm)
+        return pixel + radius_mm * np.stack([np.cos(angles), np.sin(angles)], axis=-1) / pitch
