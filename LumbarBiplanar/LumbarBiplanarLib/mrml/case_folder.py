@@ -25,12 +25,12 @@ def case_folder(scene: Any, film_node: Any, create: bool = True) -> int | None:
     if hierarchy is None:
         return None
     item = _item_of(hierarchy, film_node)
-    parent = hierarchy.GetItemParent(item) if item is not None else None
+    parent = hierarchy.GetItemParent(item)
     while parent and parent != hierarchy.GetSceneItemID():
         if hierarchy.GetItemAttribute(parent, CASE):
             return parent
         parent = hierarchy.GetItemParent(parent)
-    if not create or item is None:
+    if not create:
         return None
     # The film may lie in a folder of the user's, or under a DICOM study: the case's folder goes there.
     above = hierarchy.GetItemParent(item) or hierarchy.GetSceneItemID()
@@ -41,17 +41,16 @@ def case_folder(scene: Any, film_node: Any, create: bool = True) -> int | None:
 
 
 def add_to_case(scene: Any, node: Any, film_node: Any) -> None:
-    """Put a node into the folder of a film's case; does nothing for nodes that the subject hierarchy does not list."""
+    """Put a node into the folder of a film's case."""
     folder = case_folder(scene, film_node)
     if folder is None:
         return
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = _item_of(hierarchy, node)
-    if item is not None and hierarchy.GetItemParent(item) != folder:
+    if hierarchy.GetItemParent(item) != folder:
         hierarchy.SetItemParent(item, folder)
 
 
-def _item_of(hierarchy: Any, node: Any) -> int | None:
-    item = hierarchy.GetItemByDataNode(node)
-    # 0 is no item; the hierarchy reports nodes it does not list so.
-    return item if item else None
+def _item_of(hierarchy: Any, node: Any) -> int:
+    # Slicer lists a node by itself, a scene without its windows does not; 0 is no item.
+    return hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)

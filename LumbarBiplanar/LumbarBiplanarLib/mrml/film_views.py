@@ -13,6 +13,7 @@ from .film_nodes import ROLE, VIEW, is_film, view_of_node
 
 # Farther than this from the film a slice view shows black.
 _PLANE_TOLERANCE_MM = 0.01
+_FILM_ROLES = ("film", "lumbar-image")
 
 
 def show_film(
@@ -90,16 +91,20 @@ class FilmKeeper:
     the user chooses for the view is left alone.
     """
 
-    def __init__(self, slice_logic: Any, view_name: str, film: Callable[[], Any]) -> None:
+    def __init__(
+        self, slice_logic: Any, view_name: str, film: Callable[[], Any], later: Callable[[Callable[[], None]], None]
+    ) -> None:
         """Start to watch.
 
         Args:
             slice_logic: logic of the slice view.
             view_name: "AP" or "lateral".
             film: returns the film node that the view is to show, or None.
+            later: calls a function soon, once the present event is over: a slice node ignores changes of its plane
+                while it reports one.
         """
-        self._logic, self._view_name, self._film = slice_logic, view_name, film
-        self._working = False
+        self._logic, self._view_name, self._film, self._later = slice_logic, view_name, film, later
+        self._waiting = False
         watched = (slice_logic.GetSliceNode(), slice_logic.GetSliceCompositeNode())
         self._tags = [(node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_modified)) for node in watched]
 
@@ -109,26 +114,43 @@ class FilmKeeper:
             node.RemoveObserver(tag)
         self._tags = []
 
-    def _on_modified(self, *_args: Any) -> None:
-        if self._working:
-            return
-        self._working = True
-        try:
-            self._correct()
-        finally:
-            self._working = False
-
-    def _correct(self) -> None:
-        composite = self._logic.GetSliceCompositeNode()
-        scene = composite.GetScene()
+    def correct(self) -> None:
+        """Put the view back on its film now, if it has left it."""
+        composite, slice_node = self._logic.GetSliceCompositeNode(), self._logic.GetSliceNode()
+        scene = composite.GetScene() if composite is not None and slice_node is not None else None
         if scene is None or scene.IsBatchProcessing():
             return
-        shown, film = scene.GetNodeByID(composite.GetBackgroundVolumeID() or ""), self._film()
-        if shown is not None and shown is not film and self._is_of_other_view(shown):
+        if self._holds_other_film(scene, composite.GetBackgroundVolumeID()):
+            film = self._film()
             composite.SetBackgroundVolumeID(film.GetID() if film is not None else None)
-            shown = film
-        if shown is not None and is_film(shown) and not is_on_film(self._logic.GetSliceNode(), shown):
-            place_on_film(self._logic.GetSliceNode(), shown)
+        if self._holds_other_film(scene, composite.GetForegroundVolumeID()):
+            composite.SetForegroundVolumeID(None)
+        shown = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+        if is_film(shown) and not is_on_film(slice_node, shown):
+            place_on_film(slice_node, shown)
 
-    def _is_of_other_view(self, node: Any) -> bool:
-        return node.GetAttribute(ROLE) in ("film", "lumbar-image") and node.GetAttribute(VIEW) != self._view_name
+    def _on_modified(self, *_args: Any) -> None:
+        if not self._waiting and self._needs_correction():
+            self._waiting = True
+            self._later(self._correct_later)
+
+    def _correct_later(self) -> None:
+        self._waiting = False
+        if self._tags:
+            self.correct()
+
+    def _needs_correction(self) -> bool:
+        composite = self._logic.GetSliceCompositeNode()
+        scene = composite.GetScene() if composite is not None else None
+        if scene is None:
+            return False
+        if self._holds_other_film(scene, composite.GetBackgroundVolumeID()):
+            return True
+        shown = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+        return is_film(shown) and not is_on_film(self._logic.GetSliceNode(), shown)
+
+    def _holds_other_film(self, scene: Any, node_id: str | None) -> bool:
+        node = scene.GetNodeByID(node_id or "")
+        return (
+            node is not None and node.GetAttribute(ROLE) in _FILM_ROLES and node.GetAttribute(VIEW) != self._view_name
+        )

@@ -13,11 +13,10 @@ from .lumbar_images import find_lumbar_image
 from .lumbar_images import follow_film as move_lumbar_image
 
 
-def change_geometry(scene: Any, ap: Any, lateral: Any, settings: GeometrySettings) -> None:
+def change_geometry(ap: Any, lateral: Any, settings: GeometrySettings) -> None:
     """Give two films a geometry, and move their landmarks and lumbar-only images with them.
 
     Args:
-        scene: MRML scene.
         ap, lateral: film nodes.
         settings: the new geometry.
 
@@ -25,12 +24,12 @@ def change_geometry(scene: Any, ap: Any, lateral: Any, settings: GeometrySetting
         FilmError: if one is no film, or both show the same image.
         GeometryError: if a view has another size than its film; nothing has changed then.
     """
-    before = [view_of_node(film) for film in (ap, lateral)]
+    films = (ap, lateral)
+    before = [(view_of_node(film), find_lumbar_image(film)) for film in films]
     set_settings(ap, lateral, settings)
-    for film, old_view in zip((ap, lateral), before, strict=True):
-        image = find_lumbar_image(scene, film)
+    for film, (old_view, image) in zip(films, before, strict=True):
         if image is not None:
-            move_lumbar_image(image, old_view, view_of_node(film))
+            move_lumbar_image(image, film, old_view)
         landmarks = find_landmark_list(film)
         if landmarks is not None:
             move_landmarks(landmarks, film)

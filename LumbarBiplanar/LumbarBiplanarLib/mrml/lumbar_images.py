@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from ..errors import FilmError, GeometryError
 from ..geometry import View
-from .film_nodes import GEOMETRY, NOTES, ROLE, VIEW, ijk_to_ras, image_of, pixels_of, view_of_node
+from .film_nodes import GEOMETRY, NOTES, ROLE, VIEW, ijk_to_ras, image_of, pixels_of, polarity_of, view_of_node
 
 if TYPE_CHECKING:
     from ..network import Detection
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LUMBAR_ROLE = "lumbar-image"
 FILM_REFERENCE = "LumbarBiplanar.Film"
 WEIGHTS = "LumbarBiplanar.Weights"
+# The film as it was when the image was found.
+FOUND_GEOMETRY, FOUND_POLARITY = "LumbarBiplanar.FilmGeometry", "LumbarBiplanar.FilmPolarity"
 # Less bone than this is the network's haze; more than this is the thickest part of a vertebra.
 _SHOWN_MM = (4.0, 60.0)
 
@@ -47,7 +49,7 @@ def add_lumbar_image(scene: Any, film_node: Any, detection: Detection) -> Any:
     if detection.view.name != film_view.name:
         message = _("The detection belongs to the {found} film, {film} is the {name} film. Detect again.")
         raise GeometryError(message.format(found=detection.view.name, film=film_node.GetName(), name=film_view.name))
-    node = find_lumbar_image(scene, film_node)
+    node = _image_of_film(film_node)
     if node is None:
         node = slicer.vtkMRMLScalarVolumeNode()
         node.SetName(scene.GenerateUniqueName(_("{film} lumbar spine").format(film=film_node.GetName())))
@@ -59,14 +61,28 @@ def add_lumbar_image(scene: Any, film_node: Any, detection: Detection) -> Any:
     node.SetAttribute(WEIGHTS, detection.weights)
     node.SetAttribute(NOTES, json.dumps(list(detection.notes)))
     node.SetAndObserveImageData(image_of(np.asarray(detection.lumbar_mm, dtype=np.float32)))
+    _remember_film(node, film_node)
     _place(node, detection.lumbar_view)
     node.EndModify(modified)
     _set_display(node)
     return node
 
 
-def find_lumbar_image(scene: Any, film_node: Any) -> Any:
-    """Return the lumbar-only image of a film, or None."""
+def find_lumbar_image(film_node: Any) -> Any:
+    """Return the lumbar-only image of a film as the film is now, or None.
+
+    One that was found under another geometry or polarity of the film no longer fits and is not returned.
+    """
+    node = _image_of_film(film_node)
+    if node is None or node.GetAttribute(FOUND_POLARITY) != polarity_of(film_node).name:
+        return None
+    return node if node.GetAttribute(FOUND_GEOMETRY) == film_node.GetAttribute(GEOMETRY) else None
+
+
+def _image_of_film(film_node: Any) -> Any:
+    scene = film_node.GetScene() if film_node is not None else None
+    if scene is None:
+        return None
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene):
         if is_lumbar_image(node) and node.GetNodeReferenceID(FILM_REFERENCE) == film_node.GetID():
             return node
@@ -100,17 +116,19 @@ def lumbar_view_of(node: Any) -> View:
         raise GeometryError(message.format(name=node.GetName(), reason=error)) from None
 
 
-def follow_film(node: Any, old_view: View, new_view: View) -> None:
-    """Move a lumbar-only image with its film when the film's view changes: it stays over the same pixels of the film.
+def follow_film(node: Any, film_node: Any, old_view: View) -> None:
+    """Move a lumbar-only image with its film when the film's view has changed: it stays over the same pixels.
 
     Args:
         node: lumbar-only image.
-        old_view, new_view: the film's views before and after, of the same size.
+        film_node: its film, with the new view.
+        old_view: the film's view before, of the same size.
 
     Raises:
         FilmError, GeometryError: as :func:`detection_parts`.
     """
-    _place(node, view_on_film(lumbar_view_of(node), old_view, new_view))
+    _place(node, view_on_film(lumbar_view_of(node), old_view, view_of_node(film_node)))
+    _remember_film(node, film_node)
 
 
 def view_on_film(view: View, old_view: View, new_view: View) -> View:
@@ -130,6 +148,11 @@ def view_on_film(view: View, old_view: View, new_view: View) -> View:
         spacing,
         view.provenance,
     )
+
+
+def _remember_film(node: Any, film_node: Any) -> None:
+    node.SetAttribute(FOUND_GEOMETRY, film_node.GetAttribute(GEOMETRY))
+    node.SetAttribute(FOUND_POLARITY, polarity_of(film_node).name)
 
 
 def _place(node: Any, view: View) -> None:
