@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slicer.i18n import tr as _
 
@@ -27,13 +27,9 @@ from .films import (
     settle_geometry,
     view_of_node,
 )
+from .geometry_change import bring_along
 from .landmarks import find_landmark_list
-from .landmarks import follow_film as move_landmarks
 from .lumbar_images import find_lumbar_image
-from .lumbar_images import follow_film as move_lumbar_image
-
-if TYPE_CHECKING:
-    from ..geometry import View
 
 
 class CaseFilms(CaseGeometry):
@@ -212,23 +208,15 @@ class CaseFilms(CaseGeometry):
         if node is not self.filmNode(view_name) or any(views[name] != view_of_node(before[name]) for name in views):
             self._drop_result()
         for name, item in before.items():
-            self._bring_along(item, views[name])
+            bring_along(item, views[name])
         self._place_film(node, view_name)
         return node
-
-    def _bring_along(self, film: Any, old_view: View) -> None:
-        """Move what lies on a film to where its geometry is now."""
-        landmarks, image = find_landmark_list(film), find_lumbar_image(self.scene, film)
-        if landmarks is not None:
-            move_landmarks(landmarks, film)
-        if image is not None:
-            move_lumbar_image(image, old_view, view_of_node(film))
 
     def _place_film(self, node: Any, view_name: str) -> None:
         """Make a film that of a view, with the landmarks and the lumbar-only image that belong to it."""
         self._set_node(view_name, "Film", node)
         self._set_node(view_name, "Landmarks", find_landmark_list(node))
-        self._set_node(view_name, "LumbarImage", find_lumbar_image(self.scene, node))
+        self._set_node(view_name, "LumbarImage", find_lumbar_image(node))
         add_to_case(self.scene, node, self.filmNode("AP") or node)
 
     def _other(self, view_name: str) -> Any:

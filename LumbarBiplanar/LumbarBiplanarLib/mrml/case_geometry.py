@@ -50,7 +50,7 @@ class CaseGeometry(CaseNodes):
         """Give the films a geometry with its origins; otherwise as :meth:`setGeometry`."""
         nodes = self._film_nodes()
         before = self._views()
-        change_geometry(self.scene, nodes["AP"], nodes["lateral"], settings)
+        change_geometry(nodes["AP"], nodes["lateral"], settings)
         if before != self._views():
             self._drop_result()
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..geometry import GeometrySettings
+from ..geometry import GeometrySettings, View
 from .film_nodes import view_of_node
 from .film_pairs import set_settings
 from .landmarks import find_landmark_list
 from .landmarks import follow_film as move_landmarks
-from .lumbar_images import find_lumbar_image
 from .lumbar_images import follow_film as move_lumbar_image
 
 
@@ -25,11 +24,20 @@ def change_geometry(ap: Any, lateral: Any, settings: GeometrySettings) -> None:
         GeometryError: if a view has another size than its film; nothing has changed then.
     """
     films = (ap, lateral)
-    before = [(view_of_node(film), find_lumbar_image(film)) for film in films]
+    before = [view_of_node(film) for film in films]
     set_settings(ap, lateral, settings)
-    for film, (old_view, image) in zip(films, before, strict=True):
-        if image is not None:
-            move_lumbar_image(image, film, old_view)
-        landmarks = find_landmark_list(film)
-        if landmarks is not None:
-            move_landmarks(landmarks, film)
+    for film, old_view in zip(films, before, strict=True):
+        bring_along(film, old_view)
+
+
+def bring_along(film: Any, old_view: View) -> None:
+    """Move landmarks and lumbar-only image of a film to where its view is now.
+
+    Args:
+        film: film node, with its new view.
+        old_view: its view before, of the same size.
+    """
+    move_lumbar_image(film, old_view)
+    landmarks = find_landmark_list(film)
+    if landmarks is not None:
+        move_landmarks(landmarks, film)

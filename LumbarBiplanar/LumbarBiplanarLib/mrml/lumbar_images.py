@@ -61,7 +61,8 @@ def add_lumbar_image(scene: Any, film_node: Any, detection: Detection) -> Any:
     node.SetAttribute(WEIGHTS, detection.weights)
     node.SetAttribute(NOTES, json.dumps(list(detection.notes)))
     node.SetAndObserveImageData(image_of(np.asarray(detection.lumbar_mm, dtype=np.float32)))
-    _remember_film(node, film_node)
+    node.SetAttribute(FOUND_GEOMETRY, film_node.GetAttribute(GEOMETRY))
+    node.SetAttribute(FOUND_POLARITY, polarity_of(film_node).name)
     _place(node, detection.lumbar_view)
     node.EndModify(modified)
     _set_display(node)
@@ -116,19 +117,23 @@ def lumbar_view_of(node: Any) -> View:
         raise GeometryError(message.format(name=node.GetName(), reason=error)) from None
 
 
-def follow_film(node: Any, film_node: Any, old_view: View) -> None:
-    """Move a lumbar-only image with its film when the film's view has changed: it stays over the same pixels.
+def follow_film(film_node: Any, old_view: View) -> None:
+    """Move a film's lumbar-only image with it when its view has changed: it stays over the same pixels.
+
+    An image that did not fit the film before stays where it is, and unfit.
 
     Args:
-        node: lumbar-only image.
-        film_node: its film, with the new view.
+        film_node: film, with its new view.
         old_view: the film's view before, of the same size.
 
     Raises:
-        FilmError, GeometryError: as :func:`detection_parts`.
+        GeometryError: if the geometry of the image cannot be read.
     """
+    node = _image_of_film(film_node)
+    if node is None or node.GetAttribute(FOUND_GEOMETRY) != json.dumps(old_view.to_dict()):
+        return
     _place(node, view_on_film(lumbar_view_of(node), old_view, view_of_node(film_node)))
-    _remember_film(node, film_node)
+    node.SetAttribute(FOUND_GEOMETRY, film_node.GetAttribute(GEOMETRY))
 
 
 def view_on_film(view: View, old_view: View, new_view: View) -> View:
@@ -148,11 +153,6 @@ def view_on_film(view: View, old_view: View, new_view: View) -> View:
         spacing,
         view.provenance,
     )
-
-
-def _remember_film(node: Any, film_node: Any) -> None:
-    node.SetAttribute(FOUND_GEOMETRY, film_node.GetAttribute(GEOMETRY))
-    node.SetAttribute(FOUND_POLARITY, polarity_of(film_node).name)
 
 
 def _place(node: Any, view: View) -> None:
