@@ -103,6 +103,11 @@ class LandmarkHistory:
         """What the next ``undo`` takes back, or None."""
         return self._steps[-1].title if self._steps else None
 
+    @property
+    def nodes(self) -> list[object]:
+        """The lists that there are steps of."""
+        return [node for step in self._steps for node, _points in step.before]
+
     def forget(self, node=None) -> None:
         """Forget the steps of one list, or all."""
         for step in self._steps:

@@ -81,7 +81,7 @@ class LandmarkWatch:
     @property
     def dragging(self) -> bool:
         """Whether a point is being dragged."""
-        return self._dragging is not None
+        return self._dragging is not None and self._pairs[self._dragging[0]][1].GetScene() is not None
 
     def place(self, view_name: str, index: int | None) -> None:
         """Tell that a point is being placed, and is nobody's change until then; None: that it no longer is."""

@@ -1,0 +1,149 @@
+"""What the table of landmarks says about each landmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from slicer.i18n import tr as _
+
+from ..anatomy import FilmLandmarks, Level, load_landmarks
+from ..geometry import View
+from ..mrml.landmarks import PointRecord, key_of
+
+Key = tuple[str, int]
+Residuals = Mapping[tuple[Level, str], tuple[float, float]]
+
+COLUMNS = ("level", "landmark", "film", "confidence", "residual", "state")
+UNSURE_CONFIDENCE = 0.5
+FAR_MM = 8.0
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One landmark of one film, as the table shows it.
+
+    Attributes:
+        key: view name and point of the landmark list.
+        level: its vertebra.
+        texts: one per column.
+        order: what each column is sorted by.
+        shown: whether the film shows the landmark.
+        doubts: why it should be checked, in sentences; empty if it need not be.
+        tip: what the row's tool tip says.
+    """
+
+    key: Key
+    level: Level
+    texts: tuple[str, ...]
+    order: tuple[float, ...]
+    shown: bool
+    doubts: str
+    tip: str
+
+
+def rows_of(view: View, records: Sequence[PointRecord], residuals: Residuals, used: FilmLandmarks | None) -> list[Row]:
+    """Return the rows of one film.
+
+    Args:
+        view: the film's geometry.
+        records: the 100 points of its landmark list.
+        residuals: distance of the reconstruction from each landmark (mm in the object plane, standard deviations).
+        used: the landmarks that the reconstruction was made with; those moved since have no residual.
+    """
+    rows = []
+    for index, record in enumerate(records):
+        key = key_of(index)
+        fresh = used is not None and record.shown and used.get(key) == record.observation
+        rows.append(_row(view, index, record, residuals.get(key) if fresh else None))
+    return rows
+
+
+def _row(view: View, index: int, record: PointRecord, residual: tuple[float, float] | None) -> Row:
+    level, _name = key_of(index)
+    title = load_landmarks()[index % len(load_landmarks())].title
+    film = _("AP") if view.name == "AP" else _("Lateral")
+    item = record.observation if record.shown else None
+    doubts = _doubts(view, item, residual)
+    rank, state = _state(record, doubts)
+    texts = (
+        level.name,
+        title,
+        film,
+        NONE if item is None else f"{item.confidence:.2f}",
+        NONE if residual is None else f"{residual[0]:.1f}",
+        state,
+    )
+    order = (
+        level.index,
+        index % len(load_landmarks()),
+        0 if view.name == "AP" else 1,
+        2.0 if item is None else item.confidence,
+        -1.0 if residual is None else residual[0],
+        rank,
+    )
+    return Row((view.name, index), level, texts, order, item is not None, doubts, _tip(record, doubts))
+
+
+def _doubts(view: View, item, residual: tuple[float, float] | None) -> str:
+    if item is None:
+        return ""
+    doubts = []
+    if not view.contains(item.position_px):
+        doubts.append(_("It lies outside the film."))
+    if not item.corrected and item.confidence < UNSURE_CONFIDENCE:
+        doubts.append(_("The detection is not sure of it."))
+    if residual is not None and residual[0] > FAR_MM:
+        doubts.append(_("The reconstruction is {distance} mm away.").format(distance=f"{residual[0]:.1f}"))
+    return " ".join(doubts)
+
+
+def _state(record: PointRecord, doubts: str) -> tuple[int, str]:
+    if not record.shown:
+        return 3, _("not shown")
+    if record.corrected:
+        return (1, _("corrected, check")) if doubts else (2, _("corrected"))
+    return (0, _("check")) if doubts else (2, _("detected"))
+
+
+def _tip(record: PointRecord, doubts: str) -> str:
+    if not record.shown:
+        return _("The film does not show it, so it carries no weight. Press Set to place it.")
+    if doubts:
+        return doubts
+    if record.corrected:
+        return _("Placed by you: it is taken as certain.")
+    return _("As detected. Drag it in its film if it is wrong.")
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """Which rows the table shows.
+
+    Attributes:
+        view_name: "AP", "lateral", or None for both.
+        level: one level, or None for all.
+        shown_only: leave out what the film does not show.
+        doubtful_only: leave out what need not be checked.
+    """
+
+    view_name: str | None = None
+    level: Level | None = None
+    shown_only: bool = False
+    doubtful_only: bool = False
+
+    def takes(self, row: Row) -> bool:
+        """Return whether a row passes."""
+        return (
+            self.view_name in (None, row.key[0])
+            and self.level in (None, row.level)
+            and (row.shown or not self.shown_only)
+            and (bool(row.doubts) or not self.doubtful_only)
+        )
+
+
+def sorted_rows(rows: Sequence[Row], column: int, descending: bool) -> list[Row]:
+    """Return rows in the order of a column; where that is equal, by level, landmark and film."""
+    plain = sorted(rows, key=lambda row: row.order[:3])
+    return sorted(plain, key=lambda row: row.order[column], reverse=descending)
