@@ -11,7 +11,7 @@ import numpy as np
 from ..anatomy import Level
 from .planes import Plane
 
-COLUMNS: tuple[str, ...] = ("key", "title", "level", "value", "unit", "definition")
+COLUMNS: tuple[str, ...] = ("key", "title", "level", "value", "low_90", "high_90", "unit", "definition")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ class Measurement:
         frame: the frame that a projection or a direction refers to; empty for a plain distance or 3D angle.
         note: what the value means in words, such as "convex left"; may be empty.
         geometry: the points and planes it was taken from.
+        interval: (low, high) between which the true value lies with a probability of 90 %, or None where unknown.
     """
 
     key: str
@@ -65,6 +66,7 @@ class Measurement:
     frame: str = ""
     note: str = ""
     geometry: MeasuredGeometry = field(default_factory=MeasuredGeometry)
+    interval: tuple[float, float] | None = None
 
     @property
     def level(self) -> str:
@@ -83,6 +85,7 @@ class Measurement:
             "frame": self.frame,
             "note": self.note,
             "geometry": self.geometry.to_dict(),
+            "interval_90": None if self.interval is None else list(self.interval),
         }
 
 
@@ -123,10 +126,13 @@ class Measurements(Sequence[Measurement]):
 
     def table(self) -> str:
         """Return the quantities as text, one line each, in aligned columns."""
-        body = [(item.level, title_text(item), value_text(item, 1), item.unit) for item in self.items]
-        lines = [("level", "quantity", "value", "unit"), *body]
-        widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in lines]
+        body = [(item.level, title_text(item), value_text(item), spread_text(item), item.unit) for item in self.items]
+        lines = [("level", "quantity", "value", "90 %" if any(line[3] for line in body) else "", "unit"), *body]
+        widths = [max(len(line[column]) for line in lines) for column in range(5)]
+        text = []
+        for a, b, c, spread, unit in lines:
+            middle = f"{spread:<{widths[3]}}  " if widths[3] else ""
+            text.append(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {middle}{unit}".rstrip())
         return "\n".join([*text, f"Projections: {self.frame}."])
 
 
@@ -134,6 +140,7 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
     """Return one {column: text} per quantity, with the columns ``COLUMNS``, for measurements.csv.
 
     The title carries the note, the definition the frame; values have three decimals.
+    Unknown intervals are empty.
     """
     return [
         {
@@ -141,6 +148,8 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
             "title": title_text(item),
             "level": item.level,
             "value": value_text(item, 3),
+            "low_90": "" if item.interval is None else f"{item.interval[0] + 0.0:.3f}",
+            "high_90": "" if item.interval is None else f"{item.interval[1] + 0.0:.3f}",
             "unit": item.unit,
             "definition": f"{item.definition} Frame: {item.frame}." if item.frame else item.definition,
         }
@@ -157,3 +166,10 @@ def value_text(item: Measurement, decimals: int = 1) -> str:
     """Return the value as text with a decimal point; a grade has no decimals and nothing is minus zero."""
     decimals = 0 if item.unit == "grade" else decimals
     return f"{round(item.value, decimals) + 0.0:.{decimals}f}"  # the sum makes -0.0 a plain zero
+
+
+def spread_text(item: Measurement, decimals: int = 1) -> str:
+    """Return half the width of the 90 % interval as text, such as "± 1.2"; empty where there is none."""
+    if item.interval is None:
+        return ""
+    return f"± {(item.interval[1] - item.interval[0]) / 2:.{decimals}f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -121,3 +121,28 @@ def vertebrae_from_reconstruction(model: Any, reconstruction: Any) -> tuple[Vert
             )
         )
     return tuple(found)
+
+
+def with_points(vertebra: Vertebra, points_ras_mm: np.ndarray) -> Vertebra:
+    """Return the vertebra with its (V, 3) vertices elsewhere, RAS mm.
+
+    A landmark moves as the four vertices nearest to it do on average, so that it keeps its place on the surface.
+
+    Raises:
+        MeasurementError: if the number of vertices differs or a point is not finite.
+    """
+    from scipy.spatial import cKDTree
+
+    points = np.asarray(points_ras_mm, dtype=np.float64)
+    if points.shape != vertebra.points_ras_mm.shape:
+        raise MeasurementError(
+            f"{vertebra.level.name}: {len(points)} vertices were given for a surface of {len(vertebra.points_ras_mm)}; "
+            "both must come from the same shape model."
+        )
+    landmarks = dict(vertebra.landmarks)
+    if landmarks:
+        positions = np.stack(list(landmarks.values()))
+        _, nearest = cKDTree(vertebra.points_ras_mm).query(positions, k=4)
+        moved = positions + (points - vertebra.points_ras_mm)[nearest].mean(axis=1)
+        landmarks = dict(zip(landmarks, moved, strict=True))
+    return replace(vertebra, points_ras_mm=points, landmarks=landmarks)

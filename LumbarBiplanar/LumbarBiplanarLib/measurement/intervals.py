@@ -1,0 +1,52 @@
+"""Intervals of measured quantities, from random reconstructions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..anatomy import Level
+from .measure import measure
+from .results import Measurement, Measurements
+from .vertebra import Vertebra, with_points
+
+# Of a normal distribution, 90 % lies within so many standard deviations of its mean.
+_WITHIN_90 = 1.6449
+# A spread over fewer values says little.
+_LEAST_VALUES = 8
+
+
+class Spread:
+    """How much quantities vary over random reconstructions, gathered sample by sample."""
+
+    def __init__(self, vertebrae: Iterable[Vertebra]) -> None:
+        """Prepare to vary ``vertebrae``, the reconstruction."""
+        self._vertebrae = tuple(vertebrae)
+        self._values: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    def add(self, points_ras_mm: Mapping[Level, np.ndarray]) -> None:
+        """Measure one random reconstruction, {level: (V, 3)} RAS mm (``registration.uncertainty.Posterior.samples``).
+
+        Raises:
+            MeasurementError: if it does not have the vertices of the reconstruction.
+        """
+        for item in measure([with_points(vertebra, points_ras_mm[vertebra.level]) for vertebra in self._vertebrae]):
+            self._values[item.key, item.level].append(item.value)
+
+    def applied_to(self, measurements: Measurements) -> Measurements:
+        """Return the measurements with the intervals that hold the true values with a probability of 90 %.
+
+        An interval is the value ± 1.645 standard deviations of the samples. A Meyerding grade has none, nor has a
+        quantity that few samples allow.
+        """
+        return replace(measurements, items=tuple(self._with_interval(item) for item in measurements))
+
+    def _with_interval(self, item: Measurement) -> Measurement:
+        values = self._values.get((item.key, item.level), [])
+        if item.unit == "grade" or len(values) < _LEAST_VALUES:
+            return item
+        half = _WITHIN_90 * float(np.std(values, ddof=1))
+        return replace(item, interval=(item.value - half, item.value + half))
