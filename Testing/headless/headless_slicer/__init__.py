@@ -18,7 +18,7 @@ import os
 _running = None
 
 
-class Unavailable(RuntimeError):  # noqa: N818  (reads as the reason of a skipped test)
+class Unavailable(RuntimeError):
     """What the headless Slicer needs is not on this machine; the message says what."""
 
 
@@ -44,14 +44,9 @@ def start():
 
 
 def _make():
-    import slicer
-    import slicer.util
+    import slicer.util  # noqa: F401  (part of what ``import slicer`` brings in Slicer)
     from PySide6 import QtWidgets
 
-    from . import translation
     from .session import HeadlessSlicer
 
-    session = HeadlessSlicer(QtWidgets.QApplication.instance() or QtWidgets.QApplication(["headless-slicer"]))
-    slicer.mrmlScene = session.scene
-    translation.install(slicer)
-    return session
+    return HeadlessSlicer(QtWidgets.QApplication.instance() or QtWidgets.QApplication(["headless-slicer"]))
