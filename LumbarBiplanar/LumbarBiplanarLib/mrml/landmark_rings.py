@@ -1,4 +1,7 @@
-"""Rings around the landmarks of a film: their color tells the level, their dashes that a landmark should be checked.
+"""Rings around the landmarks of a film: their color tells the level, their shape how sure the landmark is.
+
+A circle is a landmark as it was detected, a dashed circle one that should be checked, a diamond one that a person has
+corrected.
 
 A point list has one color for all its points but the selected ones, so what differs from point to point is drawn here.
 """
@@ -17,13 +20,16 @@ from .film_nodes import VIEW, view_of_node
 from .landmark_records import PointRecord, key_of
 
 ROLE = "landmark-rings"
-RADIUS_MM = 2.2
+RADIUS_MM = 2.4
 CHOSEN_RADIUS_MM = 5.0
 CHOSEN_COLOR = (1.0, 1.0, 1.0)
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 21)
+_DIAMOND = np.linspace(0.0, 2.0 * np.pi, 5)
 _DASHES = [_CIRCLE[start : start + 3] for start in range(0, 20, 4)]
 
 Pixel = tuple[float, float]
+# What is drawn around one landmark: where it is, whether it is corrected, whether it should be checked.
+Mark = tuple[Pixel, bool, bool]
 
 
 class LandmarkRings:
@@ -34,7 +40,9 @@ class LandmarkRings:
         view = film_node.GetAttribute(VIEW)
         self._film = film_node
         self._levels = {
-            level: FilmLines(film_node, ROLE, _("{level} landmarks, {view}").format(level=level.name, view=view))
+            level: FilmLines(
+                film_node, ROLE, _("{level} landmarks, {view}").format(level=level.name, view=view), width=2
+            )
             for level in LUMBAR_LEVELS
         }
         self._chosen = FilmLines(film_node, ROLE, _("Chosen landmark, {view}").format(view=view), width=2)
@@ -48,12 +56,13 @@ class LandmarkRings:
             to_check: points whose ring is dashed.
             chosen: the point with a second, larger ring.
         """
-        circles: dict[Level, list[tuple[Pixel, bool]]] = {level: [] for level in LUMBAR_LEVELS}
+        marks: dict[Level, list[Mark]] = {level: [] for level in LUMBAR_LEVELS}
         for index, record in enumerate(records):
             if record.shown:
-                circles[key_of(index)[0]].append((record.observation.position_px, index in to_check))
-        for level, places in circles.items():
-            self._draw_level(level, places)
+                mark = (record.observation.position_px, record.corrected, index in to_check)
+                marks[key_of(index)[0]].append(mark)
+        for level, items in marks.items():
+            self._draw_level(level, items)
         record = None if chosen is None else records[chosen]
         self.choose(record.observation.position_px if record is not None and record.shown else None)
 
@@ -70,13 +79,18 @@ class LandmarkRings:
             lines.remove()
         self._drawn.clear()
 
-    def _draw_level(self, level: Level, places: list[tuple[Pixel, bool]]) -> None:
-        shown = [view_of_node(self._film), *places]
+    def _draw_level(self, level: Level, marks: list[Mark]) -> None:
+        shown = [view_of_node(self._film), *marks]
         if self._drawn.get(level) == shown:
             return
         self._drawn[level] = shown
-        arcs = [(pixel, arc) for pixel, dashed in places for arc in (_DASHES if dashed else [_CIRCLE])]
-        self._levels[level].draw([self._arc(pixel, arc, RADIUS_MM) for pixel, arc in arcs], LEVEL_COLORS[level])
+        lines = []
+        for pixel, corrected, dashed in marks:
+            if corrected:
+                lines.append(self._arc(pixel, _DIAMOND, 1.3 * RADIUS_MM))
+            else:
+                lines += [self._arc(pixel, angles, RADIUS_MM) for angles in (_DASHES if dashed else [_CIRCLE])]
+        self._levels[level].draw(lines, LEVEL_COLORS[level])
 
     def _arc(self, pixel: Pixel, angles: np.ndarray, radius_mm: float) -> np.ndarray:
         pitch = np.asarray(view_of_node(self._film).spacing_mm)

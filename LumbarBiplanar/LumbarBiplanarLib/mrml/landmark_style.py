@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import slicer
 
-DETECTED_COLOR = (0.85, 0.93, 1.0)
-CORRECTED_COLOR = (1.0, 0.25, 0.85)
+DETECTED_COLOR = (1.0, 1.0, 1.0)
+CORRECTED_COLOR = (1.0, 0.1, 0.8)
 ACTIVE_COLOR = (1.0, 1.0, 1.0)
 GLYPH_PERCENT = 1.6
 TEXT_PERCENT = 1.7
@@ -25,7 +25,7 @@ def style_for_views(node, slice_node_id: str, threed_node_id: str | None = None)
     display.SetColor(*DETECTED_COLOR)
     display.SetSelectedColor(*CORRECTED_COLOR)
     display.SetActiveColor(*ACTIVE_COLOR)
-    display.SetGlyphType(slicer.vtkMRMLMarkupsDisplayNode.CrossDot2D)
+    display.SetGlyphType(slicer.vtkMRMLMarkupsDisplayNode.Cross2D)
     display.SetUseGlyphScale(True)
     display.SetGlyphScale(GLYPH_PERCENT)
     display.SetTextScale(TEXT_PERCENT)

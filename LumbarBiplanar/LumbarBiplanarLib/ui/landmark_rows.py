@@ -16,7 +16,7 @@ Residuals = Mapping[tuple[Level, str], tuple[float, float]]
 
 COLUMNS = ("level", "landmark", "film", "confidence", "residual", "state")
 UNSURE_CONFIDENCE = 0.5
-FAR_MM = 8.0
+FAR_MM = 7.0
 NONE = "–"
 
 
