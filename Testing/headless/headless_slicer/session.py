@@ -182,16 +182,20 @@ class HeadlessSlicer:
     def view(self, name: str):
         """Return a view by its layout name or as "AP", "lateral", "3D".
 
-        The film views are added to the application if the module has not done so.
+        Without an open module, asking for one of the latter three arranges AP | lateral | 3D.
         """
         layout_name = VIEW_NAMES.get(name, name)
-        if self.board.find(layout_name) is None and layout_name in VIEW_NAMES.values():
-            self.board.show_film_views()
         view = self.board.find(layout_name)
+        if name in VIEW_NAMES and not self._module_is_open() and view not in self.board.shown():
+            self.board.show_film_views()
+            view = self.board.find(layout_name)
         if view is None:
             there = sorted(view.node.GetLayoutName() for view in self.board.views.values())
             raise LookupError(f"there is no view {name!r}; there are {', '.join(there)}")
         return view
+
+    def _module_is_open(self) -> bool:
+        return hasattr(self.main_window._panel.widget(), "isEntered")
 
     def render_views(self) -> None:
         """Draw every view of the present layout once."""

@@ -74,5 +74,6 @@ class ViewBoard:
 
     def show_film_views(self) -> None:
         """Arrange AP | lateral | 3D with the view names that the module uses, for tests that have no panel."""
-        self.layout_node.AddLayoutDescription(FILM_LAYOUT, _film_layout())
+        if not self.layout_node.IsLayoutDescription(FILM_LAYOUT):
+            self.layout_node.AddLayoutDescription(FILM_LAYOUT, _film_layout())
         self.layout_node.SetViewArrangement(FILM_LAYOUT)
