@@ -23,12 +23,16 @@ def found(film, confidence=0.9):
     return Detection(film.view, case.lumbar_mm[film.view.name], film.view, FilmLandmarks(items))
 
 
-def test_the_stages_come_in_order_and_only_the_last_step_carries_a_result():
+def test_the_stages_come_in_order_and_the_last_step_carries_the_result_with_its_intervals():
     steps = sample_steps()
     order = [STAGES.index(step.stage) for step in steps]
     assert order == sorted(order)
     assert set(order) == {0, 1, 2}
-    assert [step.result is not None for step in steps] == [False] * (len(steps) - 1) + [True]
+    told = [step.result for step in steps if step.result is not None]
+    assert steps[-1].result is told[-1]
+    # The measurements are there before it is known how sure they are.
+    assert [item.interval is None for item in told[0].measurements] == [True] * len(told[0].measurements)
+    assert all(item.interval or item.unit == "grade" for item in told[-1].measurements)
     assert all(0.0 <= step.fraction <= 1.0 for step in steps)
     shares = [step.fraction for step in steps if step.stage == "registration"]
     assert shares == sorted(shares)
