@@ -9,11 +9,11 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from films_sample import PAIR, SIZE, small_film, small_films  # noqa: E402
+from films_sample import PAIR, SIZE, small_film, small_films
 
-from LumbarBiplanarLib.errors import FilmError, GeometryError  # noqa: E402
-from LumbarBiplanarLib.geometry import FilmPair, GeometrySettings, standard_pair  # noqa: E402
-from LumbarBiplanarLib.imaging import Polarity, write_film  # noqa: E402
+from LumbarBiplanarLib.errors import FilmError, GeometryError
+from LumbarBiplanarLib.geometry import FilmPair, GeometrySettings, standard_pair
+from LumbarBiplanarLib.imaging import Polarity, write_film
 
 
 @pytest.fixture
@@ -77,6 +77,21 @@ def test_a_missing_film_and_films_in_each_others_place_are_named(films, nodes):
         films.pair_of_nodes(nodes[0], None)
     with pytest.raises(FilmError, match="Swap films"):
         films.pair_of_nodes(nodes[1], nodes[0])
+
+
+def test_films_of_two_cases_are_not_mixed_up(scene, films, nodes):
+    from dataclasses import replace as with_values
+
+    films.set_pair(*nodes, PAIR, "geometry.json")
+    others = [films.add_film(scene, small_film(view, seed)) for seed, view in enumerate(PAIR.views, start=20)]
+    films.set_pair(*others, with_values(PAIR, calibrated=False), "geometry.json")
+    assert films.belongs_to_pair(nodes[0], nodes[1], "AP") and films.belongs_to_pair(nodes[0], None, "AP")
+    assert not films.belongs_to_pair(nodes[0], others[1], "AP")
+    assert not films.belongs_to_pair(nodes[0], nodes[0], "lateral")
+    with pytest.raises(GeometryError, match="belong to different cases"):
+        films.pair_of_nodes(nodes[0], others[1])
+    films.settle_geometry(nodes[0], others[1])
+    assert not films.pair_of_nodes(nodes[0], others[1]).calibrated
 
 
 def test_films_of_one_size_take_each_others_given_view(scene, films):

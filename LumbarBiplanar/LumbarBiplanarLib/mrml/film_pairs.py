@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from slicer.i18n import tr as _
 
-from ..errors import FilmError, LumbarBiplanarError
+from ..errors import FilmError, GeometryError, LumbarBiplanarError
 from ..geometry import FilmFacts, FilmPair, GeometrySettings, View, standard_settings
 from ..imaging import film_facts
 from .film_nodes import (
@@ -18,6 +19,7 @@ from .film_nodes import (
     VIEW_NAMES,
     check_film,
     default_name,
+    is_film,
     path_of,
     pixels_of,
     set_film_view,
@@ -26,6 +28,7 @@ from .film_nodes import (
 
 # Facts of the pair, kept on both films: a case is whole when one of them is looked at alone.
 FACTS, ORIGIN = "LumbarBiplanar.PairFacts", "LumbarBiplanar.GeometryOrigin"
+PAIR = "LumbarBiplanar.Pair"  # the same on the films of one case, so that films of two cases are not mixed up
 CALIBRATED, SIMULTANEOUS = "LumbarBiplanar.Calibrated", "LumbarBiplanar.Simultaneous"
 
 
@@ -68,7 +71,10 @@ def set_settings(ap: Any, lateral: Any, settings: GeometrySettings) -> None:
         for node, view in zip(nodes, before, strict=True):
             set_film_view(node, view)
         raise
+    together = ap.GetAttribute(PAIR) is not None and ap.GetAttribute(PAIR) == lateral.GetAttribute(PAIR)
+    name = ap.GetAttribute(PAIR) if together else uuid.uuid4().hex
     for node in nodes:
+        node.SetAttribute(PAIR, name)
         node.SetAttribute(CALIBRATED, str(settings.pair.calibrated).lower())
         node.SetAttribute(SIMULTANEOUS, str(settings.pair.simultaneous).lower())
         node.SetAttribute(FACTS, json.dumps(dict(settings.facts)))
@@ -173,12 +179,34 @@ def _facts_of_node(node: Any) -> FilmFacts:
 
 
 def check_films(ap: Any, lateral: Any) -> None:
-    """Raise FilmError unless two nodes are the AP and the lateral film of one case."""
+    """Raise FilmError or GeometryError unless two nodes are the AP and the lateral film of one case."""
     check_two(ap, lateral)
     for node, name in zip((ap, lateral), VIEW_NAMES, strict=True):
         if node.GetAttribute(VIEW) != name:
             message = _("{film} is placed as the {found} film, but chosen as the {name} film. Press Swap films.")
             raise FilmError(message.format(film=node.GetName(), found=node.GetAttribute(VIEW), name=name))
+
+    if ap.GetAttribute(PAIR) != lateral.GetAttribute(PAIR):
+        message = _("{ap} and {lateral} belong to different cases. Load a geometry, or press Standard geometry.")
+        raise GeometryError(message.format(ap=ap.GetName(), lateral=lateral.GetName()))
+
+
+def belongs_to_pair(node: Any, other: Any, view_name: str) -> bool:
+    """Tell whether a node can be the film of a view as it stands.
+
+    Args:
+        node: any node.
+        other: node chosen as the other film, or None.
+        view_name: "AP" or "lateral".
+
+    Returns:
+        Whether ``node`` is a film placed in that view, with the geometry that ``other`` shares if that is a film too.
+    """
+    if not is_film(node) or node.GetAttribute(VIEW) != view_name:
+        return False
+    if not is_film(other):
+        return True
+    return other is not node and node.GetAttribute(PAIR) == other.GetAttribute(PAIR)
 
 
 def check_two(ap: Any, lateral: Any) -> None:

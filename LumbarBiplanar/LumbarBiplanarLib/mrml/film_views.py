@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 
+from ..geometry import View
 from .film_nodes import ROLE, VIEW, is_film, view_of_node
 
 # Farther than this from the film a slice view shows black.
@@ -66,6 +67,39 @@ def is_on_film(slice_node: Any, film_node: Any) -> bool:
     present, axes = slicer.util.arrayFromVTKMatrix(slice_node.GetSliceToRAS()), _slice_axes(film_node)
     tilted = np.linalg.norm(np.cross(present[:3, 2], axes[:3, 2])) > 1e-6
     return not tilted and bool(abs(axes[:3, 2] @ (present[:3, 3] - axes[:3, 3])) <= _PLANE_TOLERANCE_MM)
+
+
+def look_at_films(view_node: Any, views: Sequence[View]) -> bool:
+    """Turn a 3D view to the patient with the films behind: from between the sources, a little from above.
+
+    Args:
+        view_node: node of the 3D view.
+        views: views of the films, one or two.
+
+    Returns:
+        Whether the view has a camera.
+    """
+    corners = np.concatenate([view.detector_corners_ras_mm() for view in views])
+    towards = np.sum([view.beam_ras for view in views], axis=0)
+    if np.linalg.norm(towards) < 0.1:  # beams against each other
+        towards = views[0].beam_ras
+    towards = towards / np.linalg.norm(towards) + (0.0, 0.0, -0.25)
+    towards /= np.linalg.norm(towards)
+    center = corners.mean(axis=0)
+    radius = float(np.linalg.norm(corners - center, axis=1).max())
+    count = view_node.GetScene().GetNumberOfNodesByClass("vtkMRMLCameraNode")
+    for number in range(count):
+        camera = view_node.GetScene().GetNthNodeByClass(number, "vtkMRMLCameraNode")
+        if camera.GetLayoutName() == view_node.GetLayoutName():
+            distance = radius / np.sin(np.deg2rad(camera.GetViewAngle() / 2.0))
+            modified = camera.StartModify()
+            camera.SetPosition(*(center - distance * towards))
+            camera.SetFocalPoint(*center)
+            camera.SetViewUp(0.0, 0.0, 1.0)
+            camera.ResetClippingRange()
+            camera.EndModify(modified)
+            return True
+    return False
 
 
 def _slice_axes(film_node: Any) -> np.ndarray:

@@ -19,6 +19,7 @@ from .film_nodes import (
     view_of_node,
 )
 from .film_pairs import (
+    belongs_to_pair,
     check_films,
     check_two,
     exchange,
@@ -35,6 +36,7 @@ __all__ = [
     "VIEW_NAMES",
     "add_film",
     "adopt_volume",
+    "belongs_to_pair",
     "check_films",
     "check_two",
     "chosen_polarity",

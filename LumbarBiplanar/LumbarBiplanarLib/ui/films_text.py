@@ -1,0 +1,53 @@
+"""What the panel says about films and geometry, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ..geometry import GeometrySettings
+from ..mrml.films import notes_of
+from .geometry_table import title_of
+
+_MOST_NOTES = 4
+
+
+def geometry_text(films: Mapping[str, Any], settings: GeometrySettings | None) -> str:
+    """Return what the user should know about the films and their geometry.
+
+    Args:
+        films: film node or None by view name.
+        settings: geometry of both, or None.
+    """
+    if settings is None:
+        missing = [name for name, film in films.items() if film is None]
+        lines = [_("Geometry: none yet.")]
+        if len(missing) == 1:
+            lines = [_("Geometry: the {view} film is missing.").format(view=missing[0])]
+    else:
+        lines = [_state(settings), *settings.warnings()]
+    notes = [
+        _("{view} film: {note}").format(view=name, note=note)
+        for name, film in films.items()
+        if film is not None
+        for note in notes_of(film)
+    ]
+    if len(notes) > _MOST_NOTES:
+        notes[_MOST_NOTES:] = [_("and {count} more notes").format(count=len(notes) - _MOST_NOTES)]
+    return "\n".join([*lines, *notes])
+
+
+def _state(settings: GeometrySettings) -> str:
+    assumed = list(dict.fromkeys(title_of(key) for key, _view in settings.assumed()))
+    calibrated = _("calibrated") if settings.pair.calibrated else _("not calibrated")
+    source = settings.origin or _("from the files")
+    state = _("Geometry: {source}, {calibrated}, beams {angle:.0f}° apart.").format(
+        source=source, calibrated=calibrated, angle=settings.pair.angle_deg
+    )
+    if not assumed:
+        return state
+    return _("{state} Assumed: {numbers}. Type the true numbers into the table.").format(
+        state=state, numbers=", ".join(assumed)
+    )
