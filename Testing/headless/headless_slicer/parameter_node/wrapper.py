@@ -22,9 +22,9 @@ RESERVED = (
 class _Cached:
     """A field's value as last read: anew at each ModifiedEvent of the node, not when a node joins the scene."""
 
-    def __init__(self, field, node):
-        self.field, self.node = field, node
-        self.value = field.read(node)
+    def __init__(self, field, node, default):
+        self.field, self.node, self.default = field, node, default
+        self.value = self._read()
         self._writing = False
         myself = weakref.ref(self)
         self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: myself()._modified())
@@ -32,16 +32,21 @@ class _Cached:
     def __del__(self):
         self.node.RemoveObserver(self._tag)
 
+    def _read(self):
+        if not self.field.is_in(self.node):  # a scene close has taken it away
+            self.field.write(self.node, self.default)
+        return self.field.read(self.node)
+
     def _modified(self) -> None:
         if not self._writing:
-            self.value = self.field.read(self.node)
+            self.value = self._read()
 
     def write(self, value) -> None:
         self._writing = True
         try:
             with slicer.util.NodeModify(self.node):
                 self.field.write(self.node, value)
-                self.value = self.field.read(self.node)
+                self.value = self._read()
         finally:
             self._writing = False
 
@@ -58,9 +63,7 @@ class _Wrapper:
         self._updating_gui = False
         self._cached: dict[str, _Cached] = {}
         for name, field in self._fields.items():
-            if not field.is_in(parameterNode):
-                field.write(parameterNode, self._defaults[name])
-            self._cached[name] = _Cached(field, parameterNode)
+            self._cached[name] = _Cached(field, parameterNode, self._defaults[name])
 
     def _known(self, name: str) -> str:
         if name not in self._fields:
