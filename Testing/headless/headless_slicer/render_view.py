@@ -42,7 +42,7 @@ class RenderView:
         self.maximum_update_rate = DEFAULT_UPDATE_RATE
         self.is_shown = lambda: True  # whether the layout shows this view; a hidden one is not drawn by itself
         self.frames = 0
-        self.pauses = 0
+        self.pauses = 1  # until the subclass is complete and calls resume()
         self.seconds_rendering = 0.0
         self._prepare_timer()
 

@@ -42,6 +42,7 @@ class SliceView(RenderView):
         # A scene close empties the image pipeline; a mapper still holding it would complain at the next frame.
         self._scene = application.scene
         self._tag = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self._show_image(False))
+        self.resume()
 
     def _add_image(self) -> None:
         # CTK's light-box manager, which draws the image in Slicer, is not in the wheel.

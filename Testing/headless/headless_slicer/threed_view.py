@@ -33,6 +33,7 @@ class ThreeDView(RenderView):
         self.logic.SetMRMLScene(application.scene)
         self.logic.AddViewNode(node.GetLayoutName())  # finds the singleton node of that name
         self.managers.SetMRMLDisplayableNode(node)
+        self.resume()
 
     def prepare_frame(self) -> None:
         """Take the colours of the background from the view node, as Slicer's view widget does."""
