@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, Level
 from LumbarBiplanarLib.errors import RegistrationError
-from LumbarBiplanarLib.registration import Options, reconstruct, register
+from LumbarBiplanarLib.registration import Options, reconstruct, register, register_finely
 from registration_phantom import drawn_evidence, phantom_model, phantom_truth
 
 
@@ -130,3 +131,32 @@ def test_the_caller_keeps_its_threads_between_states():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_the_fine_steps_hold_the_same_states_and_pauses_between_them():
+    model, truth = phantom_model(), phantom_truth(5)
+    evidence = drawn_evidence(truth, model.faces, 5)
+    options = Options(landmark_iterations=3, coarse_iterations=4, fine_iterations=1)
+    plain = list(register(model, evidence, options))
+    fine = list(register_finely(model, evidence, options))
+    states = [state for state in fine if state is not None]
+    assert [(item.stage, item.iteration, item.done) for item in states] == [
+        (item.stage, item.iteration, item.done) for item in plain
+    ]
+    assert [item.cost for item in states] == [item.cost for item in plain]
+    coarse = [place for place, item in enumerate(fine) if item is not None and item.stage == "coarse"]
+    # Every iteration pauses at least after its equations, its solution and each film.
+    assert all(after - before >= 4 for before, after in itertools.pairwise(coarse[:4]))
+
+
+def test_derivatives_that_serve_several_iterations_lead_to_the_same_minimum():
+    model, truth = phantom_model(), phantom_truth(5)
+    evidence = drawn_evidence(truth, model.faces, 5)
+    found = [
+        reconstruct(model, evidence, Options(derivative_reuse=reuse, coarse_iterations=40, fine_iterations=0))
+        for reuse in (0, 2)
+    ]
+    for level in found[0].levels:
+        apart = np.linalg.norm(found[0].points_ras_mm[level] - found[1].points_ras_mm[level], axis=1)
+        assert np.sqrt(np.mean(apart**2)) < 0.1
+    assert found[1].costs["image"] == pytest.approx(found[0].costs["image"], rel=0.01)

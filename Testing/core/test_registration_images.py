@@ -75,7 +75,12 @@ def test_a_cortical_shell_can_be_modeled():
 def test_an_image_stage_that_diverges_keeps_the_landmark_result_and_says_so(monkeypatch):
     model, truth = phantom_model(), phantom_truth(5)
     evidence = drawn_evidence(truth, model.faces, 5)
-    monkeypatch.setattr(ImageTerm, "add", lambda term, equations, unknowns: equations.costs.update(image=float("nan")))
+
+    def broken(term, equations, unknowns, again):
+        equations.costs.update(image=float("nan"))
+        yield None
+
+    monkeypatch.setattr(ImageTerm, "add_slowly", broken)
     result = reconstruct(model, evidence)
     alone = reconstruct(model, evidence, Options(use_images=False))
     assert any("failed and the state before it is kept" in text for text in result.warnings)

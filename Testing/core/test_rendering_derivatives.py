@@ -9,7 +9,7 @@ from LumbarBiplanarLib.geometry import standard_pair
 from rendering_meshes import bumpy, icosphere, torus
 
 torch = pytest.importorskip("torch")
-from LumbarBiplanarLib.rendering import Shell, image_jacobian, render_path_length  # noqa: E402
+from LumbarBiplanarLib.rendering import SharedTangents, Shell, image_jacobian, render_path_length  # noqa: E402
 
 SHELLS = [None, Shell(1.5, 0.4)]
 
@@ -151,3 +151,19 @@ def test_cuda_gives_the_jacobian_of_the_cpu():
         for a, b in zip(row_here, row_there):
             assert torch.equal(a.pixels, b.pixels.cpu())
             assert (a.jacobian - b.jacobian.cpu()).norm() < 1e-3 * a.jacobian.norm()
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=["solid", "shell"])
+def test_shared_tangents_are_tangents_written_once(shell):
+    points, faces, views = scene("pinhole")
+    rng = np.random.default_rng(3)
+    modes = torch.tensor(rng.normal(size=(points.shape[1], 3, 5)))
+    frames = torch.stack([1.1 * torch.eye(3).double(), torch.tensor(np.linalg.qr(rng.normal(size=(3, 3)))[0]) * 0.9])
+    own = tangents_of(points, 2)
+    written = torch.cat([own, torch.einsum("nij,vjm->nvim", frames, modes)], dim=3)
+    expected = image_jacobian(points, faces, written, views, shell=shell)
+    found = image_jacobian(points, faces, own, views, shell=shell, shared=SharedTangents(frames, modes))
+    for one, other in zip(expected, found):
+        for a, b in zip(one, other):
+            assert torch.equal(a.pixels, b.pixels) and torch.equal(a.path_mm, b.path_mm)
+            assert torch.allclose(a.jacobian, b.jacobian, rtol=1e-9, atol=1e-9)

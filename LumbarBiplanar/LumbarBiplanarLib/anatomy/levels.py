@@ -20,9 +20,10 @@ class Level(enum.Enum):
     @property
     def index(self) -> int:
         """Position in arrays over levels: L1 is 0."""
-        return list(Level).index(self)
+        return _POSITIONS[self.value]
 
 
+_POSITIONS = {level.value: position for position, level in enumerate(Level)}
 LUMBAR_LEVELS: tuple[Level, ...] = (Level.L1, Level.L2, Level.L3, Level.L4, Level.L5)
 
 

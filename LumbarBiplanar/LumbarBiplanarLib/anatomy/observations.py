@@ -9,6 +9,8 @@ from ..errors import LandmarkError
 from .landmarks import LANDMARK_NAMES
 from .levels import Level
 
+_POSITIONS = {name: position for position, name in enumerate(LANDMARK_NAMES)}
+
 
 @dataclass(frozen=True)
 class LandmarkObservation:
@@ -38,6 +40,8 @@ class FilmLandmarks(Mapping[tuple[Level, str], LandmarkObservation]):
     What was not seen is absent. Iteration is in the order of levels, then of ``LANDMARK_NAMES``.
     """
 
+    _visible: FilmLandmarks | None = None
+
     def __init__(self, observations: Iterable[LandmarkObservation] = ()) -> None:
         """Collect ``observations``; raises LandmarkError for an unknown name or one given twice."""
         found: dict[tuple[Level, str], LandmarkObservation] = {}
@@ -48,7 +52,7 @@ class FilmLandmarks(Mapping[tuple[Level, str], LandmarkObservation]):
             if key in found:
                 raise LandmarkError(f"The landmark {item.level.name} {item.name} is given twice; remove one.")
             found[key] = item
-        order = sorted(found, key=lambda key: (key[0].index, LANDMARK_NAMES.index(key[1])))
+        order = sorted(found, key=lambda key: (key[0].index, _POSITIONS[key[1]]))
         self._items = {key: found[key] for key in order}
 
     def __getitem__(self, key: tuple[Level, str]) -> LandmarkObservation:
@@ -68,7 +72,9 @@ class FilmLandmarks(Mapping[tuple[Level, str], LandmarkObservation]):
 
     def visible(self) -> FilmLandmarks:
         """Return the landmarks that the film shows."""
-        return FilmLandmarks(item for item in self._items.values() if item.visible)
+        if self._visible is None:
+            self._visible = FilmLandmarks(item for item in self._items.values() if item.visible)
+        return self._visible
 
     def with_observation(self, observation: LandmarkObservation) -> FilmLandmarks:
         """Return a copy in which ``observation`` replaces, or joins, the landmark of its level and name."""

@@ -14,9 +14,10 @@ _HOMES = {
     "initial_poses": "initialization",
     "reconstruct": "solver",
     "register": "solver",
+    "register_finely": "solver",
 }
 
-__all__ = ["FilmEvidence", "Options", "Reconstruction", "RegistrationState", "initial_poses", "reconstruct", "register"]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from ..errors import RegistrationError
 from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
 from .image_term import ImageTerm, MeshProjector, fitted_nuisance
-from .least_squares import Unknowns
+from .least_squares import Unknowns, drained
 from .options import Options
 from .poses import VertebraState, vertex_basis
 from .pyramid import (
@@ -47,6 +47,20 @@ def image_term(
     pixel_mm: float,
     margin_mm: float,
 ) -> tuple[ImageTerm, Unknowns]:
+    """Return what ``image_term_slowly`` does, with the same arguments, in one go."""
+    arguments = (model, projector, films, vertebrae, options, pixel_mm, margin_mm)
+    return drained(image_term_slowly(*arguments))
+
+
+def image_term_slowly(
+    model: ShapeModel,
+    projector: MeshProjector,
+    films: Sequence[FilmEvidence],
+    vertebrae: Sequence[VertebraState],
+    options: Options,
+    pixel_mm: float,
+    margin_mm: float,
+) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
     """Resample the images about the present poses, choose pixels and weights, solve gain and background.
 
     Args:
@@ -57,6 +71,9 @@ def image_term(
         options: weights and priors.
         pixel_mm: pixel in the object plane.
         margin_mm: how far outside the projected vertebrae pixels are used, object plane.
+
+    Yields:
+        None between the parts of the work.
 
     Returns:
         The term, its mask, weights and robust scale fixed, and the unknowns with gain and background.
@@ -85,9 +102,12 @@ def image_term(
         if reliability is not None:
             weight_map = weight_map * reliability[cut]
         prepared.append((view, image[cut], weight_map, options.background_grid_mm / view.pixel_size_at(center)))
+        yield None
     masks = _masks(projector, vertebrae, prepared, center, margin_mm)
+    yield None
     levels = [_level(*item, mask, projector) for item, mask in zip(prepared, masks, strict=True)]
-    return fitted_nuisance(ImageTerm(projector, levels, options), vertebrae)
+    yield None
+    return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae))
 
 
 def _masks(projector: MeshProjector, vertebrae, prepared, center, margin_mm: float) -> list[torch.Tensor]:

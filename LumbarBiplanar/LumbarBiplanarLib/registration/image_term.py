@@ -9,20 +9,24 @@ are unknowns of the same normal equations; their priors are Gaussian.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from ..errors import GeometryError
-from ..rendering.jacobian import PixelJacobian, image_jacobian
+from ..rendering.jacobian import PixelJacobian, SharedTangents, image_jacobian
 from ..rendering.path_length import render_path_length
-from .least_squares import NormalEquations, Unknowns
+from .least_squares import NormalEquations, Unknowns, drained
 from .options import Options
 from .poses import PointBasis, VertebraState
 from .pyramid import ImageLevel
 from .threads import solution
+
+
+# So many vertebrae are linearized in one go: the caller waits for no longer, and it costs little more than all at once.
+_TOGETHER = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,7 @@ class MeshProjector:
     shell: object | None
     device: torch.device
     dtype: torch.dtype = torch.float32
+    _modes: dict[int, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def points(self, vertebrae: Sequence[VertebraState]) -> torch.Tensor:
         """Return (N, V, 3) posed vertices, RAS mm."""
@@ -64,7 +69,9 @@ class MeshProjector:
         self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], modes: int
     ) -> list[list[PixelJacobian]]:
         """Return, per view and vertebra, the path length and its Jacobian by the vertebra's own unknowns."""
-        tangents = np.stack([self.basis.tangents(item, modes) for item in vertebrae])
+        tangents = np.stack([self.basis.tangents(item, 0) for item in vertebrae])
+        frames = np.stack([item.scale * item.rotation for item in vertebrae])
+        shared = SharedTangents(torch.as_tensor(frames, device=self.device), self._first_modes(modes))
         with torch.no_grad():
             return image_jacobian(
                 self.points(vertebrae),
@@ -73,7 +80,15 @@ class MeshProjector:
                 [item.view for item in levels],
                 subsamples=self.column_subsamples,
                 shell=self.shell,
+                shared=shared,
             )
+
+    def _first_modes(self, count: int) -> torch.Tensor:
+        """Return the (V, 3, count) first modes, kept for the next time."""
+        if count not in self._modes:
+            chosen = np.ascontiguousarray(self.basis.modes_mm[:, :, :count])
+            self._modes[count] = torch.as_tensor(chosen, dtype=self.dtype, device=self.device)
+        return self._modes[count]
 
 
 @dataclass(eq=False)
@@ -91,6 +106,7 @@ class ImageTerm:
     options: Options
     name: str = "image"
     _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
+    _parts: list[list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = field(default_factory=list, init=False)
 
     def cost(self, unknowns: Unknowns) -> float:
         """Return the cost at a point."""
@@ -104,16 +120,19 @@ class ImageTerm:
         return total
 
     def residuals(self, unknowns: Unknowns) -> list[torch.Tensor]:
-        """Return the (n,) residual of each view in mm of bone, at the pixels used; those of the last point are kept."""
-        if self._latest is not None and self._latest[0] is unknowns:
-            return self._latest[1]
-        images = self.projector.path_lengths(unknowns.vertebrae, self.levels)
-        residuals = [
-            self._residual(level, image.reshape(-1)[level.pixels], nuisance)
-            for level, image, nuisance in zip(self.levels, images, unknowns.nuisance, strict=True)
+        """Return the (n,) residual of each view in mm of bone, at the pixels used."""
+        return [
+            self._residual(level, lengths, nuisance)
+            for level, lengths, nuisance in zip(self.levels, self._lengths(unknowns), unknowns.nuisance, strict=True)
         ]
-        self._latest = (unknowns, residuals)
-        return residuals
+
+    def _lengths(self, unknowns: Unknowns) -> list[torch.Tensor]:
+        """Return the (n,) path length of each view at the pixels used; those of the last point are kept."""
+        if self._latest is None or self._latest[0] is not unknowns:
+            images = self.projector.path_lengths(unknowns.vertebrae, self.levels)
+            lengths = [image.reshape(-1)[level.pixels] for level, image in zip(self.levels, images, strict=True)]
+            self._latest = (unknowns, lengths)
+        return self._latest[1]
 
     @staticmethod
     def _residual(level: ImageLevel, lengths: torch.Tensor, nuisance: np.ndarray) -> torch.Tensor:
@@ -136,19 +155,50 @@ class ImageTerm:
 
     def add(self, equations: NormalEquations, unknowns: Unknowns) -> None:
         """Add cost, gradient and Hessian at a point."""
-        layout, total = equations.layout, 0.0
-        projections = self.projector.jacobians(unknowns.vertebrae, self.levels, layout.modes)
+        drained(self.add_slowly(equations, unknowns))
+
+    def add_slowly(
+        self, equations: NormalEquations, unknowns: Unknowns, again: bool = False
+    ) -> Generator[None, None, None]:
+        """Add cost, gradient and Hessian at a point, in parts of some hundredths of a second.
+
+        Args:
+            equations: what they are added to.
+            unknowns: the point.
+            again: take the derivatives of the path lengths from the last time; path lengths, weights and with them the
+                Gauss-Newton Hessian are those of the point.
+        """
+        if not again or not self._parts:
+            yield from self._linearize(unknowns, equations.layout.modes)
+            lengths = [_summed(level, parts) for level, parts in zip(self.levels, self._parts, strict=True)]
+        else:
+            lengths = self._lengths(unknowns)
+        total = 0.0
         for number, (level, nuisance) in enumerate(zip(self.levels, unknowns.nuisance, strict=True)):
-            parts = [_on_used_pixels(level, projection) for projection in projections[number]]
-            lengths = torch.zeros_like(level.observed)
-            for rows, values, _ in parts:
-                lengths.index_add_(0, rows, values)
-            residual = self._residual(level, lengths, nuisance)
+            residual = self._residual(level, lengths[number], nuisance)
             weights = self._irls(level, residual)
-            _add_blocks(equations, number, level, parts, lengths, residual, weights, float(nuisance[0]))
-            self._add_nuisance_prior(equations, layout.view(number), nuisance)
+            parts, gain = self._parts[number], float(nuisance[0])
+            _add_blocks(equations, number, level, parts, lengths[number], residual, weights, gain)
+            self._add_nuisance_prior(equations, equations.layout.view(number), nuisance)
             total += self._loss(level, residual) + self._nuisance_prior(nuisance)
+            yield None
         equations.costs[self.name] = total
+
+    def _linearize(self, unknowns: Unknowns, modes: int) -> Generator[None, None, None]:
+        """Keep, per view and vertebra, the pixels used, path lengths and Jacobian at a point."""
+        self._parts = []
+        for level in self.levels:
+            parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+            for first in range(0, len(unknowns.vertebrae), _TOGETHER):
+                chosen = unknowns.vertebrae[first : first + _TOGETHER]
+                (projections,) = self.projector.jacobians(chosen, [level], modes)
+                parts += [_on_used_pixels(level, projection) for projection in projections]
+                yield None
+            self._parts.append(parts)
+
+    def forget_derivatives(self) -> None:
+        """Let go of the derivatives of the last linearization; they are large."""
+        self._parts = []
 
     def _add_nuisance_prior(self, equations: NormalEquations, block: slice, nuisance: np.ndarray) -> None:
         precision = np.full(len(nuisance), self.options.background_sd_mm**-2.0)
@@ -157,6 +207,14 @@ class ImageTerm:
         target[0] = 1.0
         equations.gradient[block] += precision * (nuisance - target)
         equations.hessian[block, block] += np.diag(precision)
+
+
+def _summed(level: ImageLevel, parts) -> torch.Tensor:
+    """Return the (n,) path length through all vertebrae at the pixels used."""
+    lengths = torch.zeros_like(level.observed)
+    for rows, values, _ in parts:
+        lengths.index_add_(0, rows, values)
+    return lengths
 
 
 def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -205,8 +263,13 @@ def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
     return tensor.double().cpu().numpy()
 
 
-def fitted_nuisance(term: ImageTerm, vertebrae: Sequence[VertebraState]) -> tuple[ImageTerm, Unknowns]:
+def fitted_nuisance(
+    term: ImageTerm, vertebrae: Sequence[VertebraState]
+) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
     """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
+
+    Yields:
+        None between the films.
 
     Returns:
         The term with sigma and turn set from the median absolute residual, and the unknowns.
@@ -214,6 +277,7 @@ def fitted_nuisance(term: ImageTerm, vertebrae: Sequence[VertebraState]) -> tupl
     images = term.projector.path_lengths(vertebrae, term.levels)
     levels, solved = [], []
     for level, image in zip(term.levels, images, strict=True):
+        yield None
         lengths = image.reshape(-1)[level.pixels].double()
         design = torch.cat([lengths[:, None], level.hats.double()], dim=1)
         nuisance = np.zeros(design.shape[1])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -83,7 +83,11 @@ class NormalEquations:
 
 
 class Term(Protocol):
-    """One term of the objective."""
+    """One term of the objective.
+
+    A term whose ``add`` takes long also has ``add_slowly(equations, unknowns, again)``, a generator that does the same
+    in parts and yields None between them; with ``again`` it keeps the derivatives of the last time.
+    """
 
     name: str
 
@@ -114,6 +118,8 @@ class Schedule:
         movement_mm: how far an iteration has moved the vertebrae.
         damping, raise_by, lower_by: first damping, and its factors after a refused and a taken step.
         attempts: steps tried per iteration.
+        reuse: so many iterations go on with the derivatives of the one before (chord steps; Kelley 1995, Iterative
+            Methods for Linear and Nonlinear Equations, section 5.4.2): the derivatives take most of the time.
     """
 
     iterations: int
@@ -123,6 +129,7 @@ class Schedule:
     raise_by: float = 6.0
     lower_by: float = 0.2
     attempts: int = 6
+    reuse: int = 0
 
 
 def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
@@ -132,9 +139,28 @@ def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
 
 def linearized(terms: Sequence[Term], layout: Layout, unknowns: Unknowns) -> NormalEquations:
     """Return the normal equations of all terms at a point."""
+    return drained(_linearized_slowly(terms, layout, unknowns, False))
+
+
+def drained(steps: Generator[None, None, Any]) -> Any:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def _linearized_slowly(
+    terms: Sequence[Term], layout: Layout, unknowns: Unknowns, again: bool
+) -> Generator[None, None, NormalEquations]:
+    """Return the normal equations, yielding None where the caller may do something else."""
     equations = NormalEquations(layout)
     for term in terms:
-        term.add(equations, unknowns)
+        if hasattr(term, "add_slowly"):
+            yield from term.add_slowly(equations, unknowns, again)
+        else:
+            term.add(equations, unknowns)
     return equations
 
 
@@ -157,10 +183,11 @@ def damped_step(equations: NormalEquations, damping: float) -> np.ndarray:
 
 def levenberg_marquardt(
     terms: Sequence[Term], layout: Layout, start: Unknowns, schedule: Schedule
-) -> Iterator[Iteration]:
-    """Minimize the sum of ``terms`` from ``start``; yields the point after every iteration.
+) -> Iterator[Iteration | None]:
+    """Minimize the sum of ``terms`` from ``start``; yields the point after every iteration, and None in between.
 
-    A step is taken only if it lowers the robust cost itself, so the cost never rises.
+    A step is taken only if it lowers the robust cost itself, so the cost never rises. Convergence is believed only of
+    an iteration with derivatives of its own.
 
     Args:
         terms: terms of the objective.
@@ -171,22 +198,31 @@ def levenberg_marquardt(
     Raises:
         RegistrationError: if the cost at the start is not finite.
     """
-    current, damping = start, schedule.damping
-    for number in range(1, schedule.iterations + 1):
-        equations = linearized(terms, layout, current)
+    current, damping, number = start, schedule.damping, 1
+    age: int | None = None  # iterations that the derivatives have served already
+    while number <= schedule.iterations:
+        again = age is not None and age < schedule.reuse
+        equations = yield from _linearized_slowly(terms, layout, current, again)
         if not np.isfinite(equations.cost):
             raise RegistrationError(
                 f"The registration cannot go on: its cost is {equations.costs}. Check geometry and landmarks."
             )
-        outcome = _one_iteration(terms, layout, current, equations, damping, schedule)
+        yield None
+        attempts = 1 if again else schedule.attempts
+        outcome = yield from _one_iteration(terms, layout, current, equations, damping, schedule, attempts)
+        if outcome is None and again:
+            age = None
+            continue
         if outcome is None:
             yield Iteration(number, current, equations.costs, True)
             return
         before, (current, costs, damping) = current, outcome
-        converged = schedule.movement_mm(before, current) < schedule.tolerance_mm
-        yield Iteration(number, current, costs, converged)
-        if converged:
+        still = schedule.movement_mm(before, current) < schedule.tolerance_mm
+        yield Iteration(number, current, costs, still and not again)
+        if still and not again:
             return
+        age = None if still else age + 1 if again else 0
+        number += 1
 
 
 def _one_iteration(
@@ -196,15 +232,18 @@ def _one_iteration(
     equations: NormalEquations,
     damping: float,
     schedule: Schedule,
-) -> tuple[Unknowns, dict[str, float], float] | None:
+    attempts: int,
+) -> Generator[None, None, tuple[Unknowns, dict[str, float], float] | None]:
     """Return (point, costs, next damping) of the first trial that lowers the cost, or None."""
-    for _ in range(schedule.attempts):
+    for _ in range(attempts):
         trial = current.stepped(layout, damped_step(equations, damping))
+        yield None
         costs = total_cost(terms, trial)
         value = sum(costs.values())
         if np.isfinite(value) and value < equations.cost:
             return trial, costs, max(damping * schedule.lower_by, 1e-7)
         damping *= schedule.raise_by
+        yield None
     return None
 
 

@@ -35,11 +35,15 @@ class Options:
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
         refit_iterations: the same for the fine stage that follows a moved landmark.
+        derivative_reuse: so many iterations of an image stage go on with the derivatives of the one before; such an
+            iteration takes a third of the time.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
             landmark stage and all modes in the image stages.
         column_subsamples: subsamples per detector column of the renderer.
         threads: processor threads; on a busy machine more than one can make it many times slower.
+        posterior_correlation_mm2: the same as ``image_correlation_mm2`` for the uncertainty, from simulated cases: what
+            model and film formation get wrong hangs together over far more than a pixel.
         shell: cortical shell for the renderer (rendering.Shell), or None for homogeneous vertebrae.
     """
 
@@ -65,14 +69,16 @@ class Options:
     coarse_margin_mm: float = 8.0
     fine_margin_mm: float = 5.0
     landmark_iterations: int = 15
-    coarse_iterations: int = 6
-    fine_iterations: int = 4
-    refit_iterations: int = 2
+    coarse_iterations: int = 12
+    fine_iterations: int = 9
+    refit_iterations: int = 4
+    derivative_reuse: int = 2
     tolerance_mm: float = 0.05
     landmark_modes: int | None = None
     coarse_modes: int | None = None
     fine_modes: int | None = None
     column_subsamples: int = 2
+    posterior_correlation_mm2: float = 100.0
     shell: object | None = None
     threads: int = 1
 
@@ -81,7 +87,7 @@ class Options:
         positive = {
             "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "image_turn", "image_sigma_floor_mm",
             "prior_weight", "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
-            "threads",
+            "threads", "posterior_correlation_mm2",
         }  # fmt: skip
         for item in fields(self):
             value = getattr(self, item.name)

@@ -84,6 +84,12 @@ class PointBasis:
     mean_mm: dict[Level, np.ndarray]
     modes_mm: np.ndarray
 
+    def only(self, row: int) -> PointBasis:
+        """Return the basis of one of the points, K = 1."""
+        return PointBasis(
+            {level: mean[row : row + 1] for level, mean in self.mean_mm.items()}, self.modes_mm[row : row + 1]
+        )
+
     def shaped(self, state: VertebraState) -> np.ndarray:
         """Return the (K, 3) points in the vertebra frame."""
         flat = self.modes_mm.reshape(-1, self.modes_mm.shape[2])

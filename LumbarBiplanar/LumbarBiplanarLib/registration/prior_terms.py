@@ -117,12 +117,12 @@ class IntervalPrior:
         layout = equations.layout
         for i in self._pairs(unknowns):
             upper, lower = unknowns.vertebrae[i], unknowns.vertebrae[i + 1]
-            columns = np.r_[layout.vertebra(i), layout.vertebra(i + 1)]
+            both = slice(layout.vertebra(i).start, layout.vertebra(i + 1).stop)
             jacobians = self._jacobians(upper, lower, layout.modes)
             for residual, jacobian in zip(self._residuals(upper, lower), jacobians, strict=True):
                 slope = self.weight / (1.0 + residual @ residual / _CAUCHY**2)
-                equations.gradient[columns] += slope * (jacobian.T @ residual)
-                equations.hessian[np.ix_(columns, columns)] += slope * (jacobian.T @ jacobian)
+                equations.gradient[both] += slope * (jacobian.T @ residual)
+                equations.hessian[both, both] += slope * (jacobian.T @ jacobian)
         equations.costs[self.name] = self.cost(unknowns)
 
     def _jacobians(self, upper: VertebraState, lower: VertebraState, modes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -131,8 +131,8 @@ class IntervalPrior:
         turned = lower.rotation.T
         gap = self.landmarks.posed(upper)[_UPPER_POINT] - self.landmarks.posed(lower)[_LOWER_POINT]
         disc = np.zeros((3, 2 * block))
-        disc[:, :block] = turned @ self.landmarks.tangents(upper, modes)[_UPPER_POINT]
-        disc[:, block:] = -turned @ self.landmarks.tangents(lower, modes)[_LOWER_POINT]
+        disc[:, :block] = turned @ self.landmarks.only(_UPPER_POINT).tangents(upper, modes)[0]
+        disc[:, block:] = -turned @ self.landmarks.only(_LOWER_POINT).tangents(lower, modes)[0]
         disc[:, block : block + 3] += turned @ cross_matrix(gap)
         turn = np.zeros((3, 2 * block))
         vector = vector_from_rotation(turned @ upper.rotation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import RegistrationError
@@ -17,6 +17,8 @@ from .options import Options
 from .stages import Stages
 from .state import Reconstruction, RegistrationState
 from .threads import limited_threads
+
+_END = object()
 
 
 def register(
@@ -47,6 +49,23 @@ def register(
         RegistrationError: if an image cannot be used, the films are swapped or do not fit the geometry, or the solver
             diverges before it has a usable state.
     """
+    for state in register_finely(model, evidence, options, device, start):
+        if state is not None:
+            yield state
+
+
+def register_finely(
+    model: ShapeModel,
+    evidence: tuple[FilmEvidence, FilmEvidence],
+    options: Options | None = None,
+    device: str = "auto",
+    start: RegistrationState | None = None,
+) -> Iterator[RegistrationState | None]:
+    """Do what ``register`` does in smaller parts: between two states None is yielded every few hundredths of a second.
+
+    For a caller with a window, which must not wait for an iteration to answer a click. Arguments, states and errors are
+    those of ``register``.
+    """
     options = Options() if options is None else options
     check_evidence(evidence)
     states = _states(model, evidence, options, device, start)
@@ -54,8 +73,8 @@ def register(
         while True:
             # The limit must not reach what the caller computes between two states.
             with limited_threads(options.threads):
-                state = next(states, None)
-            if state is None:
+                state = next(states, _END)
+            if state is _END:
                 return
             yield state
     finally:
@@ -68,7 +87,7 @@ def _states(
     options: Options,
     device: str,
     start: RegistrationState | None,
-) -> Iterator[RegistrationState]:
+) -> Iterator[RegistrationState | None]:
     stages = Stages(model, evidence, options, resolve_device(device))
     for film in evidence:
         if options.use_images and not film.has_bone:
@@ -88,10 +107,10 @@ def _states(
         if resume in ("landmarks", "coarse"):
             yield from stages.images("coarse")
         yield from stages.images("fine", refit=resume == "refit")
-    yield stages.final_state()
+    yield from stages.final_state()
 
 
-def _go_on(stages: Stages, start: RegistrationState) -> Iterator[RegistrationState]:
+def _go_on(stages: Stages, start: RegistrationState) -> Generator[RegistrationState | None, None, str]:
     """Take over a state, refit about changed landmarks, and return the stage to resume with."""
     evidence, model = stages.evidence, stages.model
     shown = [level for level in LUMBAR_LEVELS if any(level in film.landmarks.levels for film in evidence)]

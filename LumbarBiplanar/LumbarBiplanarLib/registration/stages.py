@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from ..geometry import vector_from_rotation
 from ..shape.model import ShapeModel
 from .checks import gain_warnings, landmark_warnings, residual_warnings, shape_warnings
 from .evidence import FilmEvidence
-from .image_setup import image_term, mesh_projector
+from .image_setup import image_term_slowly, mesh_projector
 from .image_term import ImageTerm
 from .landmark_term import LandmarkTerm, sightings_of
 from .least_squares import Iteration, Layout, Schedule, Unknowns, levenberg_marquardt, total_cost
@@ -21,6 +22,8 @@ from .options import Options
 from .poses import VertebraState, landmark_basis
 from .prior_terms import IntervalPrior, ShapePrior
 from .state import RegistrationState
+from .threads import limited_threads
+from .uncertainty import Posterior, laplace_posterior
 
 # A vertebra that leaves its start by more than this within one image stage has been lost.
 _LOST_MM = 30.0
@@ -82,7 +85,7 @@ class Stages:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
 
     def _schedule(self, iterations: int) -> Schedule:
-        return Schedule(iterations, self.options.tolerance_mm, self._movement_mm)
+        return Schedule(iterations, self.options.tolerance_mm, self._movement_mm, reuse=self.options.derivative_reuse)
 
     def _movement_mm(self, before: Unknowns, after: Unknowns) -> float:
         """Return how far the landmarks of the vertebra that moved most have moved, root mean square, mm."""
@@ -96,8 +99,8 @@ class Stages:
 
     def landmarks(
         self, levels: Collection[Level] | None = None, evidence: tuple[FilmEvidence, FilmEvidence] | None = None
-    ) -> Iterator[RegistrationState]:
-        """Solve the landmark term alone.
+    ) -> Iterator[RegistrationState | None]:
+        """Solve the landmark term alone; None is yielded in between.
 
         Args:
             levels: vertebrae that may move; None means all.
@@ -111,14 +114,19 @@ class Stages:
         layout = Layout(len(chosen), self._modes(self.options.landmark_modes, self.model.pca_count))
         schedule = self._schedule(self.options.landmark_iterations)
         for iteration in levenberg_marquardt(terms, layout, start, schedule):
+            if iteration is None:
+                yield None
+                continue
             moved = list(everything)
             for i, item in zip(chosen, iteration.unknowns.vertebrae, strict=True):
                 moved[i] = item
             self._unknowns, self._images, self._costs = Unknowns(tuple(moved)), None, iteration.costs
             yield self.state("landmarks", iteration.number)
 
-    def images(self, stage: str, refit: bool = False) -> Iterator[RegistrationState]:
+    def images(self, stage: str, refit: bool = False) -> Iterator[RegistrationState | None]:
         """Solve all terms at one resolution, "coarse" or "fine"; ``refit`` after a landmark was moved.
+
+        None is yielded between the parts of an iteration, every few hundredths of a second.
 
         Raises:
             RegistrationError: if the vertebrae project outside a lumbar-only image or lie behind a source.
@@ -131,7 +139,7 @@ class Stages:
             count = min(count, options.refit_iterations)
         start = self._unknowns
         try:
-            images, unknowns = image_term(
+            images, unknowns = yield from image_term_slowly(
                 self.model, self._projector, self.films, start.vertebrae, options, pixel, margin
             )
         except GeometryError as error:
@@ -142,14 +150,16 @@ class Stages:
         layout = Layout(len(start.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
         for iteration in self._guarded(terms, layout, unknowns, self._schedule(count), stage):
-            self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
-            yield self.state(stage, iteration.number)
+            if iteration is not None:
+                self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
+            yield None if iteration is None else self.state(stage, iteration.number)
+        images.forget_derivatives()
 
-    def _guarded(self, terms, layout, start: Unknowns, schedule: Schedule, stage: str) -> Iterator[Iteration]:
+    def _guarded(self, terms, layout, start: Unknowns, schedule: Schedule, stage: str) -> Iterator[Iteration | None]:
         """Iterate, but end with a warning, and without the bad point, once a vertebra is lost."""
         try:
             for iteration in levenberg_marquardt(terms, layout, start, schedule):
-                lost = _lost(start, iteration.unknowns)
+                lost = None if iteration is None else _lost(start, iteration.unknowns)
                 if lost:
                     self.warn(
                         f"The {stage} image stage pulled {lost} away from its landmarks and was stopped; the last "
@@ -193,10 +203,10 @@ class Stages:
             film.view.name: float(item.square().mean().sqrt()) for film, item in zip(self.films, residuals, strict=True)
         }
 
-    def _level_image_residual_mm(self) -> dict[str, dict[Level, float]]:
+    def _level_image_residual_mm(self) -> Generator[None, None, dict[str, dict[Level, float]]]:
+        found: dict[str, dict[Level, float]] = {}
         if self._images is None:
-            return {}
-        found = {}
+            return found
         residuals = self._images.residuals(self._unknowns)
         for vertebra in self._unknowns.vertebrae:
             images = self._projector.path_lengths([vertebra], self._images.levels)
@@ -205,19 +215,36 @@ class Stages:
                 if bool(inside.any()):
                     value = float(residual[inside].square().mean().sqrt())
                     found.setdefault(film.view.name, {})[vertebra.level] = value
+            yield None
         return found
 
-    def final_state(self) -> RegistrationState:
-        """Return the last state, with the warnings that only the end can give."""
+    def final_state(self) -> Iterator[RegistrationState | None]:
+        """Yield the last state, with the warnings that only the end can give, and None before it."""
         residuals = self._landmark_term().residuals_mm(self._unknowns)
-        by_level = self._level_image_residual_mm()
+        by_level = yield from self._level_image_residual_mm()
         self.warn(
             *landmark_warnings(self.evidence, residuals),
             *shape_warnings(self._unknowns.vertebrae, self.model.log_scale_sd),
             *gain_warnings(self._gain()),
             *residual_warnings(by_level),
         )
-        return self.state(*self._last, done=True, level_image_residual_mm=by_level)
+        yield self.state(*self._last, done=True, level_image_residual_mm=by_level, find_posterior=self._posterior())
+
+    def _posterior(self) -> Callable[[], Posterior]:
+        """Return what finds the posterior about the present point, which takes as long as an iteration."""
+        unknowns, options, images = self._unknowns, self.options, self._images
+        weight = 1.0 if images is None else options.landmark_weight
+        terms = [self._landmark_term(weight=weight), *self._priors()]
+        if images is not None:
+            area = options.image_correlation_mm2
+            share = area / max(options.posterior_correlation_mm2, area)
+            terms.append(replace(images, options=replace(options, image_weight=share * options.image_weight)))
+
+        def find() -> Posterior:
+            with limited_threads(options.threads):
+                return laplace_posterior(self.model, terms, unknowns)
+
+        return find
 
 
 def _lost(start: Unknowns, now: Unknowns) -> str | None:

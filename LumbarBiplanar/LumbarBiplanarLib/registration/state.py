@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ..anatomy import Level
 from ..geometry import View, transform_points
 from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
+
+if TYPE_CHECKING:
+    from .uncertainty import Posterior
 
 SILHOUETTE_POINTS = 240
 
@@ -36,6 +40,7 @@ class RegistrationState:
         level_image_residual_mm: {view name: {level: root mean square residual where the vertebra projects}}.
         gain: {view name: gain of the film against path length}, empty before the image stages.
         warnings: what the user should know.
+        find_posterior: finds ``posterior``; None but in the last state of a registration.
     """
 
     model: ShapeModel
@@ -51,6 +56,16 @@ class RegistrationState:
     level_image_residual_mm: Mapping[str, Mapping[Level, float]] = field(default_factory=dict)
     gain: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    find_posterior: Callable[[], Posterior] | None = field(default=None, repr=False)
+
+    @cached_property
+    def posterior(self) -> Posterior | None:
+        """How sure poses and shapes are; found when first asked for, None before the last state.
+
+        Raises:
+            RegistrationError: if the evidence does not determine every vertebra.
+        """
+        return None if self.find_posterior is None else self.find_posterior()
 
     @property
     def levels(self) -> tuple[Level, ...]:

@@ -38,12 +38,17 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def solution(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return x (n,) with ``matrix`` (n, n) x = ``right`` (n,), float64, with torch for the same reason.
+    """Return x (n,) with symmetric ``matrix`` (n, n) x = ``right`` (n,), float64, with torch for the same reason.
 
     Raises:
         numpy.linalg.LinAlgError: if the matrix is singular.
     """
-    found, info = torch.linalg.solve_ex(torch.from_numpy(matrix), torch.from_numpy(right))
+    given = torch.from_numpy(matrix)
+    root, info = torch.linalg.cholesky_ex(given)
+    if not int(info):
+        return torch.cholesky_solve(torch.from_numpy(right)[:, None], root)[:, 0].numpy()
+    # Not positive definite: rounding, in equations that hardly determine an unknown.
+    found, info = torch.linalg.solve_ex(given, torch.from_numpy(right))
     if int(info):
         raise np.linalg.LinAlgError("Singular matrix")
     return found.numpy()

@@ -9,13 +9,22 @@ from .device import resolve_device
 
 _WHERE = {
     "PixelJacobian": "jacobian",
+    "SharedTangents": "jacobian",
     "Shell": "shell",
     "image_jacobian": "jacobian",
     "render_path_length": "path_length",
     "silhouettes": "silhouette",
 }
 
-__all__ = ["PixelJacobian", "Shell", "image_jacobian", "render_path_length", "resolve_device", "silhouettes"]
+__all__ = [
+    "PixelJacobian",
+    "SharedTangents",
+    "Shell",
+    "image_jacobian",
+    "render_path_length",
+    "resolve_device",
+    "silhouettes",
+]
 
 
 def __getattr__(name: str):

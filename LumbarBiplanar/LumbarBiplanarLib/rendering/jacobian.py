@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..geometry import View
@@ -12,7 +14,7 @@ from .fragments import Triangles, fragments, set_up_triangles
 from .meshes import MeshBatch, batch_meshes
 from .path_length import corner_directions, unit_bases
 from .shell import Shell, inner_tangents, with_inner_surface
-from .sparse import Entries, chain_product
+from .sparse import Entries, chain_product, row_blocks
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,21 @@ class PixelJacobian:
     jacobian: torch.Tensor
 
 
+@dataclass(frozen=True)
+class SharedTangents:
+    """Motions that all meshes of a batch have in common, but for where they stand and how large they are.
+
+    Vertex v of mesh n moves by ``frames[n] @ modes[v, :, m]`` per unit of parameter m.
+
+    Attributes:
+        frames: (N, 3, 3) rotation times scale of each mesh.
+        modes: (V, 3, M), contiguous; every mesh has V vertices.
+    """
+
+    frames: torch.Tensor
+    modes: torch.Tensor
+
+
 def image_jacobian(
     points,
     faces,
@@ -38,6 +55,7 @@ def image_jacobian(
     *,
     subsamples: int = 2,
     shell: Shell | None = None,
+    shared: SharedTangents | None = None,
 ) -> list[list[PixelJacobian]]:
     """Return path length and its Jacobian for every mesh in every view, in one pass.
 
@@ -53,6 +71,8 @@ def image_jacobian(
         views: the views, of any sizes and models.
         subsamples: column samples per pixel.
         shell: as in ``render_path_length``.
+        shared: further parameters, after those of ``tangents``: the modes of a shape model. They cost less here than
+            as tangents, because what is the same for all meshes is not written out for each.
 
     Returns:
         result[view][mesh], of the type and on the device of the points.
@@ -68,49 +88,95 @@ def image_jacobian(
         raise ValueError(f"tangents move {tuple(motion.shape)}, but the vertices are {tuple(batch.points.shape)}.")
     with torch.no_grad():
         motion = motion.to(batch.points)
+        if shared is not None and (shell is not None or motion.is_cuda):
+            motion = torch.cat([motion, _written_out(shared).to(motion)], dim=2)
+            shared = None
         if shell is not None:
             inner = inner_tangents(batch.points, batch.triangles, motion, shell.thickness_mm)
             motion, batch = torch.cat([motion, inner]), with_inner_surface(batch, shell)
         bases, length = unit_bases(views, batch.count, per_mesh=True)
         triangles = set_up_triangles(batch, views, subsamples, bases, batch.points.dtype)
-        parts = list(fragments(triangles, "corners"))
-        pixel = torch.cat([part.pixel for part in parts])
-        triangle = torch.cat([part.triangle for part in parts])
-        moments = torch.cat([part.moments for part in parts], dim=1)
-        touched = torch.zeros(length, dtype=torch.bool, device=pixel.device)
-        touched[pixel] = True
-        pixels = torch.nonzero(touched)[:, 0]
-        row = (torch.cumsum(touched, 0) - 1)[pixel]
-
-        count = triangles.s.shape[1]
-        corner = triangle + count * torch.arange(3, device=row.device)[:, None]
-        coverage = Entries(
-            row.expand(3, -1).reshape(-1), corner.reshape(-1), moments.reshape(-1), (len(pixels), 3 * count)
-        )
-        motion = motion.reshape(-1, motion.shape[2])
+        pixels, coverage = _coverage(triangles, length)
+        if shared is not None:
+            return _with_shared(batch, views, triangles, pixels, coverage, motion, shared, bases, length)
         depth = _depth_per_motion(batch, views, triangles, motion.dtype)
+        motion = motion.reshape(-1, motion.shape[2])
         jacobian, path = chain_product(coverage, depth, motion, triangles.w.reshape(-1))
         return _split(jacobian, path, pixels, bases, length)
 
 
-def _depth_per_motion(batch: MeshBatch, views, triangles: Triangles, dtype: torch.dtype) -> Entries:
-    """Return the matrix (3 K, 3 points) that takes the vertices' motion to the change of depth at triangle corners."""
-    direction = corner_directions(batch, views, triangles).to(dtype).reshape(-1)
+def _coverage(triangles: Triangles, length: int) -> tuple[torch.Tensor, Entries]:
+    """Return the flat indices (R,) of the touched pixels, and signed coverage times barycentric weight (R, 3 K)."""
+    parts = list(fragments(triangles, "corners"))
+    pixel = torch.cat([part.pixel for part in parts])
+    triangle = torch.cat([part.triangle for part in parts])
+    moments = torch.cat([part.moments for part in parts], dim=1)
+    touched = torch.zeros(length, dtype=torch.bool, device=pixel.device)
+    touched[pixel] = True
+    pixels = torch.nonzero(touched)[:, 0]
+    row = (torch.cumsum(touched, 0) - 1)[pixel]
+    count = triangles.s.shape[1]
+    corner = triangle + count * torch.arange(3, device=row.device)[:, None]
+    shape = (len(pixels), 3 * count)
+    return pixels, Entries(row.expand(3, -1).reshape(-1), corner.reshape(-1), moments.reshape(-1), shape)
+
+
+def _written_out(shared: SharedTangents) -> torch.Tensor:
+    """Return the (N V, 3, M) tangents of the shared modes."""
+    return torch.einsum("nij,vjm->nvim", shared.frames.to(shared.modes), shared.modes).flatten(0, 1)
+
+
+def _with_shared(batch, views, triangles, pixels, coverage, motion, shared, bases, length):
+    """Return the Jacobians: (S F) times the tangents in the frames F of the meshes, where the modes are the same."""
+    meshes, dtype = batch.count, motion.dtype
+    frames = shared.frames.to(torch.float64)
+    given = motion.double().reshape(meshes, -1, 3, motion.shape[2])
+    local = (torch.linalg.inv(frames)[:, None] @ given).to(dtype)
+    modes = shared.modes.reshape(-1, shared.modes.shape[2]).to(dtype).numpy()
+    depth = _depth_per_motion(batch, views, triangles, dtype, frames)
+    rows = _unit_edges(pixels, bases, length)
+    width = 3 * len(shared.modes)
+    columns = [width * (unit % meshes) for unit in range(len(rows) - 1)] + [width]
+    blocks, path = row_blocks(coverage, depth, triangles.w.reshape(-1), rows, columns)
+    parts = []
+    for unit, block in enumerate(blocks):
+        own = local[unit % meshes].reshape(-1, motion.shape[2]).numpy()
+        parts.append(torch.from_numpy(np.concatenate([block @ own, block @ modes], axis=1)))
+    return _listed(parts, path, pixels, bases, rows)
+
+
+def _depth_per_motion(batch: MeshBatch, views, triangles: Triangles, dtype: torch.dtype, frames=None) -> Entries:
+    """Return the matrix (3 K, 3 points) that takes the vertices' motion to the change of depth at triangle corners.
+
+    With ``frames`` (N, 3, 3) the motion is given in the frames of the meshes.
+    """
+    direction = corner_directions(batch, views, triangles)
+    if frames is not None:
+        direction = (direction[:, :, None] @ frames[triangles.unit % batch.count])[:, :, 0]
     vertex = (triangles.corners % len(batch.points)).reshape(-1, 1)
     column = (vertex * 3 + torch.arange(3, device=vertex.device)).reshape(-1)
     row = torch.arange(len(vertex), device=vertex.device).repeat_interleave(3)
-    return Entries(row, column, direction, (len(vertex), 3 * len(batch.points)))
+    return Entries(row, column, direction.to(dtype).reshape(-1), (len(vertex), 3 * len(batch.points)))
+
+
+def _unit_edges(pixels: torch.Tensor, bases: torch.Tensor, length: int) -> list[int]:
+    """Return where the touched pixels of each (view, mesh) begin, and their number."""
+    starts = bases.reshape(-1).to(pixels.device)
+    return torch.searchsorted(pixels, torch.cat([starts, starts.new_tensor([length])])).tolist()
 
 
 def _split(jacobian, path, pixels, bases, length) -> list[list[PixelJacobian]]:
-    starts = bases.reshape(-1).to(pixels.device)
-    edges = torch.searchsorted(pixels, torch.cat([starts, starts.new_tensor([length])])).tolist()
+    edges = _unit_edges(pixels, bases, length)
+    return _listed([jacobian[slice(*ends)] for ends in itertools.pairwise(edges)], path, pixels, bases, edges)
+
+
+def _listed(parts, path, pixels, bases, edges: list[int]) -> list[list[PixelJacobian]]:
     result, unit = [], 0
     for view_bases in bases.tolist():
         row = []
         for base in view_bases:
-            part = slice(edges[unit], edges[unit + 1])
-            row.append(PixelJacobian(pixels[part] - base, path[part], jacobian[part]))
+            ends = slice(edges[unit], edges[unit + 1])
+            row.append(PixelJacobian(pixels[ends] - base, path[ends], parts[unit]))
             unit += 1
         result.append(row)
     return result

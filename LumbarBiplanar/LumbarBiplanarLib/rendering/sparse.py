@@ -44,6 +44,34 @@ def chain_product(
     return torch.from_numpy(product), torch.from_numpy(left @ vector.numpy())
 
 
+def row_blocks(
+    first: Entries, second: Entries, vector: torch.Tensor, rows: list[int], columns: list[int]
+) -> tuple[list, torch.Tensor]:
+    """Return the parts of first @ second, of which only these are not zero, and first @ vector, (R,); on the CPU.
+
+    Args:
+        first: (R, K) sparse.
+        second: (K, L) sparse.
+        vector: (K,).
+        rows: (B + 1,) where the rows of the blocks begin, and R.
+        columns: (B + 1,) where their columns begin, block after block; a block is as wide as the last entry says.
+
+    Returns:
+        B scipy CSR matrices, and the vector.
+    """
+    import scipy.sparse
+
+    left = _scipy_csr(first)
+    product = left @ _scipy_csr(second)
+    blocks = []
+    for block in range(len(rows) - 1):
+        start, stop = product.indptr[rows[block]], product.indptr[rows[block + 1]]
+        indptr = product.indptr[rows[block] : rows[block + 1] + 1] - start
+        part = (product.data[start:stop], product.indices[start:stop] - columns[block], indptr)
+        blocks.append(scipy.sparse.csr_matrix(part, shape=(len(indptr) - 1, columns[-1])))
+    return blocks, torch.from_numpy(left @ vector.numpy())
+
+
 def _torch_csr(entries: Entries) -> torch.Tensor:
     index = torch.stack([entries.row, entries.column])
     return torch.sparse_coo_tensor(index, entries.values, entries.shape).coalesce().to_sparse_csr()
