@@ -279,12 +279,38 @@ class HeadlessSlicer:
         made.click()
         self.process_events()
 
-    def grab(self, path, size: tuple[int, int] = (1400, 900)) -> None:
-        """Write a PNG of the whole window: the module's panel beside the views, each with its bar."""
-        self.main_window.resize(*size)
-        self.main_window.show()
+    def grab(self, path, size: tuple[int, int] = (1400, 900), show=None) -> None:
+        """Write a PNG of the whole window: the module's panel beside the views, each with its bar.
+
+        The panel is scrolled so that the widget ``show`` can be seen, if given.
+        """
+        window = self.main_window
+        window._fit_panel()
+        window.resize(*size)
+        window.show()
         self.process_events()
-        picture = self.main_window.grab()
-        self.main_window.hide()
+        bar = window._panel.verticalScrollBar()
+        bar.setValue(0)
+        if show is not None:
+            made = show._living()
+            bar.setValue(made.mapTo(window._panel.widget(), made.rect().topLeft()).y() - 10)
+        self.process_events()
+        picture = window.grab()
+        window.hide()
+        if not picture.save(str(path)):
+            raise OSError(f"{path}: the picture was not written")
+
+    def grab_panel(self, path) -> None:
+        """Write a PNG of the module's whole panel, at its full height."""
+        window = self.main_window
+        window._fit_panel()
+        page = window._panel.widget()
+        height = window.height()
+        window.resize(window.width(), max(page.sizeHint().height(), page.minimumSizeHint().height()) + 20)
+        window.show()
+        self.process_events()
+        picture = page.grab()
+        window.hide()
+        window.resize(window.width(), height)
         if not picture.save(str(path)):
             raise OSError(f"{path}: the picture was not written")

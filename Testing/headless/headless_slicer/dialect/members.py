@@ -52,7 +52,8 @@ def is_method(qt_class: type, name: str) -> bool:
     if _replacement(REPLACED, qt_class, name):
         return True
     member = getattr(qt_class, _ALIASES.get(name, name), None)
-    if isinstance(member, (QtCore.Signal, QtCore.Property, type)):
+    # isinstance(member, QtCore.Signal) gives back one reference to False too many (PySide 6.12).
+    if isinstance(member, type) or type(member) in (QtCore.Signal, QtCore.Property):
         return False
     return callable(member)
 

@@ -13,9 +13,9 @@ class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
 
     moduleSelected = Signal(str)
 
-    def __init__(self, manager, panel):
+    def __init__(self, manager, panel, window):
         super().__init__()
-        self._manager, self._panel, self._selected = manager, panel, ""
+        self._manager, self._panel, self._window, self._selected = manager, panel, window, ""
 
     selectedModule = Property(str, lambda self: self._selected)
 
@@ -34,6 +34,7 @@ class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
             self._panel.takeWidget().setParent(None)
         self._panel.setWidget(page)
         page.show()
+        self._window._fit_panel()
         if hasattr(page, "enter"):
             page.enter()
         self.moduleSelected.emit(name)
@@ -57,7 +58,7 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
         layout.addWidget(self._panel)
         layout.addWidget(self._viewport, 1)
         self.setCentralWidget(center)
-        self._selector = qSlicerModuleSelectorToolBar(manager, self._panel)
+        self._selector = qSlicerModuleSelectorToolBar(manager, self._panel, self)
         self._selector.setParent(self)
         self._selector.hide()
         self.resize(1400, 900)
@@ -65,9 +66,12 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
     def moduleSelector(self):
         return self._selector
 
-    def _finish(self):
-        """Leave the module and take its page out, so that it is not deleted with the window."""
-        self._selector.selectModule("")
+    def _fit_panel(self):
+        """Make the panel as wide as its page needs, as Slicer does: it has no horizontal scroll bar."""
+        page = self._panel.widget()
+        needed = page.minimumSizeHint().width() if page is not None else 0
+        bar = self._panel.verticalScrollBar().sizeHint().width() + 2 * self._panel.frameWidth()
+        self._panel.setFixedWidth(max(PANEL_WIDTH, needed + bar))
 
 
 ALL = (qSlicerMainWindow, qSlicerModuleSelectorToolBar)
