@@ -24,6 +24,7 @@ def known_result(monkeypatch):
 def no_pictures(monkeypatch):
     """Leave the pictures out, which take most of the time of writing."""
     monkeypatch.setattr(results, "write_pictures", lambda result, folder: None)
+    monkeypatch.setattr(results, "write_report", lambda result, path, pictures: None)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_the_folder_holds_exactly_the_files_that_are_promised(folder):
     names = {path.name for path in folder.iterdir()}
     surfaces = {f"{level.name}{suffix}" for level in LUMBAR_LEVELS for suffix in (".vtp", ".stl")}
     pictures = {"overlay_ap.png", "overlay_lateral.png", "spine_3d.png"}
-    assert names == surfaces | pictures | {"landmarks.json", "measurements.csv", "reconstruction.json"}
+    assert names == surfaces | pictures | {"landmarks.json", "measurements.csv", "reconstruction.json", "report.html"}
     assert all(any((folder / name).match(pattern) for pattern in FILES) for name in names)
 
 

@@ -21,8 +21,8 @@ example:
   lumbar-biplanar demo --output demo-output
 
 No landmark and no lumbar-only image is given: the network finds them. Nothing is opened on the screen; look at
-overlay_ap.png, overlay_lateral.png and spine_3d.png in OUTPUT. summary.json holds the figures of the tables,
-evaluation.json all errors."""
+report.html, overlay_ap.png, overlay_lateral.png and spine_3d.png in OUTPUT. summary.json holds the figures of the
+tables, evaluation.json all errors."""
 ABOUT_SAMPLE = (
     "The sample study is one person's CT, drawn as two films; the truth is a 3 mm mask of it. That spine is in neither "
     "the shape model\nnor the training of the network; its soft tissue, with the spine removed and the rest warped, "
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         write_json(folder / "evaluation.json", comparison.to_dict())
         write_json(folder / "summary.json", summary(result, comparison))
     _report(result, comparison)
-    print(f"Written to {args.output}: look at overlay_ap.png, overlay_lateral.png and spine_3d.png.")
+    print(f"Written to {args.output}: look at report.html, overlay_ap.png, overlay_lateral.png and spine_3d.png.")
     return 0
 
 

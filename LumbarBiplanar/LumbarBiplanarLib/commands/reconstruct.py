@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..study.case import Case
     from ..study.run import CaseResult
 
-SUMMARY = "two films to surfaces of L1 to L5, landmarks, measurements and overlays"
+SUMMARY = "two films to surfaces of L1 to L5, landmarks, measurements, overlays and a report"
 DESCRIPTION = """\
 Find the lumbar spine on an AP and a lateral film, fit the shape model to both, and measure L1 to L5.
 
@@ -32,11 +32,18 @@ written to OUTPUT, all or nothing (docs/file-formats.md):
   landmarks.json                     landmarks used on each film (pixels), confidence, residual (mm)
   measurements.csv                   angles (degrees), heights, slip (mm, %), ... one quantity per line
   reconstruction.json                poses, coefficients, residuals, device, seconds, versions, input hashes, warnings
-  overlay_ap.png overlay_lateral.png spine_3d.png"""
+  overlay_ap.png overlay_lateral.png spine_3d.png
+  report.html                        all of it in one file, for reading and printing"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``reconstruct`` to a parser."""
+    add_film_arguments(parser)
+    add_running_arguments(parser)
+
+
+def add_film_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add films, geometry and what replaces the network."""
     films = parser.add_argument_group("the case")
     films.add_argument("--ap", type=Path, required=True, metavar="FILM", help="anteroposterior film")
     films.add_argument("--lateral", type=Path, required=True, metavar="FILM", help="lateral film")
@@ -53,7 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         instead.add_argument(
             f"--lumbar-{name}", type=Path, metavar="FILM", help=f"lumbar-only image of the {name} film, mm of bone"
         )
-    add_running_arguments(parser)
 
 
 def add_running_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,27 +72,32 @@ def add_running_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``reconstruct``."""
-    from ..imaging import Polarity
-    from ..study.case import load_case
     from ..study.output import output_folder
     from ..study.results import FILES, write_result
 
-    polarity = {"bone-bright": Polarity.BONE_BRIGHT, "bone-dark": Polarity.BONE_DARK}.get(args.polarity)
     with output_folder(args.output, force=args.force, owned=FILES) as folder:
-        case = load_case(
-            args.ap,
-            args.lateral,
-            args.geometry,
-            landmarks=args.landmarks,
-            lumbar_ap=args.lumbar_ap,
-            lumbar_lateral=args.lumbar_lateral,
-            polarity=polarity,
-        )
+        case = case_of(args)
         result = run_with_progress(case, args)
         seconds = write_result(result, folder)
     warn(result.warnings)
     print(_summary(result, seconds, args.output))
     return 0
+
+
+def case_of(args: argparse.Namespace) -> Case:
+    """Read the case that the arguments of :func:`add_film_arguments` name; errors as ``study.case.load_case``."""
+    from ..imaging import Polarity
+    from ..study.case import load_case
+
+    return load_case(
+        args.ap,
+        args.lateral,
+        args.geometry,
+        landmarks=args.landmarks,
+        lumbar_ap=args.lumbar_ap,
+        lumbar_lateral=args.lumbar_lateral,
+        polarity={"bone-bright": Polarity.BONE_BRIGHT, "bone-dark": Polarity.BONE_DARK}.get(args.polarity),
+    )
 
 
 def run_with_progress(case: Case, args: argparse.Namespace) -> CaseResult:

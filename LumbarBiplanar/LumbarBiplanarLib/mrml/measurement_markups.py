@@ -11,10 +11,10 @@ from slicer.i18n import tr as _
 from ..anatomy import Level
 from ..measurement import MeasuredGeometry, Measurement, Plane, value_text
 from ..study.appearance import LEVEL_COLORS
+from .film_nodes import ROLE
 
-ROLE_ATTRIBUTE = "LumbarBiplanar.Role"
 LEVEL_ATTRIBUTE = "LumbarBiplanar.Level"
-ROLE = "measurement-markup"
+MARKUP_ROLE = "measurement-markup"
 UNITS = {"deg": "°", "mm": " mm", "%": " %", "grade": ""}
 _LINE_MM = 1.6
 _POINT_MM = 3.5
@@ -35,34 +35,30 @@ def show_measurement(scene: slicer.vtkMRMLScene, measurement: Measurement) -> li
     Returns:
         The new nodes, lines first; none if the measurement has no geometry.
     """
-    scene.StartState(slicer.vtkMRMLScene.BatchProcessState)
-    try:
-        _remove_all(scene)
-        nodes = _nodes(scene, measurement.geometry, measurement.levels)
-        for number, node in enumerate(nodes):
-            node.SetName(label_text(measurement) if number == 0 else measurement.title)
-            node.GetDisplayNode().SetPropertiesLabelVisibility(number == 0)
-            node.GetDisplayNode().SetVisibility(True)
-    finally:
-        scene.EndState(slicer.vtkMRMLScene.BatchProcessState)
+    clear(scene)
+    nodes = _nodes(scene, measurement.geometry, measurement.levels)
+    for number, node in enumerate(nodes):
+        node.SetName(label_text(measurement) if number == 0 else measurement.title)
+        node.GetDisplayNode().SetPropertiesLabelVisibility(number == 0)
+        node.GetDisplayNode().SetVisibility(True)
     return nodes
 
 
 def clear(scene: slicer.vtkMRMLScene) -> None:
     """Remove the markups of the measurement that is shown, if any."""
-    if shown(scene):
-        scene.StartState(slicer.vtkMRMLScene.BatchProcessState)
-        try:
-            _remove_all(scene)
-        finally:
-            scene.EndState(slicer.vtkMRMLScene.BatchProcessState)
+    for node in shown(scene):
+        displays = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
+        scene.RemoveNode(node)
+        for display in displays:
+            if display is not None and scene.IsNodePresent(display):
+                scene.RemoveNode(display)
 
 
 def shown(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLMarkupsNode]:
     """Return the markups that show a measurement."""
     count = scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode")
     nodes = [scene.GetNthNodeByClass(number, "vtkMRMLMarkupsNode") for number in range(count)]
-    return [node for node in nodes if node.GetAttribute(ROLE_ATTRIBUTE) == ROLE]
+    return [node for node in nodes if node.GetAttribute(ROLE) == MARKUP_ROLE]
 
 
 def label_text(measurement: Measurement) -> str:
@@ -173,7 +169,7 @@ def _points(scene: slicer.vtkMRMLScene, points: Sequence[np.ndarray], level: Lev
 
 
 def _new(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLMarkupsNode, level: Level) -> slicer.vtkMRMLMarkupsNode:
-    node.SetAttribute(ROLE_ATTRIBUTE, ROLE)
+    node.SetAttribute(ROLE, MARKUP_ROLE)
     node.SetAttribute(LEVEL_ATTRIBUTE, level.name)
     node.SetSaveWithScene(False)
     node.SetHideFromEditors(True)
@@ -201,12 +197,3 @@ def _new(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLMarkupsNode, level: Lev
 def _finished(node: slicer.vtkMRMLMarkupsNode) -> slicer.vtkMRMLMarkupsNode:
     node.SetLocked(True)
     return node
-
-
-def _remove_all(scene: slicer.vtkMRMLScene) -> None:
-    for node in shown(scene):
-        displays = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
-        scene.RemoveNode(node)
-        for display in displays:
-            if display is not None and scene.IsNodePresent(display):
-                scene.RemoveNode(display)

@@ -9,9 +9,10 @@ import vtk
 from slicer.i18n import tr as _
 
 from ..measurement import Measurement, title_text
+from .case_folder import add_to_case
+from .film_nodes import ROLE
 
-ROLE_ATTRIBUTE = "LumbarBiplanar.Role"
-ROLE = "measurements"
+TABLE_ROLE = "measurements"
 _DECIMALS = 3
 
 
@@ -56,11 +57,9 @@ def write_table(
 def _new_table(scene: slicer.vtkMRMLScene, film_node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLTableNode:
     node = slicer.vtkMRMLTableNode()
     node.SetName(scene.GenerateUniqueName(_("Lumbar measurements")))
-    node.SetAttribute(ROLE_ATTRIBUTE, ROLE)
+    node.SetAttribute(ROLE, TABLE_ROLE)
     scene.AddNode(node)
     if film_node is not None:
-        from .case_folder import add_to_case
-
         add_to_case(scene, node, film_node)
     return node
 

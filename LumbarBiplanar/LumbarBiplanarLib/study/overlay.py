@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..anatomy import FilmLandmarks, Level
-from ..files import atomic_path
 from ..imaging import Film
 from .appearance import LEVEL_COLORS
+from .canvas import Canvas, resized
 
-_HEIGHT_INCHES, _DPI = 10.0, 140
+_HEIGHT_PX, _TITLE_PX = 1300, 110
 _SLOW_MM = 25.0
 _FLATTENED = 0.75
 _SCALE_BAR_MM = 50.0
 _GROUND = (0.07, 0.07, 0.08)
+_BOX = (0.0, 0.0, 0.0, 0.6)
+_HALO = (0.0, 0.0, 0.0, 0.55)
+_WHITE = (1.0, 1.0, 1.0)
 
 
 def write_overlay(
@@ -38,32 +42,35 @@ def write_overlay(
         center_ras_mm: (3,) point in whose plane the scale bar holds, RAS mm.
         subtitle: a line below the title.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     width, height = film.view.size_px
     aspect = width * film.view.spacing_mm[0] / (height * film.view.spacing_mm[1])
-    margin = 0.085
-    figure = Figure(figsize=(_HEIGHT_INCHES * (1 - margin) * aspect, _HEIGHT_INCHES), dpi=_DPI, facecolor=_GROUND)
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0 - margin))
-    axes.imshow(
-        displayed(film, silhouettes_px), cmap="gray", vmin=0, vmax=1, interpolation="bicubic", aspect="auto",
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-    )  # fmt: skip
-    axes.set_xlim(-0.5, width - 0.5)
-    axes.set_ylim(height - 0.5, -0.5)
-    axes.set_axis_off()
-    for level, outline in silhouettes_px.items():
-        _draw_outline(axes, outline, LEVEL_COLORS[level])
-    _draw_landmarks(axes, landmarks)
-    for level, outline in silhouettes_px.items():
-        _draw_name(axes, level, outline, landmarks, film)
-    _draw_scale(axes, film, center_ras_mm)
-    _draw_sides(axes, film)
-    _draw_title(figure, film, subtitle)
-    with atomic_path(path) as temporary:
-        canvas.print_png(temporary)
+    size = (round(_HEIGHT_PX * aspect), _HEIGHT_PX)
+    canvas = Canvas((size[0], size[1] + _TITLE_PX), _GROUND)
+    canvas.fill(resized(displayed(film, silhouettes_px), size), (0, _TITLE_PX))
+    place = _Place((size[0] / width, size[1] / height), size)
+    outlines = {level: place(outline) for level, outline in silhouettes_px.items()}
+    for color, line_width in ((lambda level: _HALO, 5.5), (LEVEL_COLORS.__getitem__, 3.0)):
+        for level, outline in outlines.items():
+            canvas.line(outline, color(level), line_width, closed=True)
+    _draw_landmarks(canvas, landmarks, place)
+    for level, outline in outlines.items():
+        _draw_name(canvas, level, outline, size)
+    _draw_scale(canvas, place, float(film.view.pixel_size_at(center_ras_mm)[0]))
+    _draw_sides(canvas, film, size)
+    _draw_title(canvas, film, subtitle)
+    canvas.write(path)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Takes pixels of the film to pixels of the picture; a pixel's position is that of its centre."""
+
+    scale: tuple[float, float]
+    size: tuple[int, int]
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Return positions (..., 2) in the picture."""
+        return (np.asarray(pixels, dtype=np.float64) + 0.5) * self.scale + (0.0, _TITLE_PX)
 
 
 def displayed(film: Film, outlines_px: Mapping[Level, np.ndarray]) -> np.ndarray:
@@ -84,74 +91,59 @@ def displayed(film: Film, outlines_px: Mapping[Level, np.ndarray]) -> np.ndarray
     return np.clip((image - dark) / max(bright - dark, 1e-9), 0.0, 1.0)
 
 
-def _draw_outline(axes, outline: np.ndarray, color) -> None:
-    from matplotlib.patheffects import Normal, Stroke
-
-    closed = np.concatenate([outline, outline[:1]])
-    (line,) = axes.plot(closed[:, 0], closed[:, 1], color=color, linewidth=1.5, solid_joinstyle="round")
-    line.set_path_effects([Stroke(linewidth=2.8, foreground=(0, 0, 0, 0.55)), Normal()])
-
-
-def _draw_landmarks(axes, landmarks: FilmLandmarks) -> None:
+def _draw_landmarks(canvas: Canvas, landmarks: FilmLandmarks, place: _Place) -> None:
     for item in landmarks.visible().values():
-        color = LEVEL_COLORS[item.level]
-        x, y = item.position_px
+        color, at = LEVEL_COLORS[item.level], place(item.position_px)
         if item.corrected:
-            axes.plot(x, y, "o", markersize=5.5, markerfacecolor="none", markeredgecolor="black", markeredgewidth=2.4)
-            axes.plot(x, y, "o", markersize=5.5, markerfacecolor="none", markeredgecolor=color, markeredgewidth=1.2)
+            canvas.circle(at, 5.5, (0, 0, 0), 4.5)
+            canvas.circle(at, 5.5, color, 2.3)
             continue
-        alpha = 0.35 + 0.65 * min(1.0, max(0.0, item.confidence))
-        axes.plot(x, y, "+", markersize=6.5, markeredgecolor=(0, 0, 0, alpha), markeredgewidth=2.4)
-        axes.plot(x, y, "+", markersize=6.0, markeredgecolor=(*color, alpha), markeredgewidth=1.1)
+        opacity = 0.35 + 0.65 * min(1.0, max(0.0, item.confidence))
+        canvas.cross(at, 6.5, (0, 0, 0, opacity), 4.5)
+        canvas.cross(at, 6.0, (*color, opacity), 2.2)
 
 
-def _draw_name(axes, level: Level, outline: np.ndarray, landmarks: FilmLandmarks, film: Film) -> None:
+def _draw_name(canvas: Canvas, level: Level, outline: np.ndarray, size: tuple[int, int]) -> None:
     """Write the level's name beside its outline, on the side where the body is (lateral) or on the left (AP)."""
-    width, height = film.view.size_px
+    width, height = size
     low, high = outline.min(axis=0), outline.max(axis=0)
-    x = float(low[0]) - 0.02 * width
-    side = "right"
-    if x < 0.06 * width:
-        x, side = float(high[0]) + 0.02 * width, "left"
+    x, anchor = float(low[0]) - 0.025 * width, "rm"
+    if x < 0.07 * width:
+        x, anchor = float(high[0]) + 0.025 * width, "lm"
     # At the height of the outline's leftmost part, which is the transverse process or the body's anterior wall.
     edge = outline[:, 0] < low[0] + 0.2 * (high[0] - low[0])
-    y = float(np.clip(outline[edge, 1].mean(), 0.03 * height, 0.97 * height))
-    axes.text(
-        x, y, level.name, color=LEVEL_COLORS[level], fontsize=15, fontweight="bold", ha=side, va="center",
-        bbox={"boxstyle": "round,pad=0.18", "facecolor": (0, 0, 0, 0.6), "edgecolor": "none"},
-    )  # fmt: skip
+    y = float(np.clip(outline[edge, 1].mean() - _TITLE_PX, 0.03 * height, 0.97 * height)) + _TITLE_PX
+    canvas.text((x, y), level.name, 30, LEVEL_COLORS[level], anchor=anchor, bold=True, box=_BOX)
 
 
-def _draw_scale(axes, film: Film, center_ras_mm: np.ndarray) -> None:
-    width, height = film.view.size_px
-    length = _SCALE_BAR_MM / float(film.view.pixel_size_at(center_ras_mm)[0])
-    x, y = 0.97 * width, 0.97 * height
-    axes.plot([x - length, x], [y, y], color="black", linewidth=5, solid_capstyle="butt")
-    axes.plot([x - length, x], [y, y], color="white", linewidth=2.5, solid_capstyle="butt")
-    axes.text(
-        x - length / 2, y - 0.012 * height, f"{_SCALE_BAR_MM:.0f} mm at the spine", color="white", fontsize=10,
-        ha="center", va="bottom", bbox={"boxstyle": "round,pad=0.15", "facecolor": (0, 0, 0, 0.5), "edgecolor": "none"},
-    )  # fmt: skip
+def _draw_scale(canvas: Canvas, place: _Place, mm_per_film_px: float) -> None:
+    width, height = place.size
+    length = _SCALE_BAR_MM / mm_per_film_px * place.scale[0]
+    x, y = 0.97 * width, 0.97 * height + _TITLE_PX
+    ends = np.array([(x - length, y), (x, y)])
+    canvas.line(ends, (0, 0, 0), 10)
+    canvas.line(ends + [(2.0, 0.0), (-2.0, 0.0)], _WHITE, 5)
+    text = f"{_SCALE_BAR_MM:.0f} mm at the spine"
+    canvas.text((x - length / 2, y - 14), text, 20, _WHITE, anchor="md", box=_BOX)
 
 
-def _draw_sides(axes, film: Film) -> None:
+def _draw_sides(canvas: Canvas, film: Film, size: tuple[int, int]) -> None:
     """Write which side of the patient the left and the right border of the film are."""
-    width, height = film.view.size_px
     axis = film.view.camera_from_ras[0, :3]
     largest = int(np.argmax(np.abs(axis)))
     letters = ("R", "A")[largest], ("L", "P")[largest]
     right, left = letters if axis[largest] > 0 else letters[::-1]
-    for x, letter, side in ((0.02 * width, left, "left"), (0.98 * width, right, "right")):
-        axes.text(
-            x, 0.03 * height, letter, color="white", fontsize=17, fontweight="bold", ha=side, va="center",
-            bbox={"boxstyle": "round,pad=0.2", "facecolor": (0, 0, 0, 0.55), "edgecolor": "none"},
-        )  # fmt: skip
+    y = 0.035 * size[1] + _TITLE_PX
+    for x, letter, anchor in ((0.02 * size[0], left, "lm"), (0.98 * size[0], right, "rm")):
+        canvas.text((x, y), letter, 34, _WHITE, anchor=anchor, bold=True, box=_BOX)
 
 
-def _draw_title(figure, film: Film, subtitle: str) -> None:
-    title = "AP" if film.view.name == "AP" else film.view.name.capitalize()
-    title += f" film: {film.path.name}" if film.path is not None else " film"
-    figure.text(0.02, 0.985, title, color="white", fontsize=14, fontweight="bold", va="top")
-    # A letter of this size is about 0.075 inches wide.
-    text = "\n".join(textwrap.wrap(subtitle, max(20, int(0.96 * figure.get_figwidth() / 0.075))))
-    figure.text(0.02, 0.953, text, color=(0.8, 0.8, 0.8), fontsize=9.5, va="top", linespacing=1.3)
+def _draw_title(canvas: Canvas, film: Film, subtitle: str) -> None:
+    title = "AP film" if film.view.name == "AP" else f"{film.view.name.capitalize()} film"
+    # The font of the pictures has no letters beyond ASCII.
+    if film.path is not None and film.path.name.isascii():
+        title += f": {film.path.name}"
+    canvas.text((18, 14), title, 28, _WHITE, anchor="la", bold=True)
+    letter = canvas.text_width(subtitle, 20) / max(1, len(subtitle))
+    lines = textwrap.wrap(subtitle, max(20, int((canvas.size_px[0] - 36) / max(letter, 1.0))))
+    canvas.text((18, 52), "\n".join(lines), 20, (0.8, 0.8, 0.8), anchor="la")

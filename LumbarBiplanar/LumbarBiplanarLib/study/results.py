@@ -1,4 +1,4 @@
-"""Writing the result of a case: surfaces, landmarks, measurements, the record and the pictures."""
+"""Writing the result of a case: surfaces, landmarks, measurements, the record, the pictures and the report."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from .. import __version__
 from ..anatomy import LANDMARK_NAMES, Level
 from ..files import atomic_path, write_json
 from ..measurement import COLUMNS, rows
-from ..shape import Surface
 from ..shape.surfaces import write_surface
 from .landmarks_file import FilmEntry, write_landmarks
-from .overlay import write_overlay
-from .spine_picture import write_spine_picture
+from .pictures import PICTURES, surfaces_of, write_pictures
+from .report import write_report
 from .steps import CaseResult
 
 FORMAT = "LumbarBiplanar reconstruction"
 VERSION = 1
+SURFACE_FILES = ("L[1-5].vtp", "L[1-5].stl")
 # What a result folder holds; --force replaces these and leaves other files alone.
 FILES = (
-    *("L[1-5].vtp", "L[1-5].stl", "landmarks.json", "measurements.csv", "reconstruction.json"),
-    *("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"),
+    *SURFACE_FILES,
+    *("landmarks.json", "measurements.csv", "reconstruction.json", "report.html"),
+    *PICTURES,
 )
-_PACKAGES = ("numpy", "scipy", "torch", "vtk", "SimpleITK", "pydicom", "matplotlib", "pillow")
+_PACKAGES = ("numpy", "scipy", "torch", "vtk", "SimpleITK", "pydicom", "pillow")
 
 
 def write_result(result: CaseResult, folder: str | Path) -> dict[str, float]:
@@ -45,23 +46,23 @@ def write_result(result: CaseResult, folder: str | Path) -> dict[str, float]:
         StudyError: if a file cannot be written.
     """
     folder, started = Path(folder), time.perf_counter()
-    for level, surface in surfaces_of(result).items():
-        arrays = {"region": result.model.region_labels, "endplate": result.model.endplate_labels}
-        write_surface(folder / f"{level.name}.vtp", surface, point_data=arrays)
-        write_surface(folder / f"{level.name}.stl", surface)
+    write_surfaces(result, folder)
     write_used_landmarks(result, folder / "landmarks.json")
     write_measurements(result, folder / "measurements.csv")
     write_pictures(result, folder)
+    write_report(result, folder / "report.html", pictures=folder)
     seconds = dict(result.seconds)
     seconds["writing"] = time.perf_counter() - started
     write_json(folder / "reconstruction.json", record(result, seconds))
     return seconds
 
 
-def surfaces_of(result: CaseResult) -> dict[Level, Surface]:
-    """Return the surfaces of a result by level, RAS mm."""
-    found = result.reconstruction
-    return {level: Surface(found.points_ras_mm[level], found.faces) for level in found.levels}
+def write_surfaces(result: CaseResult, folder: str | Path) -> None:
+    """Write L1.vtp, L1.stl ... into an existing folder, RAS mm."""
+    arrays = {"region": result.model.region_labels, "endplate": result.model.endplate_labels}
+    for level, surface in surfaces_of(result).items():
+        write_surface(Path(folder) / f"{level.name}.vtp", surface, point_data=arrays)
+        write_surface(Path(folder) / f"{level.name}.stl", surface)
 
 
 def write_used_landmarks(result: CaseResult, path: str | Path) -> None:
@@ -84,24 +85,6 @@ def write_measurements(result: CaseResult, path: str | Path) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows(result.measurements))
-
-
-def write_pictures(result: CaseResult, folder: Path) -> None:
-    """Write overlay_ap.png, overlay_lateral.png and spine_3d.png."""
-    found = result.reconstruction
-    center = np.mean([points.mean(axis=0) for points in found.points_ras_mm.values()], axis=0)
-    silhouettes = found.final_state.silhouettes_px
-    for film, evidence in zip(result.case.films, result.evidence, strict=True):
-        name = film.view.name
-        residual = found.landmark_residual_mm.get(name)
-        seen = len(evidence.landmarks.visible())
-        source = "given" if result.case.landmarks is not None else "detected"
-        text = f"Outlines: reconstructed vertebrae. +: {seen} landmarks {source}"
-        if residual is not None:
-            text += f", RMS distance to the reconstruction {residual:.1f} mm"
-        path = folder / f"overlay_{name.lower()}.png"
-        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, f"{text}. Not for clinical use.")
-    write_spine_picture(folder / "spine_3d.png", surfaces_of(result), "Lumbar spine reconstructed from two films")
 
 
 def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import Level
-from ..files import atomic_path
 from ..shape import Surface
 from .appearance import LEVEL_COLORS
+from .canvas import Canvas
 from .shading import Eye, looking_along, shade
 
 # Title, direction of sight in RAS, letters of the patient's side at the left and right border.
@@ -19,7 +19,7 @@ _SIGHTS = (
     ("From the left", (1.0, 0.0, 0.0), ("A", "P")),
     ("From behind, oblique", (-0.62, 0.70, -0.25), ("", "")),
 )
-_HEIGHT_PX = 1000
+_HEIGHT_PX, _TITLE_PX = 1000, 84
 _MARGIN_MM = 12.0
 _SCALE_BAR_MM = 50.0
 _GROUND = (0.965, 0.968, 0.975)
@@ -33,48 +33,42 @@ def write_spine_picture(path: str | Path, surfaces: Mapping[Level, Surface], tit
         surfaces: {level: surface}.
         title: the line on top.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     points = np.concatenate([surface.points_ras_mm for surface in surfaces.values()])
     center = (points.min(axis=0) + points.max(axis=0)) / 2
     rotations = [looking_along(direction) for _, direction, _ in _SIGHTS]
     reach = [np.abs((points - center) @ rotation.T).max(axis=0) for rotation in rotations]
     mm_per_px = 2 * (max(item[1] for item in reach) + _MARGIN_MM) / _HEIGHT_PX
     widths = [int(2 * (item[0] + _MARGIN_MM) / mm_per_px) for item in reach]
-    top = 84
-    size = (sum(widths), _HEIGHT_PX + top)
-    figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, facecolor=_GROUND)
-    canvas = FigureCanvasAgg(figure)
+    canvas = Canvas((sum(widths), _HEIGHT_PX + _TITLE_PX), _GROUND)
     left = 0
     for (name, _, sides), rotation, width in zip(_SIGHTS, rotations, widths, strict=True):
         eye = Eye(rotation, center, (width, _HEIGHT_PX), mm_per_px)
-        axes = figure.add_axes((left / size[0], 0.0, width / size[0], _HEIGHT_PX / size[1]))
-        axes.imshow(shade(list(surfaces.values()), [LEVEL_COLORS[level] for level in surfaces], eye), aspect="auto")
-        axes.set_axis_off()
-        _label(axes, surfaces, eye, name, sides)
+        colors = [LEVEL_COLORS[level] for level in surfaces]
+        canvas.fill(shade(list(surfaces.values()), colors, eye), (left, _TITLE_PX))
+        _label(canvas, left, surfaces, eye, name, sides)
         left += width
-    _scale_bar(axes, eye)
-    figure.text(12 / size[0], 1 - 10 / size[1], title, fontsize=15, color="0.1", va="top", fontweight="bold")
-    with atomic_path(path) as temporary:
-        canvas.print_png(temporary)
+    _scale_bar(canvas, mm_per_px)
+    canvas.text((14, 12), title, 24, (0.1, 0.1, 0.1), anchor="la", bold=True)
+    canvas.write(path)
 
 
-def _label(axes, surfaces: Mapping[Level, Surface], eye: Eye, name: str, sides: tuple[str, str]) -> None:
+def _label(
+    canvas: Canvas, left: int, surfaces: Mapping[Level, Surface], eye: Eye, name: str, sides: tuple[str, str]
+) -> None:
     width, height = eye.size_px
-    axes.text(width / 2, -8, name, fontsize=14, color="0.25", ha="center", va="bottom")
-    for x, letter, align in ((10, sides[0], "left"), (width - 10, sides[1], "right")):
-        axes.text(x, 22, letter, fontsize=16, color="0.35", ha=align, va="center", fontweight="bold")
+    canvas.text((left + width / 2, _TITLE_PX - 8), name, 23, (0.25, 0.25, 0.25), anchor="md")
+    for x, letter, anchor in ((10, sides[0], "lm"), (width - 10, sides[1], "rm")):
+        canvas.text((left + x, _TITLE_PX + 22), letter, 27, (0.35, 0.35, 0.35), anchor=anchor, bold=True)
     for level, surface in surfaces.items():
         camera = (surface.points_ras_mm - eye.center_ras_mm) @ eye.camera_from_ras.T / eye.mm_per_px
         edge = camera[np.argsort(camera[:, 0])[: max(1, len(camera) // 40)]]
         x, y = camera[:, 0].min() + (width - 1) / 2, edge[:, 1].mean() + (height - 1) / 2
         color = tuple(0.62 * channel for channel in LEVEL_COLORS[level])
-        axes.text(max(x - 10, 34), y, level.name, fontsize=15, fontweight="bold", color=color, ha="right", va="center")
+        canvas.text((left + max(x - 10, 40), y + _TITLE_PX), level.name, 25, color, anchor="rm", bold=True)
 
 
-def _scale_bar(axes, eye: Eye) -> None:
-    length = _SCALE_BAR_MM / eye.mm_per_px
-    x, y = eye.size_px[0] - 20, eye.size_px[1] - 24
-    axes.plot([x - length, x], [y, y], color="0.2", linewidth=3, solid_capstyle="butt")
-    axes.text(x - length / 2, y - 8, f"{_SCALE_BAR_MM:.0f} mm", fontsize=12, color="0.2", ha="center", va="bottom")
+def _scale_bar(canvas: Canvas, mm_per_px: float) -> None:
+    length = _SCALE_BAR_MM / mm_per_px
+    x, y = canvas.size_px[0] - 20, canvas.size_px[1] - 24
+    canvas.line(np.array([(x - length, y), (x, y)]), (0.2, 0.2, 0.2), 4)
+    canvas.text((x - length / 2, y - 9), f"{_SCALE_BAR_MM:.0f} mm", 20, (0.2, 0.2, 0.2), anchor="md")

@@ -1,0 +1,243 @@
+"""The sections of a report, each from a result to HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import __version__
+from ..anatomy import FilmLandmarks, Level
+from ..errors import LumbarBiplanarError
+from ..geometry import View
+from ..imaging import Polarity
+from ..measurement import spread_text, value_text
+from ..measurement.sources import source_of
+from .report_page import definitions as definition_list
+from .report_page import heading, kept_together, listing, paragraph, table
+from .report_tables import UNITS, Group, groups, pivot, with_unit
+from .steps import CaseResult
+
+_IN_WORDS = {
+    "model": "Kind of beam",
+    "focal_mm": "Source to detector",
+    "spacing_mm": "Detector pitch, across x down",
+    "principal_px": "Foot of the perpendicular from the source",
+    "size_px": "Size of the film",
+    "camera_from_ras": "Position of the source, RAS",
+}
+_POLARITY = {Polarity.BONE_BRIGHT: "bone is bright", Polarity.BONE_DARK: "bone is dark"}
+_BEAMS = {"pinhole": "cone beam from a point", "slot": "slot scan"}
+
+
+def warnings(result: CaseResult) -> list[str]:
+    """Return what the user should know before reading on, also if it is nothing."""
+    if result.warnings:
+        return [listing("Read this first", result.warnings)]
+    return [paragraph("The program has no warnings about this result.", "fine")]
+
+
+def films(result: CaseResult) -> list[str]:
+    """Return which films it is about, what was found on them, and what else was used."""
+    rows = []
+    for film, evidence in zip(result.case.films, result.evidence, strict=True):
+        width, height = film.view.size_px
+        bits = "" if film.bits is None else f", {film.bits} bits"
+        rows.append(
+            (
+                film.view.name,
+                f"{'not from a file' if film.path is None else film.path.name}\nSHA-256 {film.sha256 or 'unknown'}",
+                f"{width} x {height} pixels{bits}\n{_POLARITY[film.polarity]}",
+                _landmarks_in_words(evidence.landmarks, film.view.name in result.detections),
+            )
+        )
+    parts = [heading("Films and files"), table(("Film", "File", "Image", "Landmarks"), rows, css="small")]
+    notes = [(f"{film.view.name} film", note) for film in result.case.films for note in film.notes]
+    others = [(role, f"{stated['file']}\nSHA-256 {stated['sha256']}") for role, stated in result.case.inputs.items()]
+    if notes or others:
+        parts.append(table(("Also used", "File or remark"), [*others, *notes], css="small"))
+    return parts
+
+
+def fit_in_words(result: CaseResult) -> str:
+    """Return how many landmarks each film has, how sure they are, and how far off the reconstruction is."""
+    lines = []
+    for film, evidence in zip(result.case.films, result.evidence, strict=True):
+        name = film.view.name
+        off = result.reconstruction.landmark_residual_mm.get(name)
+        distance = "" if off is None else f"; RMS distance from the reconstruction {off:.1f} mm"
+        found = _landmarks_in_words(evidence.landmarks, name in result.detections)
+        lines.append(f"{name[0].upper()}{name[1:]} film: {found}{distance}.")
+    return " ".join(lines)
+
+
+def _landmarks_in_words(landmarks: FilmLandmarks, detected: bool) -> str:
+    shown = landmarks.visible()
+    corrected = sum(item.corrected for item in shown.values())
+    certain = [item.confidence for item in shown.values() if not item.corrected]
+    text = f"{len(shown)} landmarks {'found' if detected else 'given'}"
+    if corrected:
+        text += f", {corrected} of them set by a person"
+    if detected and certain:
+        text += f"; mean confidence {np.mean(certain):.2f}"
+    return text
+
+
+def measurements(result: CaseResult) -> list[str]:
+    """Return the tables: alignment of the whole, then by segment, then by vertebra."""
+    parts = [heading("Measurements")]
+    for group in groups(result.measurements):
+        parts.append(f"<h3>{group.title}</h3>")
+        parts.append(_by_level(group) if group.levels else _whole(group))
+    text = f"Projections refer to the {result.measurements.frame}. Signs and definitions are given below."
+    if any(item.interval is not None for item in result.measurements):
+        text = f"±: half the width of the interval that holds the true value with 90 % probability. {text}"
+    return [*parts, paragraph(text, "small")]
+
+
+def _whole(group: Group) -> str:
+    rows = [(item.title, item.level, with_unit(item), spread_text(item), item.note) for item in group.items]
+    return table(("Quantity", "Levels", "Value", "", ""), rows, numbers=(2,))
+
+
+def _by_level(group: Group) -> str:
+    rows = []
+    for first, row in pivot(group):
+        unit = UNITS.get(first.unit, first.unit)
+        title = f"{first.title} ({unit})" if unit else first.title
+        rows.append((title, *(_cell(row.get(level)) for level in group.levels)))
+    return table(("Quantity", *group.levels), rows, numbers=tuple(range(1, len(group.levels) + 1)))
+
+
+def _cell(item) -> str:
+    """Return the value, or what a grade says in words, or a dash for what could not be measured."""
+    if item is None:
+        return "–"
+    return item.note if item.unit == "grade" else f"{value_text(item)} {spread_text(item)}".strip()
+
+
+def reliability(result: CaseResult) -> list[str]:
+    """Return how well the reconstruction fits the films, per film and level."""
+    found = result.reconstruction
+    names = [film.view.name for film in result.case.films]
+    rows = [_film_fit(result, name) for name in names]
+    header = ("Film", "Landmarks, RMS distance", "Image, RMS difference", "Strength of the image")
+    parts = [heading("How well it fits"), table(header, rows, numbers=(1, 2, 3))]
+    spread = _spread(result)
+    header = ["Level", *(f"{name} landmarks (mm)" for name in names), *(f"{name} image (mm of bone)" for name in names)]
+    rows = []
+    for level in found.levels:
+        row = [level.name, *(_landmark_fit(result, name, level) for name in names)]
+        row += [_text(found.level_image_residual_mm.get(name, {}).get(level)) for name in names]
+        rows.append(row + ([_text(spread.get(level))] if spread else []))
+    header += ["Expected error of the surface (mm)"] if spread else []
+    parts.append(table(header, rows, numbers=tuple(range(1, len(header)))))
+    parts.append(
+        paragraph(
+            "Landmarks: distance between the landmark on the film and that of the reconstruction, in the plane of "
+            "the vertebra. Image: difference between the lumbar-only image and the one the reconstruction would give, "
+            "in mm of bone along the ray; a strength of 1 is as much bone as expected. Expected error: one standard "
+            "deviation along the surface's normal, mean over the vertebra, if the films and their geometry are as "
+            "stated. Small residuals do not prove a correct geometry: a wrong source distance scales all lengths.",
+            "small",
+        )
+    )
+    return parts
+
+
+def _film_fit(result: CaseResult, name: str) -> tuple[str, ...]:
+    found = result.reconstruction
+    landmark, image = found.landmark_residual_mm.get(name), found.image_residual_mm.get(name)
+    return (name, _text(landmark, " mm"), _text(image, " mm of bone"), _text(found.gain.get(name), digits=2))
+
+
+def _landmark_fit(result: CaseResult, name: str, level: Level) -> str:
+    entries = result.reconstruction.final_state.landmark_residuals.get(name, {})
+    own = [value[0] for (at, _), value in entries.items() if at is level]
+    return _text(float(np.sqrt(np.mean(np.square(own)))) if own else None)
+
+
+def _spread(result: CaseResult) -> dict[Level, float]:
+    """Return the mean standard deviation of each surface, mm; empty where the registration's state is not kept."""
+    try:
+        posterior = result.reconstruction.final_state.posterior
+        if posterior is None:
+            return {}
+        return {level: float(np.mean(posterior.vertex_sd_mm(level))) for level in result.reconstruction.levels}
+    except LumbarBiplanarError:
+        return {}
+
+
+def _text(value: float | None, unit: str = "", digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}f}{unit}"
+
+
+def geometry(result: CaseResult) -> list[str]:
+    """Return the numbers of the geometry and where each came from."""
+    pair = result.case.pair
+    rows = []
+    for key, words in _IN_WORDS.items():
+        for view in pair.views:
+            rows.append((words, view.name, _number(view, key), view.provenance.get(key, "unknown")))
+    stated = [
+        f"The central rays meet at {pair.angle_deg:.1f}°.",
+        "The geometry is calibrated." if pair.calibrated else "The geometry is NOT calibrated: lengths are uncertain.",
+        "Both films were taken at once."
+        if pair.simultaneous
+        else "The films were NOT taken at once: the patient may have moved.",
+    ]
+    header = ("Number", "Film", "Value", "Where it came from")
+    return [kept_together((heading("Geometry"), paragraph(" ".join(stated)), table(header, rows, css="small")))]
+
+
+def _number(view: View, key: str) -> str:
+    if key == "model":
+        return _BEAMS.get(view.model, view.model)
+    if key == "focal_mm":
+        return f"{view.focal_mm:.1f} mm"
+    if key == "spacing_mm":
+        return f"{view.spacing_mm[0]:.4g} x {view.spacing_mm[1]:.4g} mm"
+    if key == "camera_from_ras":
+        return ", ".join(f"{value:.1f}" for value in view.source_ras_mm) + " mm"
+    first, second = getattr(view, key)
+    return f"{first:g} x {second:g} pixels" if key == "size_px" else f"({first:.1f}, {second:.1f}) pixels"
+
+
+def definitions(result: CaseResult) -> list[str]:
+    """Return what each quantity means, once, with its source."""
+    entries = {}
+    for item in result.measurements:
+        frame = f" Frame: {item.frame}." if item.frame else ""
+        entries.setdefault(item.key, (item.title, item.definition + frame, source_of(item.key)))
+    return [heading("Definitions"), definition_list(entries.values())]
+
+
+def how_it_was_made(result: CaseResult) -> list[str]:
+    """Return versions, device and times."""
+    found = result.reconstruction
+    seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
+    rows = [
+        ("Program", f"LumbarBiplanar {__version__}"),
+        ("Shape model", _model_in_words(found)),
+        *((f"Network, {name} film", item.weights or "unknown") for name, item in result.detections.items()),
+        ("Device", result.device),
+        ("Seconds", seconds),
+        ("Iterations", _in_words(found.iterations)),
+        ("Weight of the posterior parts", _region_weights(result)),
+    ]
+    return [kept_together((heading("How it was made"), table((), rows, css="small")))]
+
+
+def _model_in_words(found) -> str:
+    version = f"version {found.model_version}\n" if found.model_version else ""
+    return f"{version}SHA-256 {found.model_sha256 or 'unknown'}"
+
+
+def _region_weights(result: CaseResult) -> str:
+    return ", ".join(f"{region.name.lower().replace('_', ' ')} {weight:g}" for region, weight in
+                     result.options.region_weights.items())  # fmt: skip
+
+
+def _in_words(counts) -> str:
+    items: Sequence[str] = [f"{stage} {count}" for stage, count in counts.items()]
+    return ", ".join(items) or "none"

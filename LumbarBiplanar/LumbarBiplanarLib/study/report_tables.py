@@ -1,0 +1,68 @@
+"""Measurements as a person reads them: alignment first, then what belongs to a segment, then to a vertebra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..measurement import Measurement, value_text
+
+UNITS = {"deg": "°", "mm": "mm", "%": "%", "grade": ""}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measurements that belong together.
+
+    Attributes:
+        title: such as "Alignment" or "Segments".
+        items: in the order they were measured.
+        levels: the levels they are about, cranial first, as text; empty where each quantity has levels of its own.
+    """
+
+    title: str
+    items: tuple[Measurement, ...]
+    levels: tuple[str, ...] = ()
+
+
+def groups(measurements: Sequence[Measurement]) -> tuple[Group, ...]:
+    """Return the measurements in groups: alignment of the whole, segments between neighbours, single vertebrae.
+
+    Every measurement is in exactly one group; a group that would be empty is left out.
+    """
+    neighbours = [item for item in measurements if _is_segment(item)]
+    single = [item for item in measurements if len(item.levels) == 1]
+    kept = {id(item) for item in (*neighbours, *single)}
+    whole = [item for item in measurements if id(item) not in kept]
+    found = (
+        Group("Alignment", tuple(whole)),
+        Group("Segments", tuple(neighbours), _levels(neighbours)),
+        Group("Vertebrae", tuple(single), _levels(single)),
+    )
+    return tuple(group for group in found if group.items)
+
+
+def pivot(group: Group) -> list[tuple[Measurement, dict[str, Measurement]]]:
+    """Return one row per quantity of a group: its first measurement, and the measurements by level."""
+    found: dict[str, dict[str, Measurement]] = {}
+    for item in group.items:
+        found.setdefault(item.key, {})[item.level] = item
+    return [(next(iter(row.values())), row) for row in found.values()]
+
+
+def with_unit(item: Measurement, decimals: int = 1) -> str:
+    """Return the value with its unit, such as "46.6°" or "3.2 mm"."""
+    unit = UNITS.get(item.unit, item.unit)
+    return f"{value_text(item, decimals)}{'' if unit in ('', '°') else ' '}{unit}"
+
+
+def _is_segment(item: Measurement) -> bool:
+    # The coronal Cobb angle is about the whole spine, even if its end vertebrae happen to be neighbours.
+    if item.key.startswith(("lordosis", "coronal")) or len(item.levels) != 2:
+        return False
+    return item.levels[1].index == item.levels[0].index + 1
+
+
+def _levels(items: Sequence[Measurement]) -> tuple[str, ...]:
+    ordered = sorted({item.levels for item in items}, key=lambda levels: levels[0].index)
+    return tuple("-".join(level.name for level in levels) for levels in ordered)
