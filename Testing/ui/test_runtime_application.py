@@ -87,9 +87,8 @@ def test_a_disabled_or_hidden_button_cannot_be_clicked(app, toy):
 
 
 def test_the_picture_shows_the_panel_beside_the_views(app, toy, tmp_path):
-    from PySide6.QtGui import QImage
-
     import qt
+    from PySide6.QtGui import QImage
 
     label = qt.QLabel("shown")
     label.setStyleSheet("background: #00ff00")

@@ -227,6 +227,7 @@ class HeadlessSlicer:
             module.load()
             self.module_manager._modules[name] = module
             setattr(slicer.modules, name.lower(), wrapper_of(module))
+            self.application.startupCompleted.emit()  # in Slicer it comes once all modules are loaded
         return self.module_manager._modules[name]
 
     def open_module(self, path: Path = MODULE_FILE):
