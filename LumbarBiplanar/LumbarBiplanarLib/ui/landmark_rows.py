@@ -20,6 +20,18 @@ FAR_MM = 7.0
 NONE = "–"
 
 
+def column_tips() -> tuple[str, ...]:
+    """Return what the head of each column says when the mouse rests on it."""
+    return (
+        _("Vertebra; in the films its landmarks have rings of this color."),
+        _("Landmark; left and right are the patient's."),
+        _("Film it is seen on."),
+        _("Confidence of the detection, 0 to 1; 1 for a landmark that you placed."),
+        _("Distance of the reconstruction from the landmark, mm in the object plane."),
+        _("detected, corrected by you, not shown on the film, or to be checked. Rest on a row for the reason."),
+    )
+
+
 @dataclass(frozen=True)
 class Row:
     """One landmark of one film, as the table shows it.
@@ -102,19 +114,18 @@ def _doubts(view: View, item, residual: tuple[float, float] | None) -> str:
 def _state(record: PointRecord, doubts: str) -> tuple[int, str]:
     if not record.shown:
         return 3, _("not shown")
-    if record.corrected:
-        return (1, _("corrected, check")) if doubts else (2, _("corrected"))
-    return (0, _("check")) if doubts else (2, _("detected"))
+    if doubts:
+        return 0, _("check")
+    return (1, _("corrected")) if record.corrected else (2, _("detected"))
 
 
 def _tip(record: PointRecord, doubts: str) -> str:
     if not record.shown:
         return _("The film does not show it, so it carries no weight. Press Set to place it.")
+    placed = _("Placed by you: it is taken as certain.")
     if doubts:
-        return doubts
-    if record.corrected:
-        return _("Placed by you: it is taken as certain.")
-    return _("As detected. Drag it in its film if it is wrong.")
+        return f"{placed} {doubts}" if record.corrected else doubts
+    return placed if record.corrected else _("As detected. Drag it in its film if it is wrong.")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 import qt
 
 from ..study.appearance import LEVEL_COLORS
-from .landmark_rows import COLUMNS, Key, Row, sorted_rows
+from .landmark_rows import COLUMNS, Key, Row, column_tips, sorted_rows
 
+_ROW_HEIGHT = 22
 _DOUBT_COLOR = (205, 80, 0)
 _LANDMARK_COLUMN = COLUMNS.index("landmark")
 _STATE_COLUMN = COLUMNS.index("state")
@@ -43,6 +44,10 @@ class LandmarkTable:
         header.setSortIndicator(self._column, qt.Qt.AscendingOrder)
         header.setSectionResizeMode(_LANDMARK_COLUMN, qt.QHeaderView.Stretch)
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        table.setWordWrap(False)
+        for column, tip in enumerate(column_tips()):
+            table.horizontalHeaderItem(column).setToolTip(tip)
         table.setTabKeyNavigation(False)
         header.connect("sectionClicked(int)", self._on_head)
         table.connect("currentCellChanged(int,int,int,int)", self._on_current)
