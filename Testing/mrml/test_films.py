@@ -91,8 +91,8 @@ def test_dark_bone_is_shown_bright_by_the_color_table_and_the_pixels_stay(scene,
 
 def test_names_are_made_of_view_and_file_and_never_twice(scene, films, tmp_path):
     film = small_film(PAIR.ap, path=tmp_path / "knee.png")
-    assert films.add_film(scene, film).GetName() == "AP film knee"
-    assert films.add_film(scene, film).GetName() == "AP film knee_1"
+    assert films.add_film(scene, film).GetName() == "knee (AP film)"
+    assert films.add_film(scene, film).GetName() == "knee (AP film)_1"
     assert films.add_film(scene, film, "mine").GetName() == "mine"
 
 

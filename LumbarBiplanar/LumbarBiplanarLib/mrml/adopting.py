@@ -51,7 +51,7 @@ def adopt_volume(scene: Any, node: Any, view_name: str) -> Any:
         film = Film(pixels, view, notes=tuple(notes))
     else:
         film = replace(stated, pixels=pixels, polarity=_polarity(stated, pixels), notes=(*stated.notes, *notes))
-    return add_film(scene, film, _("{view} film {name}").format(view=view_name, name=node.GetName()))
+    return add_film(scene, film, _("{name} ({view} film)").format(view=view_name, name=node.GetName()))
 
 
 def source_file(node: Any) -> Path | None:

@@ -221,7 +221,7 @@ def default_name(view_name: str, path: Path | None) -> str:
     """Return the name that a film's node gets if nobody names it."""
     if path is None:
         return _("{view} film").format(view=view_name)
-    return _("{view} film {file}").format(view=view_name, file=path.stem)
+    return _("{file} ({view} film)").format(view=view_name, file=path.stem)
 
 
 def _set_optional(node: Any, key: str, value: Any) -> None:

@@ -69,12 +69,13 @@ def is_on_film(slice_node: Any, film_node: Any) -> bool:
     return not tilted and bool(abs(axes[:3, 2] @ (present[:3, 3] - axes[:3, 3])) <= _PLANE_TOLERANCE_MM)
 
 
-def look_at_films(view_node: Any, views: Sequence[View]) -> bool:
+def look_at_films(view_node: Any, views: Sequence[View], aspect: float = 1.0) -> bool:
     """Turn a 3D view to the patient with the films behind: from between the sources, a little from above.
 
     Args:
         view_node: node of the 3D view.
         views: views of the films, one or two.
+        aspect: width of the 3D view through its height.
 
     Returns:
         Whether the view has a camera.
@@ -86,12 +87,12 @@ def look_at_films(view_node: Any, views: Sequence[View]) -> bool:
     towards = towards / np.linalg.norm(towards) + (0.0, 0.0, -0.25)
     towards /= np.linalg.norm(towards)
     center = corners.mean(axis=0)
-    radius = float(np.linalg.norm(corners - center, axis=1).max())
     count = view_node.GetScene().GetNumberOfNodesByClass("vtkMRMLCameraNode")
     for number in range(count):
         camera = view_node.GetScene().GetNthNodeByClass(number, "vtkMRMLCameraNode")
         if camera.GetLayoutName() == view_node.GetLayoutName():
-            distance = radius / np.sin(np.deg2rad(camera.GetViewAngle() / 2.0))
+            half_height = np.tan(np.deg2rad(camera.GetViewAngle() / 2.0))
+            distance = _distance_to_see(corners - center, towards, half_height * aspect, half_height)
             modified = camera.StartModify()
             camera.SetPosition(*(center - distance * towards))
             camera.SetFocalPoint(*center)
@@ -100,6 +101,15 @@ def look_at_films(view_node: Any, views: Sequence[View]) -> bool:
             camera.EndModify(modified)
             return True
     return False
+
+
+def _distance_to_see(points: np.ndarray, towards: np.ndarray, half_width: float, half_height: float) -> float:
+    """Return how far from the origin a camera must be to see points (n, 3), with tangents of half its angles."""
+    right = np.cross(towards, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    up = np.cross(right, towards)
+    needed = np.maximum(np.abs(points @ right) / half_width, np.abs(points @ up) / half_height) - points @ towards
+    return 1.05 * float(needed.max())
 
 
 def _slice_axes(film_node: Any) -> np.ndarray:
@@ -122,7 +132,8 @@ class FilmKeeper:
 
     Puts the view back on the film's plane when the offset slider or a jump leaves it (the film would turn black), and
     takes out the film of the other view, which Slicer puts there by itself when a film is removed. Another volume that
-    the user chooses for the view is left alone.
+    the user chooses for the view is left alone. A film that was shown whole is shown whole again when the view gets
+    another size; zoom and position that the user chose stay.
     """
 
     def __init__(
@@ -139,6 +150,7 @@ class FilmKeeper:
         """
         self._logic, self._view_name, self._film, self._later = slice_logic, view_name, film, later
         self._waiting = False
+        self._fitted: tuple | None = None  # place and size of the view when the film was shown whole
         watched = (slice_logic.GetSliceNode(), slice_logic.GetSliceCompositeNode())
         self._tags = [(node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_modified)) for node in watched]
 
@@ -147,6 +159,14 @@ class FilmKeeper:
         for node, tag in self._tags:
             node.RemoveObserver(tag)
         self._tags = []
+
+    def fit(self) -> None:
+        """Show the whole film."""
+        film = self._film()
+        if is_film(film) and self._logic.GetSliceCompositeNode().GetBackgroundVolumeID() == film.GetID():
+            self._logic.FitSliceToBackground()
+            place_on_film(self._logic.GetSliceNode(), film)
+            self._fitted = self._frame()
 
     def correct(self) -> None:
         """Put the view back on its film now, if it has left it."""
@@ -164,14 +184,31 @@ class FilmKeeper:
             place_on_film(slice_node, shown)
 
     def _on_modified(self, *_args: Any) -> None:
-        if not self._waiting and self._needs_correction():
+        if not self._waiting and (self._needs_correction() or self._was_resized()):
             self._waiting = True
             self._later(self._correct_later)
 
     def _correct_later(self) -> None:
         self._waiting = False
-        if self._tags:
-            self.correct()
+        if not self._tags:
+            return
+        self.correct()
+        if self._fitted is not None:
+            self.fit()
+
+    def _was_resized(self) -> bool:
+        """Tell whether the view got another size; one that the user zoomed or moved is not fitted any more."""
+        if self._fitted is None or self._fitted == (frame := self._frame()):
+            return False
+        if self._fitted[0] == frame[0]:
+            self._fitted = None
+            return False
+        return True
+
+    def _frame(self) -> tuple:
+        node = self._logic.GetSliceNode()
+        center = tuple(node.GetSliceToRAS().GetElement(row, 3) for row in range(3))
+        return node.GetDimensions()[:2], (*node.GetFieldOfView()[:2], *node.GetXYZOrigin()[:2], *center)
 
     def _needs_correction(self) -> bool:
         composite = self._logic.GetSliceCompositeNode()

@@ -111,7 +111,7 @@ class FilmsSection:
         automatic = _("Automatic")
         if film is not None and chosen_polarity(film) is None:
             bright = polarity_of(film) is Polarity.BONE_BRIGHT
-            automatic = _("Automatic: bone bright") if bright else _("Automatic: bone dark")
+            automatic = _("Auto (bright)") if bright else _("Auto (dark)")
         box.setItemText(0, automatic)
         box.setCurrentIndex(_POLARITIES.index(chosen_polarity(film)) if film is not None else 0)
 

@@ -70,6 +70,7 @@ class GeometryTable:
     def connect(self) -> None:
         """Connect the signals of the table, and set it up."""
         self._widget.verticalHeader().setVisible(False)
+        self._widget.setWordWrap(False)
         header = self._widget.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setStretchLastSection(True)
@@ -107,6 +108,8 @@ class GeometryTable:
         if one_for_both:
             self._set(row, _LATERAL, "", key, False)
         self._set(row, _WHERE_FROM, _origin(settings, key), key, False)
+        # The column is often too narrow for its text.
+        self._widget.item(row, _WHERE_FROM).setToolTip(_origin(settings, key))
 
     def _set(self, row: int, column: int, text: str, key: str, editable: bool, assumed: bool = False) -> None:
         item = qt.QTableWidgetItem(text)

@@ -16,6 +16,7 @@ THREED_TAG = "1"
 SLICE_TAGS = {"AP": "LumbarAP", "lateral": "LumbarLateral"}
 # Jumps to a landmark move the views of one group together, and the two films must not move together.
 VIEW_GROUPS = {"AP": 101, "lateral": 102}
+_USUAL_ASPECT = 0.4
 _SLICE_VIEW = """
   <item splitSize="350"><view class="vtkMRMLSliceNode" singletontag="{tag}">
     <property name="orientation" action="default">{orientation}</property>
@@ -51,7 +52,7 @@ class FilmLayout:
         self._own_layout: int | None = None  # the user's, to go back to
         self._shown: dict[str, tuple[str, str] | None] = dict.fromkeys(VIEW_NAMES)
         self._films: dict[str, Any] = dict.fromkeys(VIEW_NAMES)
-        self._keepers: list[FilmKeeper] = []
+        self._keepers: dict[str, FilmKeeper] = {}
         self._waiting: list[Callable[[], None]] = []
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -162,13 +163,22 @@ class FilmLayout:
         views = [view_of_node(film) for film in self._films.values() if is_film(film)]
         node = self.threed_node()
         if views and node is not None:
-            look_at_films(node, views)
+            look_at_films(node, views, self._threed_aspect())
 
     def jump_to(self, view_name: str, ras_mm: Any) -> None:
         """Bring a point of a film, (3,) RAS mm, to the middle of its view; the other view stays."""
         node = self.slice_node(view_name)
         if node is not None:
             node.JumpSliceByCentering(*(float(number) for number in ras_mm))
+
+    def _threed_aspect(self) -> float:
+        """Return width through height of the 3D view on the screen; before it is shown, that of a third of a screen."""
+        manager = slicer.app.layoutManager()
+        for number in range(manager.threeDViewCount if manager is not None else 0):
+            view = manager.threeDWidget(number).threeDView()
+            if view.mrmlViewNode().GetLayoutName() == THREED_TAG and view.visible and view.height > 0:
+                return min(3.0, max(0.3, view.width / view.height))
+        return _USUAL_ASPECT
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -182,6 +192,8 @@ class FilmLayout:
             return False  # nothing of ours to show, or the user has put another volume there
         self._shown[name] = key
         show_film(logic, film, overlay, opacity, fit=new)
+        if new and name in self._keepers:
+            self._keepers[name].fit()
         return new and film is not None
 
     def _keep(self) -> None:
@@ -190,12 +202,12 @@ class FilmLayout:
             logic = self.slice_logic(name)
             if logic is not None:
                 film = lambda name=name: self._films[name]  # noqa: E731
-                self._keepers.append(FilmKeeper(logic, name, film, self._later))
+                self._keepers[name] = FilmKeeper(logic, name, film, self._later)
 
     def _let_go(self) -> None:
-        for keeper in self._keepers:
+        for keeper in self._keepers.values():
             keeper.stop()
-        self._keepers = []
+        self._keepers = {}
 
     def _later(self, function: Callable[[], None]) -> None:
         self._waiting.append(function)

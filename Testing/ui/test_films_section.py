@@ -1,0 +1,332 @@
+"""The section Films: loading, choosing, exchanging, geometry by typing, and one message for each mistake."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+from LumbarBiplanarLib.imaging import Polarity
+
+QUANTITY, AP, LATERAL, WHERE_FROM = range(4)
+
+
+@pytest.fixture
+def panel(module_widget, app):
+    app.process_events()
+    return module_widget.panel
+
+
+@pytest.fixture
+def loaded(panel, app):
+    """The panel with the sample study."""
+    app.click(panel.ui.sampleStudyButton)
+    app.process_events()
+    return panel
+
+
+def film_views():
+    return {name: slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{tag}") for name, tag in TAGS.items()}
+
+
+TAGS = {"AP": "LumbarAP", "lateral": "LumbarLateral"}
+
+
+def background(app, name):
+    return app.view(name).logic.GetSliceCompositeNode().GetBackgroundVolumeID()
+
+
+def row_of(panel, title):
+    table = panel.ui.geometryTable
+    rows = [row for row in range(table.rowCount) if table.item(row, QUANTITY).text().startswith(title)]
+    assert len(rows) == 1, f"{title}: {len(rows)} rows"
+    return rows[0]
+
+
+def cell(panel, title, column):
+    return panel.ui.geometryTable.item(row_of(panel, title), column).text()
+
+
+def type_into(app, panel, title, column, text):
+    panel.ui.geometryTable.item(row_of(panel, title), column).setText(text)
+    app.process_events()
+
+
+def only_message(app):
+    assert len(app.messages) == 1, [message.text for message in app.messages]
+    return app.messages[0].text
+
+
+def test_the_sample_study_fills_views_table_and_texts(loaded, app):
+    parameters = loaded.parameters
+    assert background(app, "AP") == parameters.apFilm.GetID()
+    assert background(app, "lateral") == parameters.lateralFilm.GetID()
+    assert loaded.ui.geometryTable.rowCount == 11
+    assert cell(loaded, "Angle", AP) == "85"
+    assert cell(loaded, "Calibrated", AP) == "yes"
+    assert cell(loaded, "Film size", LATERAL) == "360 x 374"
+    assert cell(loaded, "Source to detector", WHERE_FROM).startswith("geometry.json")
+    assert loaded.ui.geometryStatusLabel.text.startswith("Geometry: geometry.json, calibrated")
+    assert all(node.GetSliceVisible() for node in film_views().values())
+    assert app.messages == []
+
+
+def test_an_empty_panel_offers_loading_only(panel):
+    ui = panel.ui
+    assert ui.loadApButton.enabled and ui.sampleStudyButton.enabled and ui.loadDicomButton.enabled
+    for button in (ui.swapFilmsButton, ui.loadGeometryButton, ui.saveGeometryButton, ui.standardGeometryButton):
+        assert not button.enabled and "Load the AP and the lateral film first" in button.toolTip
+    assert ui.geometryTable.rowCount == 0
+    assert ui.geometryStatusLabel.text == "Geometry: none yet."
+
+
+def test_two_films_without_geometry_get_a_usual_one_that_says_what_is_assumed(panel, app, sample_study):
+    app.answers.file(str(sample_study / "ap.png"))
+    app.click(panel.ui.loadApButton)
+    app.process_events()
+    assert "the lateral film is missing" in panel.ui.geometryStatusLabel.text
+    app.answers.file(str(sample_study / "lateral.png"))
+    app.click(panel.ui.loadLateralButton)
+    app.process_events()
+    assert cell(panel, "Calibrated", AP) == "no"
+    text = panel.ui.geometryStatusLabel.text
+    assert "not calibrated" in text and "Assumed:" in text and "Detector pitch across (mm)" in text
+    item = panel.ui.geometryTable.item(row_of(panel, "Source to isocenter"), AP)
+    assert item.font().italic() and "This number is assumed" in item.toolTip()
+    assert app.messages == []
+
+
+def test_file_dialogs_open_where_the_last_one_was_closed(panel, app, sample_study):
+    import qt
+
+    assert qt.QSettings().value("LumbarBiplanar/Folder/Films") is None
+    app.answers.file(str(sample_study / "ap.png"))
+    app.click(panel.ui.loadApButton)
+    from LumbarBiplanarLib.ui.remembered_folder import remembered_folder
+
+    assert remembered_folder("Films") == str(sample_study)
+    qt.QSettings().setValue("LumbarBiplanar/Folder/Films", str(sample_study / "gone"))
+    assert remembered_folder("Films") == ""
+
+
+def test_a_number_typed_into_the_table_moves_the_film_and_says_who_typed_it(loaded, app):
+    before = app.view("AP").node.GetSliceOffset()
+    type_into(app, loaded, "Source to detector", AP, "1200 mm")
+    assert loaded.logic.geometry().ap.focal_mm == 1200
+    assert cell(loaded, "Source to detector", AP) == "1200"
+    assert "AP: typed by the user" in cell(loaded, "Source to detector", WHERE_FROM)
+    assert app.view("AP").node.GetSliceOffset() == pytest.approx(before - 100.0), "farther behind the patient"
+    type_into(app, loaded, "Angle", AP, "90")
+    assert loaded.logic.geometry().angle_deg == pytest.approx(90)
+    type_into(app, loaded, "Taken at the same time", AP, "no")
+    assert loaded.logic.geometry().simultaneous is False
+    assert app.messages == []
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "message"),
+    [
+        ("Source to detector", "110", "110 is impossible"),
+        ("Source to detector", "far", "'far' is not a number"),
+        ("Source to isocenter", "1200", "must be below the source-detector distance"),
+        ("Detector pitch across", "-0.7", "-0.7 is impossible"),
+        ("Projection", "fisheye", "type pinhole"),
+        ("Angle", "3", "3 is impossible; it must lie between 20 and 160"),
+        ("Calibrated", "perhaps", "type yes or no"),
+    ],
+)
+def test_an_impossible_number_is_refused_once_and_the_old_one_comes_back(loaded, app, title, text, message):
+    before, old = loaded.logic.geometry(), cell(loaded, title, AP)
+    type_into(app, loaded, title, AP, text)
+    assert message in only_message(app)
+    assert cell(loaded, title, AP) == old
+    assert loaded.logic.geometry() == before
+
+
+def test_the_film_size_and_the_origins_cannot_be_typed(loaded):
+    import qt
+
+    table = loaded.ui.geometryTable
+    for title, column in (("Film size", AP), ("Angle", LATERAL), ("Angle", WHERE_FROM), ("Projection", QUANTITY)):
+        assert not table.item(row_of(loaded, title), column).flags() & qt.Qt.ItemIsEditable
+    assert table.item(row_of(loaded, "Angle"), AP).flags() & qt.Qt.ItemIsEditable
+
+
+def test_swapping_exchanges_films_and_views(loaded, app):
+    ap, lateral = loaded.parameters.apFilm, loaded.parameters.lateralFilm
+    app.click(loaded.ui.swapFilmsButton)
+    app.process_events()
+    assert loaded.parameters.apFilm is lateral and loaded.parameters.lateralFilm is ap
+    assert background(app, "AP") == lateral.GetID() and background(app, "lateral") == ap.GetID()
+    assert app.messages == []
+
+
+def test_the_same_file_twice_gives_one_message_and_keeps_the_case(loaded, app, sample_study):
+    lateral = loaded.parameters.lateralFilm
+    app.answers.file(str(sample_study / "ap.png"))
+    app.click(loaded.ui.loadLateralButton)
+    app.process_events()
+    assert "same image" in only_message(app)
+    assert loaded.parameters.lateralFilm is lateral
+
+
+@pytest.mark.parametrize("name", ("notes.txt", "empty.png", "cut.png", "gone.png"))
+def test_a_wrong_file_gives_one_message_with_its_name(panel, app, tmp_path, sample_study, name):
+    path = tmp_path / name
+    if name == "notes.txt":
+        path.write_text("no film")
+    elif name == "empty.png":
+        path.write_bytes(b"")
+    elif name == "cut.png":
+        path.write_bytes((sample_study / "ap.png").read_bytes()[:5000])
+    app.answers.file(str(path))
+    app.click(panel.ui.loadApButton)
+    app.process_events()
+    assert name in only_message(app)
+    assert panel.parameters.apFilm is None
+    assert panel.ui.loadApButton.enabled
+
+
+def test_a_cancelled_dialog_changes_nothing_and_says_nothing(loaded, app):
+    before = loaded.logic.geometry()
+    for button in (loaded.ui.loadApButton, loaded.ui.loadGeometryButton, loaded.ui.saveGeometryButton):
+        app.answers.file("")
+        app.click(button)
+    app.process_events()
+    assert loaded.logic.geometry() == before and app.messages == []
+
+
+def test_a_volume_of_slicer_is_copied_when_it_is_chosen(loaded, app):
+    values = np.random.default_rng(1).integers(0, 4000, (1, 374, 400)).astype(np.int16)
+    volume = slicer.util.addVolumeFromArray(values, name="from PACS")
+    loaded.ui.apFilmSelector.setCurrentNode(volume)
+    app.process_events()
+    film = loaded.parameters.apFilm
+    assert film is not volume and film.GetName() == "from PACS (AP film)"
+    assert loaded.ui.apFilmSelector.currentNode() is film
+    assert np.array_equal(slicer.util.arrayFromVolume(volume), values)
+    assert cell(loaded, "Source to detector", WHERE_FROM).startswith("geometry.json"), "the geometry fits and stays"
+    assert app.messages == []
+
+
+def test_a_volume_that_cannot_be_a_film_is_put_back_with_one_message(loaded, app):
+    film = loaded.parameters.apFilm
+    volume = slicer.util.addVolumeFromArray(np.random.default_rng(1).random((5, 30, 40)), name="CT")
+    loaded.ui.apFilmSelector.setCurrentNode(volume)
+    app.process_events()
+    assert "CT has 40 x 30 x 5 voxels" in only_message(app)
+    assert loaded.parameters.apFilm is film and loaded.ui.apFilmSelector.currentNode() is film
+
+
+def test_the_lateral_film_chosen_as_ap_film_too_gives_one_message(loaded, app):
+    ap, lateral = loaded.parameters.apFilm, loaded.parameters.lateralFilm
+    loaded.ui.apFilmSelector.setCurrentNode(lateral)
+    app.process_events()
+    assert "lateral film already" in only_message(app)
+    assert loaded.parameters.apFilm is ap and loaded.parameters.lateralFilm is lateral
+
+
+def test_polarity_is_chosen_per_film_and_automatic_says_what_the_file_states(loaded, app):
+    import qt
+
+    box = loaded.ui.apPolarityComboBox
+    assert box.itemText(0) == "Auto (bright)"
+    box.setCurrentIndex(2)
+    qt.QTimer  # the choice of a user comes as activated(int)
+    loaded.sections[0]._turn_ap(2)
+    app.process_events()
+    assert loaded.logic.case().films[0].polarity is Polarity.BONE_DARK
+    assert loaded.logic.case().films[1].polarity is Polarity.BONE_BRIGHT
+    assert box.currentIndex == 2
+
+
+def test_geometry_is_saved_and_loaded_again_and_must_fit_the_films(loaded, app, tmp_path):
+    type_into(app, loaded, "Detector pitch across", LATERAL, "0.71")
+    saved = loaded.logic.geometry()
+    app.answers.file(str(tmp_path / "mine"))
+    app.click(loaded.ui.saveGeometryButton)
+    app.click(loaded.ui.standardGeometryButton)
+    app.process_events()
+    assert loaded.logic.geometry() != saved
+    app.answers.file(str(tmp_path / "mine.json"))
+    app.click(loaded.ui.loadGeometryButton)
+    app.process_events()
+    assert loaded.logic.geometry() == saved and app.messages == []
+    values = json.loads((tmp_path / "mine.json").read_text())
+    values["views"][0]["size_px"] = [500, 500]
+    (tmp_path / "other.json").write_text(json.dumps(values))
+    app.answers.file(str(tmp_path / "other.json"))
+    app.click(loaded.ui.loadGeometryButton)
+    app.process_events()
+    assert "400 x 374" in only_message(app) and "500 x 500" in only_message(app)
+    assert loaded.logic.geometry() == saved
+
+
+def test_an_existing_file_is_not_overwritten_by_a_name_without_suffix(loaded, app, tmp_path):
+    (tmp_path / "mine.json").write_text("precious")
+    app.answers.file(str(tmp_path / "mine"))
+    app.answers.box("No")
+    app.click(loaded.ui.saveGeometryButton)
+    app.process_events()
+    assert (tmp_path / "mine.json").read_text() == "precious"
+
+
+def test_removing_a_film_empties_its_view_only(loaded, app):
+    lateral = loaded.parameters.lateralFilm
+    slicer.mrmlScene.RemoveNode(loaded.parameters.apFilm)
+    app.process_events()
+    app.view("AP").logic.GetSliceCompositeNode().SetBackgroundVolumeID(lateral.GetID())  # Slicer does that by itself
+    app.process_events()
+    assert background(app, "AP") is None
+    assert background(app, "lateral") == lateral.GetID()
+    assert "the AP film is missing" in loaded.ui.geometryStatusLabel.text
+    assert not loaded.ui.swapFilmsButton.enabled and loaded.ui.loadApButton.enabled
+    assert not app.view("AP").node.GetSliceVisible()
+
+
+def test_a_closed_scene_leaves_an_empty_and_usable_section(loaded, app):
+    app.clear()
+    assert loaded.ui.geometryTable.rowCount == 0
+    assert background(app, "AP") is None and background(app, "lateral") is None
+    app.click(loaded.ui.sampleStudyButton)
+    app.process_events()
+    assert cell(loaded, "Angle", AP) == "85" and app.messages == []
+
+
+def test_a_loaded_scene_brings_films_geometry_and_their_views_back(loaded, app, tmp_path):
+    type_into(app, loaded, "Source to detector", AP, "1150")
+    geometry = loaded.logic.geometry()
+    app.save_scene(tmp_path / "case.mrb")
+    app.clear()
+    app.load_scene(tmp_path / "case.mrb")
+    app.process_events()
+    assert loaded.logic.geometry() == geometry
+    assert "AP: typed by the user" in cell(loaded, "Source to detector", WHERE_FROM)
+    assert background(app, "AP") == loaded.parameters.apFilm.GetID()
+    assert [film_views()[name].GetViewGroup() for name in TAGS] == [101, 102]
+
+
+def test_two_films_named_by_the_dicom_database(panel, app, tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    from dicom_films import write_study
+
+    for path in write_study(tmp_path, pydicom):
+        app.dicom_database._add(path)
+    shutil.rmtree(tmp_path / "nothing", ignore_errors=True)
+    app.answers.dialog(lambda dialog: True)
+    app.click(panel.ui.loadDicomButton)
+    app.process_events()
+    geometry = panel.logic.geometry()
+    assert geometry.ap.spacing_mm == (0.4, 0.4) and geometry.ap.focal_mm == 1150
+    assert cell(panel, "Source to detector", WHERE_FROM) == "Distance Source to Detector (0018,1110)"
+    assert app.messages == []
+
+
+def test_an_empty_dicom_database_says_what_to_do(panel, app):
+    app.click(panel.ui.loadDicomButton)
+    app.process_events()
+    assert "holds no radiographs" in only_message(app) and "DICOM module" in only_message(app)
