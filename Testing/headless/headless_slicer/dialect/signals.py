@@ -26,8 +26,18 @@ DEFAULT_ARGUMENTS = {"clicked", "triggered", "destroyed"}
 NEW = {"checkStateChanged", "idClicked", "idToggled"}
 
 
-def signal_names(qobject) -> set[str]:
-    """Return the names of all signals of a Qt object."""
+_names: dict[type, frozenset[str]] = {}
+
+
+def signal_names(qobject) -> frozenset[str]:
+    """Return the names of all signals of a Qt object, which depend on its class only."""
+    kind = type(qobject)
+    if kind not in _names:
+        _names[kind] = frozenset(_find_signal_names(qobject))
+    return _names[kind]
+
+
+def _find_signal_names(qobject) -> set[str]:
     meta = qobject.metaObject()
     methods = (meta.method(index) for index in range(meta.methodCount()))
     names = {bytes(m.name()).decode() for m in methods if m.methodType() == QMetaMethod.MethodType.Signal}
