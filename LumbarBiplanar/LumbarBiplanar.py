@@ -1,10 +1,13 @@
-"""LumbarBiplanar in 3D Slicer: the module and its logic. All work is done by LumbarBiplanarLib."""
+"""LumbarBiplanar in 3D Slicer: module, widget, logic and self test. All work is done by LumbarBiplanarLib."""
 
 from __future__ import annotations
 
-import importlib.util
+import logging
+import sys
+import unittest
+from pathlib import Path
 
-import qt
+import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -14,15 +17,11 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 
-HELP = """
-<p>3-D reconstruction of the lumbar vertebrae L1 to L5 from an AP and a lateral X-ray film.</p>
-<p>This version has no panel. Its library is used from the Python console:</p>
-<pre>from LumbarBiplanar import LumbarBiplanarLogic
-LumbarBiplanarLogic().installTorch()
-import LumbarBiplanarLib</pre>
-<p>Research software, not for clinical use.</p>
-"""
-TORCH_REQUIREMENT = ">=2.4"
+from LumbarBiplanarLib.mrml.logic import CaseLogic
+from LumbarBiplanarLib.mrml.torch_ready import torch_problem
+from LumbarBiplanarLib.ui.self_test import SelfTests
+
+DOCUMENTATION = "https://github.com/LumbarBiplanar/SlicerLumbarBiplanar#readme"
 
 
 class LumbarBiplanar(ScriptedLoadableModule):
@@ -34,65 +33,123 @@ class LumbarBiplanar(ScriptedLoadableModule):
         parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
         parent.dependencies = []
         parent.contributors = ["LumbarBiplanar contributors"]
-        parent.helpText = _(HELP)
+        parent.helpText = _(
+            "<p>3-D reconstruction of the lumbar vertebrae L1 to L5 from an AP and a lateral X-ray film, with "
+            "measurements. Load two films, or the sample study, and press Run all steps.</p>"
+            '<p>See the <a href="{url}">documentation</a>. Research software, not for clinical use.</p>'
+        ).format(url=DOCUMENTATION)
         parent.acknowledgementText = _(
             "The shape model is derived from VerSe (doi:10.1016/j.media.2021.102166) and other open anatomical data; "
             "see LICENSE-DATA.md."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """List the study that comes with the module in Slicer's Sample Data module; nothing is downloaded."""
+    import SampleData
+
+    folder = Path(__file__).parent / "Resources"
+    files = [folder / "SampleStudy" / name for name in ("ap.png", "lateral.png")]
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="LumbarBiplanar",
+        sampleName="LumbarBiplanarStudy",
+        thumbnailFileName=str(folder / "Icons" / "LumbarBiplanar.png"),
+        uris=[path.as_uri() for path in files],
+        fileNames=[path.name for path in files],
+        nodeNames=[_("AP film"), _("Lateral film")],
+        loadFiles=[True, True],
+        customDownloader=lambda source=None: list(LumbarBiplanarLogic().loadSampleStudy()),
+    )
 
 
 class LumbarBiplanarWidget(ScriptedLoadableModuleWidget):
-    """Says how to use this version, which has no panel."""
+    """Puts the panel into Slicer's window; the panel itself is ``LumbarBiplanarLib.ui.panel.Panel``."""
+
+    def __init__(self, parent=None):
+        self.panel = None
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self) -> None:
-        """Show the help text."""
+        """Make the form and its panel; works without a main window."""
+        from LumbarBiplanarLib.ui.panel import Panel
+
         ScriptedLoadableModuleWidget.setup(self)
-        label = qt.QLabel(_(HELP))
-        label.wordWrap = True
-        self.layout.addWidget(label)
-        self.layout.addStretch(1)
+        form = slicer.util.loadUI(self.resourcePath("UI/LumbarBiplanar.ui"))
+        self.layout.addWidget(form)
+        form.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(form)
+        self.logic = LumbarBiplanarLogic()
+        self.panel = Panel(form, self.ui, self.logic)
+        self.panel.connect()
+
+    def enter(self) -> None:
+        """Take up the case of the scene; Slicer calls it whenever the module is opened."""
+        if self.panel is not None:
+            self.panel.enter()
+
+    def exit(self) -> None:
+        """Stop what runs; Slicer calls it whenever another module is opened."""
+        if self.panel is not None:
+            self.panel.exit()
+
+    def cleanup(self) -> None:
+        """Let go of everything; Slicer calls it before the module is unloaded or reloaded."""
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+    def onReload(self) -> None:
+        """Reload the library as well as this file: Slicer itself reloads this file only."""
+        self.cleanup()
+        for name in [name for name in sys.modules if name.split(".")[0] == "LumbarBiplanarLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
 
-class LumbarBiplanarLogic(ScriptedLoadableModuleLogic):
-    """What the library needs from Slicer."""
+class LumbarBiplanarLogic(CaseLogic, ScriptedLoadableModuleLogic):
+    """A case's steps without any window, for the Python console and for scripts; see docs/scripting.md.
+
+    Example::
+
+        from LumbarBiplanar import LumbarBiplanarLogic
+
+        logic = LumbarBiplanarLogic()
+        result = logic.process("ap.png", "lateral.png", "geometry.json", "result")
+        print(result.measurements.table())
+    """
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleLogic.__init__(self, parent)
+        CaseLogic.__init__(self)
 
     def isTorchInstalled(self) -> bool:
-        """Return whether Slicer's Python has PyTorch, which detection and registration need."""
-        return importlib.util.find_spec("torch") is not None
+        """Return whether Slicer's Python has the PyTorch that detection and registration need."""
+        return not torch_problem()
 
     def installTorch(self) -> None:
         """Install PyTorch through Slicer's PyTorch extension, which asks the user first; does nothing if it is there.
 
         Raises:
-            RuntimeError: if the PyTorch extension is missing, or the user declined.
+            RuntimeError: if the PyTorch extension is missing, or the user declined, or Slicer has to be restarted.
         """
-        if self.isTorchInstalled():
-            return
-        try:
-            import PyTorchUtils
-        except ModuleNotFoundError:
-            message = _("The PyTorch extension is missing. Install it with the Extensions Manager and restart Slicer.")
-            raise RuntimeError(message) from None
-        logic = PyTorchUtils.PyTorchUtilsLogic()
-        if logic.installTorch(askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT) is None:
-            raise RuntimeError(_("PyTorch was not installed; detection and registration need it."))
+        from LumbarBiplanarLib.ui.torch_setup import TorchSetup
+
+        setup = TorchSetup()
+        setup.install()
+        if setup.needs_restart:
+            raise RuntimeError(setup.ready()[1])
 
 
-class LumbarBiplanarTest(ScriptedLoadableModuleTest):
-    """Self test in Slicer: the library loads and finds its resources."""
+class LumbarBiplanarTest(SelfTests, ScriptedLoadableModuleTest):
+    """Self test in Slicer, on the sample study; the tests are in ``LumbarBiplanarLib.ui.self_test``."""
 
     def runTest(self) -> None:
-        """Run every self test."""
-        self.setUp()
-        self.test_the_library_finds_its_resources()
-
-    def test_the_library_finds_its_resources(self) -> None:
-        """Landmarks.json is found beside this file, where Slicer installs it, and lists the landmarks."""
-        from pathlib import Path
-
-        from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, load_landmarks
-        from LumbarBiplanarLib.resources import resource_path
-
-        expected = Path(__file__).parent / "Resources" / "Landmarks.json"
-        self.assertTrue(resource_path("Landmarks.json").samefile(expected))
-        self.assertEqual([landmark.name for landmark in load_landmarks()], list(LANDMARK_NAMES))
+        """Run every self test and say what was skipped; raises AssertionError if one fails."""
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(type(self))
+        result = unittest.TextTestRunner(verbosity=2).run(suite)
+        for test, reason in result.skipped:
+            logging.info("Skipped %s: %s", test, reason)
+        if not result.wasSuccessful():
+            failed = [str(test) for test, details in (*result.failures, *result.errors)]
+            raise AssertionError("Failed: " + ", ".join(failed))

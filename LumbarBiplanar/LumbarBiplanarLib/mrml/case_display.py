@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LumbarBiplanarError
+from ..errors import StudyError
 from .case_folder import add_to_case
 from .case_run import CaseRun
 from .films import VIEW_NAMES
@@ -23,6 +23,7 @@ class CaseDisplay(CaseRun):
     def __init__(self) -> None:
         super().__init__()
         self._live: tuple[Any, LiveView] | None = None
+        self._drawn: CaseResult | None = None
 
     def showState(self, state: RegistrationState) -> None:
         """Draw a state of a running registration; cheap enough for every state that is worth seeing."""
@@ -39,12 +40,9 @@ class CaseDisplay(CaseRun):
         """Draw the result of the case again, or nothing without one; after a run that was given up or failed."""
         if self._live is None:
             return
-        try:
-            result = self.result()
-        except LumbarBiplanarError:
-            result = None
-        view = self._live_view()
+        result, view = self.result(), self._live_view()
         if view is not None:
+            view.set_outlines_visible(self.parameters.liveOverlay)
             view.restore(None if result is None else result.reconstruction.final_state)
 
     def showResult(self) -> None:
@@ -53,20 +51,23 @@ class CaseDisplay(CaseRun):
         Raises:
             StudyError: if the result was made with another shape model or version, or is damaged.
         """
-        result = self.result()
-        if result is not None:
+        result, problem = self._stored_result()
+        if problem:
+            raise StudyError(problem)
+        if result is not None and result is not self._drawn:
             self._show_result(result)
 
     def sceneClosing(self) -> None:
         """Forget everything that belongs to the scene; called before it is closed."""
         super().sceneClosing()
-        self._live = None
+        self._live = self._drawn = None
 
     def _show_result(self, result: CaseResult) -> None:
         view = self._live_view()
         if view is None:
             return
-        view.set_outlines_visible(True)
+        self._drawn = result
+        view.set_outlines_visible(self.parameters.liveOverlay)
         view.finish(result.reconstruction.final_state)
         film = self.filmNode("AP")
         for node in view.vertebrae.nodes.values():
@@ -77,7 +78,7 @@ class CaseDisplay(CaseRun):
         parameters, film = self.parameters, self.filmNode("AP")
         if self._live is not None:
             self._live[1].remove()
-        self._live = self._result = None
+        self._live = self._result = self._drawn = None
         if parameters.reconstruction is not None and film is not None:
             for node in find_vertebrae(self.scene, film).values():
                 self._remove(node)

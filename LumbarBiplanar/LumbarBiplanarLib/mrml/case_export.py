@@ -63,7 +63,7 @@ class CaseExport(CaseDisplay):
             raise OutputError(_("The scene could not be saved as {path}. Choose another place.").format(path=target))
 
     def _result_to_write(self) -> CaseResult:
-        result = self.result()
+        result, problem = self._stored_result()
         if result is None:
-            raise StudyError(_("There is no result yet. Press Run all steps, or Reconstruct."))
+            raise StudyError(problem or _("There is no result yet. Press Run all steps, or Reconstruct."))
         return result

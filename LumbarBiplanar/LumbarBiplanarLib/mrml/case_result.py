@@ -28,30 +28,37 @@ class CaseResults(CaseLandmarks):
     def __init__(self) -> None:
         super().__init__()
         self._model: ShapeModel | None = None
-        self._result: tuple[Any, CaseResult] | None = None
+        self._result: tuple[Any, CaseResult | None, str] | None = None
 
     def result(self) -> CaseResult | None:
         """Return the result of the case, or None; after a scene was loaded it is made again from its nodes.
 
-        Raises:
-            StudyError: if the result was made with another shape model or version, or is damaged.
-            MeasurementError: if it cannot be measured.
+        It is None too if the scene holds a result that this version cannot go on with; :meth:`resultProblem` says why.
         """
+        return self._stored_result()[0]
+
+    def resultProblem(self) -> str:
+        """Return why the result in the scene cannot be used, for example another shape model; empty if it can."""
+        return self._stored_result()[1]
+
+    def _stored_result(self) -> tuple[CaseResult | None, str]:
         node = self.parameters.reconstruction
         if node is None or any(self.filmNode(name) is None for name in VIEW_NAMES):
-            return None
+            return None, ""
         key = (node.GetID(), node.GetText())
         if self._result is None or self._result[0] != key:
-            self._result = key, self._read_result(node)
-        return self._result[1]
+            try:
+                self._result = key, self._read_result(node), ""
+            except LumbarBiplanarError as problem:
+                self._result = key, None, str(problem)
+        return self._result[1:]
 
     def isResultCurrent(self) -> bool:
         """Return whether there is a result, and no landmark was changed since."""
-        try:
-            result = self.result()
-            return result is not None and not self._landmarks_moved(result.reconstruction.final_state)
-        except LumbarBiplanarError:
+        result = self.result()
+        if result is None or not self.hasLandmarks():
             return False
+        return not self._landmarks_moved(result.reconstruction.final_state)
 
     def shapeModel(self) -> ShapeModel:
         """Return the shape model of the module."""
@@ -79,7 +86,7 @@ class CaseResults(CaseLandmarks):
             parameters.EndModify(modified)
         for made in (node, table):
             add_to_case(self.scene, made, film)
-        self._result = (node.GetID(), node.GetText()), result
+        self._result = (node.GetID(), node.GetText()), result, ""
         self._show_result(result)
 
     def _read_result(self, node: Any) -> CaseResult:
@@ -103,10 +110,7 @@ class CaseResults(CaseLandmarks):
         )
 
     def _landmark_residuals(self) -> dict[str, dict[tuple[Level, str], float]]:
-        try:
-            result = self.result()
-        except LumbarBiplanarError:
-            return {}
+        result = self.result()
         if result is None:
             return {}
         found = result.reconstruction.final_state.landmark_residuals

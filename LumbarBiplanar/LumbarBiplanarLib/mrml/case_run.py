@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 
 from ..anatomy import REGION_WEIGHTS, Region
-from ..errors import LumbarBiplanarError, StudyError
-from ..study.detecting import detect_case
+from ..errors import StudyError
+from ..study.detecting import Detector, detect_case, finder
 from ..study.registering import default_options, register_case
 from ..study.steps import CaseResult, Step
 from .case_folder import add_to_case
@@ -34,6 +34,8 @@ class CaseRun(CaseResults):
         super().__init__()
         # A weights file to use in place of the one that comes with the module.
         self.weights: str | None = None
+        # What to call in place of ``network.detect``, for another network.
+        self.detector: Detector | None = None
         self._state: RegistrationState | None = None
         self._detection_s = 0.0
 
@@ -64,7 +66,7 @@ class CaseRun(CaseResults):
 
     def _detect(self, case: Any, device: str, films: dict[str, Any]) -> Iterator[Step]:
         begin, kept = time.perf_counter(), set()
-        for step in detect_case(case, device=device, weights=self.weights):
+        for step in detect_case(case, device=device, weights=self.weights, detector=self.detector):
             for name in set(step.detections) - kept:
                 self._check_films(films)
                 self._keep_detection(name, step.detections[name])
@@ -115,6 +117,7 @@ class CaseRun(CaseResults):
             options=options,
             device=self._device(device),
             start=start,
+            find=finder(self.detector, self._device(device), self.weights),
         )
         return self._register(steps, films)
 
@@ -162,10 +165,7 @@ class CaseRun(CaseResults):
 
     def _state_to_go_on_from(self, options: Options) -> RegistrationState | None:
         """Return the last result's state if a landmark was moved since and nothing else was changed."""
-        try:
-            result = self.result()
-        except LumbarBiplanarError:
-            return None
+        result = self.result()
         if result is None or result.options != options:
             return None
         state = result.reconstruction.final_state

@@ -1,25 +1,22 @@
-"""The panel: its sections, what runs, what is said, and the life of its parameter node."""
+"""The panel: its sections, and the life of its parameter node through scenes and modules."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import logging
-import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ..errors import LumbarBiplanarError
+from .job_runner import JobRunner
+from .panel_run import PanelRun
 from .torch_setup import TorchSetup
-
-if TYPE_CHECKING:
-    from ..study import Step
 
 SECTIONS = (
     ("films_section", "FilmsSection"),
@@ -28,12 +25,9 @@ SECTIONS = (
     ("reconstruct_section", "ReconstructSection"),
     ("results_section", "ResultsSection"),
 )
-STAGES = ("detection", "registration", "measurement")
-_STAGE_SHARES = {"detection": 0.3, "registration": 0.65, "measurement": 0.05}
-_SURFACES_EVERY_S = 0.1
 
 
-class Panel(VTKObservationMixin):
+class Panel(PanelRun, VTKObservationMixin):
     """The form at work; implements ``PanelServices``.
 
     Args:
@@ -44,18 +38,18 @@ class Panel(VTKObservationMixin):
 
     def __init__(self, form: Any, ui: SimpleNamespace, logic: Any) -> None:
         VTKObservationMixin.__init__(self)
+        PanelRun.__init__(self)
         self.form, self.ui, self.logic = form, ui, logic
         self.parameters: Any = None
         self.torch = TorchSetup()
+        self.runner = JobRunner()
+        self.layout = _film_layout()
         self.entered = False
         self._gui_tag: int | None = None
-        self._title, self._stages, self._surfaces_shown = "", STAGES, 0.0
-        self._on_done: Callable[[Step | None], None] | None = None
+        self._hint = ""
         self._refresh_timer = qt.QTimer()
         self._refresh_timer.setSingleShot(True)
         self._refresh_timer.setInterval(0)
-        self.runner = _make("job_runner", "JobRunner")
-        self.layout = _make("layout", "FilmLayout") if slicer.app.layoutManager() is not None else None
         self.sections = [made for name, kind in SECTIONS if (made := _make(name, kind, self)) is not None]
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -64,25 +58,29 @@ class Panel(VTKObservationMixin):
         """Connect the form, the sections and the scene; called once, after the form is made."""
         self._refresh_timer.connect("timeout()", self._refresh)
         self.ui.runAllButton.connect("clicked()", self._on_run_all)
+        self.ui.weightsPathLineEdit.connect("currentPathChanged(QString)", self._on_weights)
+        self._on_weights()
         for section in self.sections:
             section.connect()
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._on_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self._on_end_close)
+        self.addObserver(scene, scene.StartImportEvent, self._on_start_import)
         self.addObserver(scene, scene.EndImportEvent, self._on_end_import)
+        self.addObserver(scene, scene.NodeRemovedEvent, self._on_node_removed)
         self.changed()
 
     def enter(self) -> None:
         """Take up the case of the scene and show the films; called whenever the module is opened."""
         self.entered = True
-        self._use_scene()
         if self.layout is not None:
             self.layout.enter()
+        self._use_scene()
 
     def exit(self) -> None:
-        """Stop what runs and let go of the scene; called whenever another module is opened."""
+        """Stop what runs and let go of the parameter node; called whenever another module is opened."""
         self.entered = False
-        if self.runner is not None and self.runner.running:
+        if self.runner.running:
             self.cancel()
         self._set_parameters(None)
         if self.layout is not None:
@@ -91,54 +89,79 @@ class Panel(VTKObservationMixin):
     def cleanup(self) -> None:
         """Let go of everything; called before the form is deleted or the module reloaded."""
         self.entered = False
-        if self.runner is not None:
-            self.runner.stop()
+        self.runner.stop()
         self._refresh_timer.stop()
         self._refresh_timer.disconnect("timeout()", self._refresh)
         self.ui.runAllButton.disconnect("clicked()", self._on_run_all)
+        self.ui.weightsPathLineEdit.disconnect("currentPathChanged(QString)", self._on_weights)
         self._set_parameters(None)
         for section in self.sections:
             section.cleanup()
         self.removeObservers()
 
+    def use_scene(self, scene: Any) -> None:
+        """Go on with a scene that the module was given; without one, or with one that is not Slicer's, pause."""
+        self.runner.stop()
+        self._set_parameters(None)
+        if scene is not None and scene is slicer.mrmlScene and self.entered:
+            self._use_scene()
+        self.changed()
+
+    def changed(self) -> None:
+        """Say that something in the case has changed; all sections refresh soon, once for many calls."""
+        self._refresh_timer.start()
+
+    def landmark_moved(self, view_name: str, level: Any, name: str) -> None:
+        """Go on with the reconstruction after a person has changed a landmark, if the user wants that."""
+        for section in self.sections:
+            if hasattr(section, "refit"):
+                section.refit()
+
+    # -- parameter node --------------------------------------------------------------------------------------------
+
     def _use_scene(self) -> None:
+        """Bind the form to the scene's parameter node and draw the result that it holds."""
         self._set_parameters(self.logic.renewParameters())
+        try:
+            self.logic.showResult()
+        except LumbarBiplanarError as problem:
+            self.log(str(problem))
+            self.status(str(problem))
         self.changed()
 
     def _set_parameters(self, parameters: Any) -> None:
         if self.parameters is not None:
-            if self._gui_tag is not None:
-                self.parameters.disconnectGui(self._gui_tag)
+            self.parameters.disconnectGui(self._gui_tag)
             node = self.parameters.parameterNode
-            if self.hasObserver(node, node.ModifiedEvent, self._on_parameters_modified):
-                self.removeObserver(node, node.ModifiedEvent, self._on_parameters_modified)
+            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
         self.parameters, self._gui_tag = parameters, None
-        if parameters is None:
-            return
-        self._gui_tag = parameters.connectParametersToGui(self._bound_widgets())
-        node = parameters.parameterNode
-        self.addObserver(node, node.ModifiedEvent, self._on_parameters_modified)
+        if parameters is not None:
+            self._gui_tag = parameters.connectParametersToGui(self._bound_widgets())
+            node = parameters.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
 
     def _bound_widgets(self) -> dict[str, Any]:
         """Return the widgets of the form by the parameter they show."""
         named = ((widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values())
-        return {name: widget for name, widget in named if name}
+        return {str(name): widget for name, widget in named if name}
 
     def _on_parameters_modified(self, *_args: Any) -> None:
         self.changed()
 
+    # -- scene -----------------------------------------------------------------------------------------------------
+
     def _on_start_close(self, *_args: Any) -> None:
-        if self.runner is not None:
-            self.runner.stop()
-        self._set_parameters(None)
+        self._let_go()
         for section in self.sections:
             section.scene_closing()
-        self.logic.sceneClosing()
 
     def _on_end_close(self, *_args: Any) -> None:
-        self._idle(_("Load an AP and a lateral film, or the sample study."))
         if self.entered:
             self._use_scene()
+        self.changed()
+
+    def _on_start_import(self, *_args: Any) -> None:
+        self._let_go()
 
     def _on_end_import(self, *_args: Any) -> None:
         if self.layout is not None:
@@ -146,121 +169,23 @@ class Panel(VTKObservationMixin):
         if self.entered:
             self._use_scene()
 
-    # -- what the sections use -------------------------------------------------------------------------------------
+    def _on_node_removed(self, *_args: Any) -> None:
+        if self.parameters is not None:
+            self.changed()
 
-    def status(self, text: str, fraction: float | None = None) -> None:
-        """Show one line of text, and a share done (0 to 1) on the bar; None leaves the bar as it is."""
-        self.ui.statusLabel.text = text
-        if fraction is not None:
-            self.ui.progressBar.value = round(100 * min(1.0, max(0.0, fraction)))
-
-    def log(self, text: str) -> None:
-        """Add a line to the panel's log and to Slicer's."""
-        self.ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')} {text}")
-        logging.info("LumbarBiplanar: %s", text)
-
-    def error(self, title: str, exception: BaseException) -> None:
-        """Tell the user of an error, once, in words; the details go to the log."""
-        known = isinstance(exception, (LumbarBiplanarError, RuntimeError))
-        text = str(exception) or type(exception).__name__
-        if not known:
-            text = _("Unexpected error: {text}").format(text=text)
-        details = "".join(traceback.format_exception(type(exception), exception, exception.__traceback__))
-        self.log(f"{title}: {text}" if known else f"{title}: {text}\n{details}")
-        self.status(text)
-        slicer.util.errorDisplay(text, windowTitle=title, detailedText=details)
-
-    def changed(self) -> None:
-        """Say that something in the case has changed; all sections refresh soon, once for many calls."""
-        self._refresh_timer.start()
-
-    def start(
-        self,
-        title: str,
-        steps_factory: Callable[[], Iterator[Step]],
-        *,
-        on_done: Callable[[Step | None], None] | None = None,
-        stages: Sequence[str] = STAGES,
-    ) -> bool:
-        """Run a generator of steps while the panel stays alive; see ``PanelServices``.
-
-        Args:
-            title: what is being done.
-            steps_factory: called once to make the generator.
-            on_done: called with the last step when all went well.
-            stages: stages that the steps will go through, for the bar.
-        """
-        if self.runner.running:
-            self.status(_("{title} is still running; cancel it first.").format(title=self._title))
-            return False
-        try:
-            steps = steps_factory()
-        except Exception as problem:
-            self.error(title, problem)
-            return False
-        self._title, self._stages, self._on_done, self._surfaces_shown = title, tuple(stages), on_done, 0.0
-        self.log(title)
-        self.status(title, 0.0)
-        self.runner.start(
-            steps,
-            publish=self._on_step,
-            finished=self._on_finished,
-            failed=self._on_failed,
-            cancelled=self._on_cancelled,
-        )
-        self.changed()
-        return True
-
-    def cancel(self) -> None:
-        """Stop what is running; the case is as the last finished step left it."""
-        self.runner.cancel()
-
-    # -- what runs -------------------------------------------------------------------------------------------------
-
-    def _on_run_all(self) -> None:
+    def _let_go(self) -> None:
+        """Stop what runs and forget the scene's nodes: they are about to go, or others are about to come."""
         if self.runner.running:
             self.cancel()
-        else:
-            self.start(_("Run all steps"), self.logic.allSteps)
+        self._set_parameters(None)
+        self.logic.sceneClosing()
+        self._hint = ""
 
-    def _on_step(self, step: Step) -> None:
-        self.status(step.message, self._share(step))
-        if step.state is None or self.parameters is None or not self.parameters.liveOverlay:
-            return
-        now = time.perf_counter()
-        surfaces = step.state.done or now - self._surfaces_shown >= _SURFACES_EVERY_S
-        if surfaces:
-            self._surfaces_shown = now
-        self.logic.showState(step.state, surfaces=surfaces)
+    # -- widgets ---------------------------------------------------------------------------------------------------
 
-    def _share(self, step: Step) -> float:
-        total = sum(_STAGE_SHARES[name] for name in self._stages)
-        before = 0.0
-        for name in self._stages:
-            if name == step.stage:
-                return (before + step.fraction * _STAGE_SHARES[name]) / total
-            before += _STAGE_SHARES[name]
-        return 1.0
-
-    def _on_finished(self, step: Step | None) -> None:
-        self._idle(_("{title}: done.").format(title=self._title))
-        if self._on_done is not None:
-            self._on_done(step)
-
-    def _on_failed(self, error: BaseException) -> None:
-        self.logic.restoreShown()
-        self._idle("")
-        self.error(self._title, error)
-
-    def _on_cancelled(self) -> None:
-        self.logic.restoreShown()
-        self._idle(_("{title}: cancelled.").format(title=self._title))
-
-    def _idle(self, text: str) -> None:
-        self.status(text, 0.0)
-        if text:
-            self.log(text)
-        self.changed()
+    def _on_weights(self, *_args: Any) -> None:
+        path = self.ui.weightsPathLineEdit.currentPath
+        self.logic.weights = path if path and path != "." else None
 
     def _refresh(self) -> None:
         """Bring every widget up to date; an error of one section does not keep the others from it."""
@@ -276,15 +201,39 @@ class Panel(VTKObservationMixin):
 
     def _refresh_head(self) -> None:
         button = self.ui.runAllButton
-        if self.runner is not None and self.runner.running:
-            button.text, button.enabled = _("Cancel"), True
-            button.toolTip = _("Stop {title}.").format(title=self._title)
-            return
         ok, reason = (False, "") if self.parameters is None else self.logic.isReady()
+        if self.runner.running and self.parameters is not None and not ok:
+            self.cancel()  # a film was deleted or exchanged under the run
+        if self.runner.running:
+            button.text, button.enabled = _("Cancel"), True
+            button.toolTip = _("Stop: {title}").format(title=self._title)
+            return
+        self._show_hint(ok, reason)
         if ok:
             ok, reason = self.torch.ready()
         button.text, button.enabled = _("Run all steps"), ok
         button.toolTip = reason or _("Find the landmarks on both films, reconstruct L1 to L5 and measure them.")
+
+    def _show_hint(self, ready: bool, reason: str) -> None:
+        """Say what comes next, whenever that has changed."""
+        if self.parameters is None:
+            return
+        if not ready:
+            hint = reason
+        elif self.parameters.reconstruction is None:
+            hint = _("Both films are there. Press Run all steps.")
+        else:
+            hint = _("Reconstructed. Look at the outlines, and drag landmarks that are off: the outlines follow.")
+        if hint != self._hint:
+            self._hint = hint
+            self.status(hint)
+
+
+def _film_layout() -> Any:
+    """Return the layout of the films, or None where there are no views (a Slicer without a window)."""
+    if slicer.app.layoutManager() is None:
+        return None
+    return _make("layout", "FilmLayout")
 
 
 def _make(module: str, kind: str, *arguments: Any) -> Any:

@@ -1,0 +1,144 @@
+"""The reconstruction node: a result survives its session, exactly, and one that cannot be used is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="a registration to be stored needs PyTorch")
+
+import known_network
+from LumbarBiplanarLib.anatomy import Level
+from LumbarBiplanarLib.errors import StudyError
+
+
+@pytest.fixture
+def logic(app, monkeypatch):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    known_network.quicken(monkeypatch)
+    made = CaseLogic()
+    made.loadSampleStudy()
+    known_network.finish(made)
+    return made
+
+
+def edited(logic, change):
+    """Another logic on the scene whose reconstruction node was changed."""
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    node = logic.parameters.reconstruction
+    content = json.loads(node.GetText())
+    change(content)
+    node.SetText(json.dumps(content))
+    return CaseLogic()
+
+
+def test_a_result_is_the_same_when_it_is_read_from_the_scene(logic):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    before, after = logic.result(), CaseLogic().result()
+    assert after is not before
+    assert after.reconstruction.levels == before.reconstruction.levels
+    for level in before.reconstruction.levels:
+        first, second = (item.reconstruction.points_ras_mm[level] for item in (before, after))
+        assert np.array_equal(first, second)
+        outline = after.reconstruction.final_state.silhouettes_px["AP"][level]
+        assert np.abs(outline - before.reconstruction.final_state.silhouettes_px["AP"][level]).max() <= 0.005
+    assert [item.value for item in after.measurements] == [item.value for item in before.measurements]
+    assert after.options == before.options and after.warnings == before.warnings
+    assert after.reconstruction.landmark_residual_mm == pytest.approx(before.reconstruction.landmark_residual_mm)
+    assert dict(after.seconds) == dict(before.seconds)
+
+
+def test_reading_a_result_needs_no_torch(logic, monkeypatch):
+    import sys
+
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = CaseLogic().result()
+    assert result is not None and result.reconstruction.final_state.silhouettes_px["lateral"]
+
+
+def test_a_loaded_result_is_gone_on_from_when_a_landmark_moves(logic):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    again = CaseLogic()
+    assert again.isResultCurrent()
+    assert again._state_to_go_on_from(again._options(again.case())) is None
+    level, name = Level.L4, "inferior_endplate_posterior"
+    x, y = again.landmarks("lateral")[level, name].position_px
+    again.moveLandmark("lateral", level, name, (x, y + 5.0))
+    assert not again.isResultCurrent()
+    state = again._state_to_go_on_from(again._options(again.case()))
+    assert state is again.result().reconstruction.final_state
+    assert [film.lumbar_mm is not None for film in state.evidence] == [True, True]
+    assert again.register(device="cpu") is again.result()
+    assert again.isResultCurrent()
+
+
+def test_a_result_of_another_shape_model_is_refused_but_left_in_the_scene(logic, app):
+    other = edited(logic, lambda content: content["shape_model"].update(sha256="0" * 64))
+    assert other.result() is None
+    assert "another shape model" in other.resultProblem()
+    with pytest.raises(StudyError, match="another shape model"):
+        other.showResult()
+    with pytest.raises(StudyError, match="another shape model"):
+        other.exportCsv("never.csv")
+    assert other.parameters.reconstruction is not None
+    assert other.parameters.measurements.GetNumberOfRows() > 20
+    assert other.register(device="cpu") is other.result()
+    assert other.resultProblem() == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content.update(version=99), "another version"),
+        (lambda content: content.update(format="something else"), "holds no reconstruction"),
+        (lambda content: content.pop("levels"), "damaged"),
+        (lambda content: content["films"]["AP"].pop("view"), "damaged"),
+        (lambda content: content["levels"].update(L9={}), "damaged"),
+    ],
+)
+def test_a_damaged_result_is_said_to_be_damaged(logic, change, said):
+    other = edited(logic, change)
+    assert other.result() is None
+    assert said in other.resultProblem()
+
+
+def test_a_text_that_is_no_json_is_no_result(logic):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    logic.parameters.reconstruction.SetText("not JSON")
+    assert CaseLogic().result() is None
+    assert "holds no reconstruction" in CaseLogic().resultProblem()
+
+
+def test_a_lumbar_image_that_was_exchanged_since_is_noticed(logic):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    other = CaseLogic()
+    node = other.lumbarImageNode("AP")
+    from LumbarBiplanarLib.mrml.films import pixels_of
+
+    pixels_of(node)[:] *= 0.5
+    node.GetImageData().Modified()
+    evidence = other.result().reconstruction.final_state.evidence
+    assert evidence[0].lumbar_mm is None and evidence[1].lumbar_mm is not None
+
+
+def test_the_scene_file_holds_the_result_itself(logic, app, tmp_path):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    text = logic.parameters.reconstruction.GetText()
+    app.scene.SetURL(str(tmp_path / "case.mrml"))
+    app.scene.Commit()
+    app.clear()
+    assert CaseLogic().result() is None
+    app.scene.SetURL(str(tmp_path / "case.mrml"))
+    app.scene.Connect()
+    assert CaseLogic().parameters.reconstruction.GetText() == text
