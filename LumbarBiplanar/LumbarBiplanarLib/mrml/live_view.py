@@ -68,15 +68,16 @@ class LiveView:
         if state is self._state:
             return
         self._state = state
-        self.silhouettes.update(state.silhouettes_px)
+        # Computed before the first node is touched: a view that is asked twice draws in between if it takes long.
+        points, outlines = state.points_ras_mm, state.silhouettes_px
+        self.silhouettes.update(outlines)
         now = self._clock()
         if surfaces is None:
             surfaces = self._surfaces_at is None or now - self._surfaces_at >= self._every_s
         if surfaces:
             self._surfaces_at = now
             self.vertebrae.hide()
-            chosen = self._coarse_vertices
-            self.preview.update({level: points[chosen] for level, points in state.points_ras_mm.items()})
+            self.preview.update({level: values[self._coarse_vertices] for level, values in points.items()})
 
     def finish(self, state: RegistrationState) -> None:
         """Draw the last state in full, into the models that are saved with the scene."""

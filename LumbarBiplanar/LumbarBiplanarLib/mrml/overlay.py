@@ -13,7 +13,7 @@ import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ..anatomy import Level
 from ..study.appearance import LEVEL_COLORS
@@ -38,7 +38,7 @@ class Outline:
         self._points = vtk.vtkPoints()
         self._polydata = vtk.vtkPolyData()
         self._polydata.SetPoints(self._points)
-        self._count = 0
+        self._values = np.zeros((0, 3), dtype=np.float32)
         self.node = scene.AddNode(_model_node(view_name, level))
         self.node.SetNodeReferenceID(FILM_REFERENCE, film_node.GetID())
         self.node.SetAndObserveDisplayNodeID(scene.AddNode(_display_node(view_name, level)).GetID())
@@ -46,17 +46,22 @@ class Outline:
 
     def move(self, points_ras_mm: np.ndarray) -> None:
         """Replace the points (n, 3), RAS mm; while n stays the same, the topology does too."""
-        values = numpy_to_vtk(np.ascontiguousarray(points_ras_mm, dtype=np.float32), deep=True)
-        self._points.SetData(values)
-        if len(points_ras_mm) != self._count:
-            self._count = len(points_ras_mm)
-            cells = vtk.vtkCellArray()
-            cells.InsertNextCell(self._count + 1)
-            for index in range(self._count + 1):
-                cells.InsertCellPoint(index % self._count)
-            self._polydata.SetLines(cells)
+        if len(points_ras_mm) != len(self._values):
+            self._make_line(len(points_ras_mm))
+        self._values[:] = points_ras_mm
+        self._points.GetData().Modified()
         self._points.Modified()
         self._polydata.Modified()
+
+    def _make_line(self, count: int) -> None:
+        data = numpy_to_vtk(np.zeros((count, 3), dtype=np.float32), deep=True)
+        self._values = vtk_to_numpy(data)
+        self._points.SetData(data)
+        cells = vtk.vtkCellArray()
+        cells.InsertNextCell(count + 1)
+        for index in range(count + 1):
+            cells.InsertCellPoint(index % count)
+        self._polydata.SetLines(cells)
 
     def show(self, visible: bool) -> None:
         """Show or hide it in all its views."""

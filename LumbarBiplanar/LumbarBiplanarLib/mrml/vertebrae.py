@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
 from ..anatomy import LUMBAR_LEVELS, Level
 from ..study.appearance import LEVEL_COLORS
@@ -130,12 +130,15 @@ class Vertebrae:
 
     def _move(self, level: Level, values: np.ndarray) -> None:
         mesh = self._meshes.get(level)
-        if mesh is None:
-            mesh = self._meshes[level] = _empty_mesh(self._faces)
-        mesh.GetPoints().SetData(numpy_to_vtk(values, deep=True))
-        normals = numpy_to_vtk(np.ascontiguousarray(self._normals(values)), deep=True)
-        normals.SetName("Normals")
-        mesh.GetPointData().SetNormals(normals)
+        if mesh is None or mesh.GetNumberOfPoints() != len(values):
+            mesh = self._meshes[level] = _mesh(self._faces, len(values))
+        # Written in place, and told once: every event is passed on to all views.
+        for array, new in (
+            (mesh.GetPoints().GetData(), values),
+            (mesh.GetPointData().GetNormals(), self._normals(values)),
+        ):
+            vtk_to_numpy(array)[:] = new
+            array.Modified()
         mesh.GetPoints().Modified()
         mesh.Modified()
         if level not in self.nodes:
@@ -175,12 +178,18 @@ def find(scene, film_node=None) -> dict[Level, slicer.vtkMRMLModelNode]:
     return {level: found[level] for level in LUMBAR_LEVELS if level in found}
 
 
-def _empty_mesh(faces: np.ndarray) -> vtk.vtkPolyData:
+def _mesh(faces: np.ndarray, count: int) -> vtk.vtkPolyData:
+    """Return triangles over ``count`` points with normals, all of them zero as yet."""
     cells = vtk.vtkCellArray()
     cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(faces.reshape(-1)), deep=True))
+    points = vtk.vtkPoints()
+    points.SetData(numpy_to_vtk(np.zeros((count, 3), dtype=np.float32), deep=True))
+    normals = numpy_to_vtk(np.zeros((count, 3), dtype=np.float32), deep=True)
+    normals.SetName("Normals")
     mesh = vtk.vtkPolyData()
-    mesh.SetPoints(vtk.vtkPoints())
+    mesh.SetPoints(points)
     mesh.SetPolys(cells)
+    mesh.GetPointData().SetNormals(normals)
     return mesh
 
 

@@ -8,6 +8,9 @@ one. No image is drawn, so the outline is exact at any pixel size. Plain numpy, 
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 from ..errors import GeometryError
@@ -43,7 +46,7 @@ def silhouettes(points, faces, view: View, count: int = 240) -> np.ndarray:
     if any(mesh.ndim != 2 or mesh.shape[1] != 3 for mesh in meshes):
         raise ValueError("points must have shape (V, 3) or (N, V, 3), or be a sequence of arrays (V, 3).")
     shared = hasattr(faces, "ndim") and faces.ndim == 2
-    topologies = [_Topology(faces)] * len(meshes) if shared else [_Topology(part) for part in faces]
+    topologies = [_topology(faces)] * len(meshes) if shared else [_topology(part) for part in faces]
     if len(topologies) != len(meshes):
         raise ValueError(f"{len(meshes)} meshes, but {len(topologies)} lists of faces; give one each, or one for all.")
     outlines = []
@@ -52,6 +55,17 @@ def silhouettes(points, faces, view: View, count: int = 240) -> np.ndarray:
             raise GeometryError(f"View {view.name}: a surface is not finite or not in front of the X-ray source.")
         outlines.append(_resample(_outline(view.project(mesh), topology, view.name), count))
     return outlines[0] if single else np.stack(outlines)
+
+
+def _topology(faces) -> _Topology:
+    """Return the topology of triangles; the last ones are kept, for the outlines of a running registration."""
+    faces = np.ascontiguousarray(faces, dtype=np.int64)
+    return _kept_topology(faces.tobytes(), faces.shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _kept_topology(triangles: bytes, shape: tuple[int, ...]) -> _Topology:
+    return _Topology(np.frombuffer(triangles, dtype=np.int64).reshape(shape))
 
 
 class _Topology:
@@ -97,8 +111,8 @@ def _outline(pixels: np.ndarray, topology: _Topology, view_name: str) -> np.ndar
     raise GeometryError(f"View {view_name}: the outline of a surface cannot be followed; is the surface closed?")
 
 
-def _switches(p: np.ndarray, q: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[list[tuple]]:
-    """For each edge p -> q list, in order, where another edge crosses it to the right: (at, other edge, at there)."""
+def _switches(p: np.ndarray, q: np.ndarray, start: np.ndarray, end: np.ndarray) -> dict[int, list[tuple]]:
+    """Return, for each edge p -> q that another crosses to the right, where in order: (at, other edge, at there)."""
     low, high = np.minimum(p, q), np.maximum(p, q)
     order = np.argsort(low[:, 0])
     last = np.searchsorted(low[order, 0], high[order, 0], side="right")
@@ -106,58 +120,73 @@ def _switches(p: np.ndarray, q: np.ndarray, start: np.ndarray, end: np.ndarray) 
     first = np.repeat(np.arange(len(order)), counts)
     second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
     i, j = order[first], order[second]
-    close = (low[i, 1] <= high[j, 1]) & (low[j, 1] <= high[i, 1])
-    close &= (end[i] != start[j]) & (end[j] != start[i]) & (start[i] != start[j]) & (end[i] != end[j])
+    bottom, top = low[:, 1].copy(), high[:, 1].copy()
+    close = (bottom[i] <= top[j]) & (bottom[j] <= top[i])
     i, j = i[close], j[close]
+    apart = (end[i] != start[j]) & (end[j] != start[i]) & (start[i] != start[j]) & (end[i] != end[j])
+    i, j = i[apart], j[apart]
     di, dj, gap = q[i] - p[i], q[j] - p[j], p[j] - p[i]
     turn = _cross(di, dj)
     with np.errstate(divide="ignore", invalid="ignore"):
         u, v = _cross(gap, dj) / turn, _cross(gap, di) / turn
     hit = (u > 0) & (u < 1) & (v > 0) & (v < 1)
     i, j, u, v, right = i[hit], j[hit], u[hit], v[hit], turn[hit] < 0
-    table: list[list[tuple]] = [[] for _ in range(len(p))]
     leave, enter = np.where(right, i, j), np.where(right, j, i)
     at, there = np.where(right, u, v), np.where(right, v, u)
+    table: dict[int, list[tuple]] = {}
     for a, b, c, d in sorted(zip(leave.tolist(), at.tolist(), enter.tolist(), there.tolist(), strict=True)):
-        table[a].append((b, c, d))
+        table.setdefault(a, []).append((b, c, d))
     return table
 
 
 def _walk(pixels, start, end, switches) -> np.ndarray | None:
     """Follow the outer boundary from the top-most contour vertex back to it; None if that does not succeed."""
-    points, leaving = pixels.tolist(), {}
     heads, tails = end.tolist(), start.tolist()
-    for edge, vertex in enumerate(tails):
-        leaving.setdefault(vertex, []).append(edge)
-    top = tails[int(np.lexsort((pixels[start, 0], pixels[start, 1]))[0])]
-    first = edge = _rightmost(leaving[top], points, heads, top, (0.0, -1.0))
-    path, at = [points[top]], 0.0
-    for _ in range(4 * len(tails) + 4 * sum(map(len, switches))):
-        crossing = next((switch for switch in switches[edge] if switch[0] > at), None)
-        a, b = points[tails[edge]], points[heads[edge]]
-        if crossing is not None:
-            u, edge, at = crossing
-            path.append([a[0] + u * (b[0] - a[0]), a[1] + u * (b[1] - a[1])])
-            continue
-        vertex = heads[edge]
-        if vertex not in leaving:
+    p, q = pixels[start].tolist(), pixels[end].tolist()
+    leaving = dict(zip(tails, range(len(tails)), strict=True))
+    several = _branches(start)
+    top = int(np.lexsort((pixels[start, 0], pixels[start, 1]))[0])
+    first = edge = _rightmost(several.get(tails[top], [leaving[tails[top]]]), p, q, (0.0, -1.0))
+    path, at = [p[top]], 0.0
+    for _ in range(4 * len(tails) + 4 * sum(map(len, switches.values()))):
+        if edge in switches:
+            crossing = next((switch for switch in switches[edge] if switch[0] > at), None)
+            if crossing is not None:
+                (ax, ay), (bx, by) = p[edge], q[edge]
+                u, edge, at = crossing
+                path.append([ax + u * (bx - ax), ay + u * (by - ay)])
+                continue
+        vertex, a, b = heads[edge], p[edge], q[edge]
+        if vertex in several:
+            edge = _rightmost(several[vertex], p, q, (a[0] - b[0], a[1] - b[1]))
+        elif vertex in leaving:
+            edge = leaving[vertex]
+        else:
             return None
-        edge, at = _rightmost(leaving[vertex], points, heads, vertex, (a[0] - b[0], a[1] - b[1])), 0.0
+        at = 0.0
         if edge == first:
             return np.array(path)
         path.append(b)
     return None
 
 
-def _rightmost(edges: list[int], points, heads, vertex: int, back: tuple[float, float]) -> int:
-    """Of the edges that leave a vertex, return the first one counter-clockwise (t upward) from direction ``back``."""
+def _branches(start: np.ndarray) -> dict[int, list[int]]:
+    """Return the edges that leave each vertex which more than one leaves."""
+    found: dict[int, list[int]] = {}
+    for edge in np.flatnonzero((np.bincount(start) > 1)[start]).tolist():
+        found.setdefault(int(start[edge]), []).append(edge)
+    return found
+
+
+def _rightmost(edges: list[int], p, q, back: tuple[float, float]) -> int:
+    """Of the edges p -> q that leave a vertex, return the first counter-clockwise (t upward) from ``back``."""
     if len(edges) == 1:
         return edges[0]
-    x, y = points[vertex]
 
     def angle(edge: int) -> float:
-        dx, dy = points[heads[edge]][0] - x, points[heads[edge]][1] - y
-        return float(np.arctan2(back[0] * dy - back[1] * dx, back[0] * dx + back[1] * dy) % (2 * np.pi))
+        dx, dy = q[edge][0] - p[edge][0], q[edge][1] - p[edge][1]
+        turn = math.atan2(back[0] * dy - back[1] * dx, back[0] * dx + back[1] * dy)
+        return turn % (2 * math.pi)
 
     return min(edges, key=angle)
 
