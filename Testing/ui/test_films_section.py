@@ -231,17 +231,21 @@ def test_the_lateral_film_chosen_as_ap_film_too_gives_one_message(loaded, app):
 
 
 def test_polarity_is_chosen_per_film_and_automatic_says_what_the_file_states(loaded, app):
-    import qt
-
     box = loaded.ui.apPolarityComboBox
     assert box.itemText(0) == "Auto (bright)"
-    box.setCurrentIndex(2)
-    qt.QTimer  # the choice of a user comes as activated(int)
-    loaded.sections[0]._turn_ap(2)
+    press_down(box, 2)
     app.process_events()
     assert loaded.logic.case().films[0].polarity is Polarity.BONE_DARK
     assert loaded.logic.case().films[1].polarity is Polarity.BONE_BRIGHT
     assert box.currentIndex == 2
+    assert loaded.parameters.apFilm.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeInvertedGrey"
+
+
+def press_down(box, times):
+    from PySide6 import QtCore, QtTest
+
+    for _ in range(times):
+        QtTest.QTest.keyClick(box._living(), QtCore.Qt.Key.Key_Down)
 
 
 def test_geometry_is_saved_and_loaded_again_and_must_fit_the_films(loaded, app, tmp_path):
@@ -269,7 +273,7 @@ def test_geometry_is_saved_and_loaded_again_and_must_fit_the_films(loaded, app, 
 def test_an_existing_file_is_not_overwritten_by_a_name_without_suffix(loaded, app, tmp_path):
     (tmp_path / "mine.json").write_text("precious")
     app.answers.file(str(tmp_path / "mine"))
-    app.answers.box("No")
+    app.answers.box("Cancel")
     app.click(loaded.ui.saveGeometryButton)
     app.process_events()
     assert (tmp_path / "mine.json").read_text() == "precious"

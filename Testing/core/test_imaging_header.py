@@ -1,0 +1,86 @@
+"""What a film file says about how it was taken, and films read without a geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.errors import FilmError
+from LumbarBiplanarLib.imaging import film_facts, read_film_alone, write_film
+from test_imaging_dicom import VALUES, write_dicom
+
+pytest.importorskip("pydicom")
+
+
+def test_a_png_states_its_size_only(tmp_path):
+    write_film(tmp_path / "film.png", VALUES)
+    facts = film_facts(tmp_path / "film.png")
+    assert facts.size_px == (24, 32) and facts.file == "film.png"
+    assert (facts.spacing_mm, facts.focal_mm, facts.model, facts.acquired) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("tags", "distance", "source"),
+    [
+        ({"DistanceSourceToDetector": 1100, "EstimatedRadiographicMagnificationFactor": 1.25}, 880.0, "0018,1114"),
+        ({"EstimatedRadiographicMagnificationFactor": 1.25}, None, ""),
+        ({"DistanceSourceToDetector": 1100, "EstimatedRadiographicMagnificationFactor": 1.0}, None, ""),
+        ({"DistanceSourceToPatient": 900}, None, ""),
+        ({"DistanceSourceToPatient": 900, "Modality": "XA"}, 900.0, "0018,1111"),
+    ],
+)
+def test_the_place_of_the_patient_is_taken_from_tags_that_mean_it(tmp_path, tags, distance, source):
+    facts = film_facts(write_dicom(tmp_path / "film.dcm", **tags))
+    assert facts.isocenter_mm == (None if distance is None else pytest.approx(distance))
+    assert source in facts.isocenter_source
+
+
+def test_a_slot_scanner_is_known_by_its_maker(tmp_path):
+    assert film_facts(write_dicom(tmp_path / "a.dcm", Manufacturer="EOS imaging")).model == "slot"
+    assert film_facts(write_dicom(tmp_path / "b.dcm", Manufacturer="Theosoft")).model is None
+
+
+def test_distance_spacing_position_and_time_are_read(tmp_path):
+    facts = film_facts(
+        write_dicom(
+            tmp_path / "film.dcm",
+            DistanceSourceToDetector=1500,
+            ImagerPixelSpacing=[0.3, 0.2],
+            ViewPosition="PA",
+            PatientOrientation=["R", "F"],
+            AcquisitionDate="20260102",
+            AcquisitionTime="101500",
+        )
+    )
+    assert (facts.focal_mm, facts.focal_source) == (1500, "Distance Source to Detector (0018,1110)")
+    assert (facts.spacing_mm, facts.spacing_plane) == ((0.2, 0.3), "detector")
+    assert (facts.projection, facts.direction, facts.acquired) == ("PA", ("R", "F"), "20260102 101500")
+
+
+def test_a_film_alone_is_read_in_the_usual_view_of_its_header(tmp_path):
+    path = write_dicom(
+        tmp_path / "film.dcm",
+        PhotometricInterpretation="MONOCHROME1",
+        DistanceSourceToDetector=1500,
+        ImagerPixelSpacing=[0.3, 0.2],
+    )
+    film = read_film_alone(path, "lateral")
+    assert np.array_equal(film.pixels, VALUES)
+    assert (film.view.name, film.view.focal_mm, film.view.spacing_mm) == ("lateral", 1500, (0.2, 0.3))
+    assert film.polarity.value == "bone dark" and film.path == path and film.notes == ()
+
+
+def test_a_lateral_film_given_as_ap_film_says_that_the_films_may_be_swapped(tmp_path):
+    film = read_film_alone(write_dicom(tmp_path / "film.dcm", ViewPosition="LL"), "AP")
+    assert "may be swapped" in " ".join(film.notes)
+
+
+def test_a_mirrored_film_says_so(tmp_path):
+    film = read_film_alone(write_dicom(tmp_path / "film.dcm", ViewPosition="PA"), "AP")
+    assert "mirrored against its beam" in " ".join(film.notes)
+
+
+def test_what_is_no_film_is_refused(tmp_path):
+    (tmp_path / "film.txt").write_text("hello")
+    with pytest.raises(FilmError, match=r"film\.txt"):
+        film_facts(tmp_path / "film.txt")
