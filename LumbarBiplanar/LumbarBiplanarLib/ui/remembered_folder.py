@@ -6,6 +6,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 _KEY = "LumbarBiplanar/Folder/{kind}"
 
@@ -49,5 +50,9 @@ def ask_save_file(kind: str, title: str, name: str, name_filter: str) -> str:
         return ""
     if not Path(path).suffix:
         path = f"{path}{Path(name).suffix}"
+        # The dialog has asked about the name without the suffix.
+        question = _("{path} exists. Replace it?").format(path=path)
+        if Path(path).exists() and not slicer.util.confirmOkCancelDisplay(question, windowTitle=title):
+            return ""
     remember_folder(kind, Path(path).parent)
     return path
