@@ -161,8 +161,8 @@ def evidence_of(
 
 
 def _register(model, evidence, options, device, start):
-    """Run the registration, yielding a step per state; return the reconstruction."""
-    from ..registration import Reconstruction, register
+    """Run the registration, yielding every few hundredths of a second the latest state; return the reconstruction."""
+    from ..registration import Reconstruction, register_finely
 
     begin = time.perf_counter()
     iterations: Counter[str] = Counter()
@@ -171,15 +171,20 @@ def _register(model, evidence, options, device, start):
         "coarse": options.coarse_iterations,
         "fine": options.fine_iterations,
     }
-    state, reached = None, 0.0
-    for state in register(model, evidence, options, device, start):
+    state, reached, message = None, 0.0, "preparing"
+    for found in register_finely(model, evidence, options, device, start):
+        if found is None:
+            yield Step("registration", message, reached, state)
+            continue
+        state = found
         if not state.done and state.iteration:
             iterations[state.stage] += 1
         low, high = _SHARES.get(state.stage, (0.0, 1.0))
         share = low + (high - low) * min(1.0, state.iteration / max(1, limits.get(state.stage, 1)))
         # Going on from a state may refit single vertebrae one after the other; the bar does not run backwards.
         reached = 1.0 if state.done else max(reached, share)
-        yield Step("registration", f"{state.stage}, cost {state.cost:.0f}", reached, state)
+        message = f"{state.stage}, cost {state.cost:.0f}"
+        yield Step("registration", message, reached, state)
     if state is None:
         raise RegistrationError("The registration ended without a result. Start it again with its default options.")
     return Reconstruction.from_state(state, iterations, time.perf_counter() - begin, device)
