@@ -14,6 +14,8 @@ from .film_nodes import ROLE, VIEW, is_film, view_of_node
 
 # Farther than this from the film a slice view shows black.
 _PLANE_TOLERANCE_MM = 0.01
+# Share of a film's width and height that the 3D view shows at first: the spine is in the middle, and the subject.
+_SHOWN_IN_3D = 0.7
 _FILM_ROLES = ("film", "lumbar-image")
 
 
@@ -80,7 +82,8 @@ def look_at_films(view_node: Any, views: Sequence[View], aspect: float = 1.0) ->
     Returns:
         Whether the view has a camera.
     """
-    corners = np.concatenate([view.detector_corners_ras_mm() for view in views])
+    edges = _SHOWN_IN_3D * np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) + 0.5
+    corners = np.concatenate([view.detector_points_ras_mm(edges * np.array(view.size_px) - 0.5) for view in views])
     towards = np.sum([view.beam_ras for view in views], axis=0)
     if np.linalg.norm(towards) < 0.1:  # beams against each other
         towards = views[0].beam_ras
@@ -162,7 +165,7 @@ class FilmKeeper:
 
     def fit(self) -> None:
         """Show the whole film."""
-        film = self._film()
+        film, self._fitted = self._film(), None
         if is_film(film) and self._logic.GetSliceCompositeNode().GetBackgroundVolumeID() == film.GetID():
             self._logic.FitSliceToBackground()
             place_on_film(self._logic.GetSliceNode(), film)
@@ -189,12 +192,11 @@ class FilmKeeper:
             self._later(self._correct_later)
 
     def _correct_later(self) -> None:
-        self._waiting = False
-        if not self._tags:
-            return
-        self.correct()
-        if self._fitted is not None:
-            self.fit()
+        if self._tags:
+            self.correct()
+            if self._fitted is not None and self._fitted != self._frame():
+                self.fit()
+        self._waiting = False  # only now: what the correction itself changes calls for no other one
 
     def _was_resized(self) -> bool:
         """Tell whether the view got another size; one that the user zoomed or moved is not fitted any more."""

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from ..mrml.films import VIEW_NAMES
 from ..mrml.lumbar_images import detection_parts, is_lumbar_image
+from .films_text import film_title
 
 if TYPE_CHECKING:
     from ..anatomy import FilmLandmarks
@@ -129,7 +130,7 @@ class DetectSection:
         if image is not None:
             _pixels, _view, notes, weights = detection_parts(image)
             lines[0] += " " + _("Network {weights}.").format(weights=weights) if weights else ""
-            lines += [_("{view} film: {note}").format(view=name, note=note) for note in notes]
+            lines += [_("{film}: {note}").format(film=film_title(name), note=note) for note in notes]
         return lines
 
 
@@ -137,11 +138,11 @@ def found_text(name: str, landmarks: FilmLandmarks) -> str:
     """Return in one line which levels and how many landmarks a film shows, and how sure the network is of them."""
     seen = landmarks.visible()
     if not len(seen):
-        return _("{view} film: no landmarks.").format(view=name)
+        return _("{film}: no landmarks.").format(film=film_title(name))
     levels = seen.levels
     found = [item for item in seen.values() if not item.corrected]
-    text = _("{view} film: {count} landmarks of {first} to {last}").format(
-        view=name, count=len(seen), first=levels[0].name, last=levels[-1].name
+    text = _("{film}: {count} landmarks of {first} to {last}").format(
+        film=film_title(name), count=len(seen), first=levels[0].name, last=levels[-1].name
     )
     corrected = len(seen) - len(found)
     if found:

@@ -14,7 +14,7 @@ from ..geometry import GeometrySettings
 from ..imaging import Polarity
 from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, polarity_of
 from .dicom_browser import choose_films
-from .films_text import geometry_text
+from .films_text import film_title, geometry_text
 from .geometry_table import GeometryTable
 from .remembered_folder import ask_open_file, ask_save_file
 
@@ -166,10 +166,10 @@ class FilmsSection:
         try:
             film = self._services.logic.useVolume(node, name)
         except LumbarBiplanarError as error:
-            self._services.error(_("{view} film").format(view=name), error)
+            self._services.error(film_title(name), error)
             return
         self._accepted[name] = film.GetID()
-        self._services.log(_("{view} film: {name}").format(view=name, name=film.GetName()))
+        self._services.log(_("{film}: {name}").format(film=film_title(name), name=film.GetName()))
 
     # -- buttons ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,11 @@ from .geometry_table import title_of
 _MOST_NOTES = 4
 
 
+def film_title(view_name: str) -> str:
+    """Return what the panel calls the film of a view, at the beginning of a sentence."""
+    return {"AP": _("AP film"), "lateral": _("Lateral film")}[view_name]
+
+
 def geometry_text(films: Mapping[str, Any], settings: GeometrySettings | None) -> str:
     """Return what the user should know about the films and their geometry.
 
@@ -29,7 +34,7 @@ def geometry_text(films: Mapping[str, Any], settings: GeometrySettings | None) -
     else:
         lines = [_state(settings), *settings.warnings()]
     notes = [
-        _("{view} film: {note}").format(view=name, note=note)
+        _("{film}: {note}").format(film=film_title(name), note=note)
         for name, film in films.items()
         if film is not None
         for note in notes_of(film)
