@@ -29,6 +29,25 @@ class Desk:
         self.panel.landmark_moved = lambda *key: self.moved.append(key)
         app.process_events()
 
+    def start_over(self):
+        """Put everything back to where a fresh desk is."""
+        parameters = self.panel.parameters
+        parameters.lockLandmarks = parameters.showLandmarkLabels = False
+        parameters.showEpipolarLine = True
+        self.section._scene.cancel_placing()
+        for name, landmarks in self.given.items():
+            self.lists.write_landmarks_to_node(self.node(name), self.logic.filmNode(name), landmarks, False)
+        self.section._scene.history.forget()
+        self.section._scene.chosen = None
+        self.filter()
+        if self.section._table._column or self.section._table._descending:
+            header = self.table._living().horizontalHeader()
+            header.sectionClicked.emit(LANDMARK)
+            header.sectionClicked.emit(LEVEL)
+        self.section.refresh()
+        self.app.process_events()
+        self.moved.clear()
+
     @property
     def section(self):
         return next(item for item in self.panel.sections if type(item).__name__ == "CorrectSection")
@@ -92,8 +111,30 @@ class Desk:
         self.app.process_events()
 
 
+@pytest.fixture(scope="module")
+def laid_out(slicer_session, sample_study):
+    """One open module for all tests of this file that leave scene and module as they are: opening it takes a second."""
+    from headless_slicer import fixtures
+
+    fixtures._reset(slicer_session)
+    yield Desk(slicer_session, slicer_session.open_module(), sample_study)
+    fixtures._reset(slicer_session)
+
+
 @pytest.fixture
-def desk(app, module_widget, sample_study):
+def desk(laid_out):
+    """The module with the sample study and its landmarks as they were given, nothing chosen, nothing locked."""
+    laid_out.start_over()
+    yield laid_out
+    errors, left = list(laid_out.app.python_errors), laid_out.app.answers.left
+    laid_out.app.reset_user()
+    assert not errors, f"exceptions in slots or observers: {errors}"
+    assert not left, f"{left} prepared answers were not asked for"
+
+
+@pytest.fixture
+def own_desk(app, module_widget, sample_study):
+    """A module of its own, for what does not leave it as it was."""
     return Desk(app, module_widget, sample_study)
 
 
@@ -360,66 +401,6 @@ def test_saving_under_a_name_without_ending_overwrites_nothing(desk, tmp_path):
     assert (tmp_path / "mine.json").read_text() == "precious" and len(desk.app.messages) == 1
 
 
-def test_without_landmarks_every_button_says_why_it_is_off(app, module_widget):
-    app.process_events()
-    ui = module_widget.panel.ui
-    names = ("setLandmark", "unsetLandmark", "undoLandmark", "resetLandmark", "resetAllLandmarks")
-    for name in (*names, "loadLandmarks", "saveLandmarks"):
-        button = getattr(ui, f"{name}Button")
-        assert not button.enabled and button.toolTip
-    assert ui.landmarkTable.rowCount == 0
-
-
-def test_deleting_a_list_empties_its_rows_and_harms_nothing(desk):
-    desk.choose("AP", "L3", "pedicle_left")
-    desk.app.click(desk.ui.setLandmarkButton)
-    desk.app.scene.RemoveNode(desk.node("AP"))
-    desk.app.process_events()
-    assert desk.table.rowCount == 100 and not desk.ui.setLandmarkButton.enabled
-    assert not desk.ui.saveLandmarksButton.enabled
-    desk.choose("lateral", "L3", "pedicle_left")
-    assert desk.ui.unsetLandmarkButton.enabled
-
-
-def test_closing_the_scene_in_the_middle_of_setting_leaves_an_empty_usable_panel(desk, sample_study):
-    desk.choose("AP", "L3", "pedicle_left")
-    desk.app.click(desk.ui.setLandmarkButton)
-    desk.app.clear()
-    assert desk.table.rowCount == 0 and not desk.ui.undoLandmarkButton.enabled
-    desk.logic.loadSampleStudy()
-    desk.logic.loadLandmarks(sample_study / "truth" / "landmarks.json")
-    desk.app.process_events()
-    assert desk.table.rowCount == 200
-
-
-def test_landmarks_are_back_after_the_scene_was_saved_and_loaded(desk, tmp_path):
-    item = desk.loner("AP")
-    desk.drag("AP", item, (15.0, 6.0))
-    before = {name: dict(desk.logic.landmarks(name)) for name in desk.given}
-    desk.app.save_scene(tmp_path / "case.mrb")
-    desk.app.clear()
-    desk.app.load_scene(tmp_path / "case.mrb")
-    assert {name: dict(desk.logic.landmarks(name)) for name in desk.given} == before
-    assert desk.table.rowCount == 200
-    assert desk.texts(desk.row("AP", item.level.name, item.name))[STATE] == "corrected"
-    here = before["AP"][item.level, item.name]
-    desk.moved.clear()
-    desk.drag("AP", here, (-12.0, -5.0))
-    assert desk.moved == [("AP", item.level, item.name)]
-
-
-def test_leaving_the_module_takes_rings_and_lines_away_and_stops_listening(desk):
-    desk.choose("AP", "L3", "pedicle_left")
-    assert shown(desk, "landmark-rings") and shown(desk, "epipolar-line")
-    desk.section.cleanup()
-    assert shown(desk, "landmark-rings") == shown(desk, "epipolar-line") == []
-    desk.section.connect()
-    desk.drag("AP", desk.loner("AP"), (9.0, 4.0))
-    assert desk.moved == []
-    desk.section.refresh()
-    assert shown(desk, "landmark-rings")
-
-
 def test_refreshing_two_hundred_unchanged_rows_is_cheap(desk):
     import time
 
@@ -430,3 +411,63 @@ def test_refreshing_two_hundred_unchanged_rows_is_cheap(desk):
         desk.section.refresh()
         times.append(time.perf_counter() - begin)
     assert min(times) < 0.1
+
+
+def test_without_landmarks_every_button_says_why_it_is_off(app, module_widget):
+    app.process_events()
+    ui = module_widget.panel.ui
+    names = ("setLandmark", "unsetLandmark", "undoLandmark", "resetLandmark", "resetAllLandmarks")
+    for name in (*names, "loadLandmarks", "saveLandmarks"):
+        button = getattr(ui, f"{name}Button")
+        assert not button.enabled and button.toolTip
+    assert ui.landmarkTable.rowCount == 0
+
+
+def test_deleting_a_list_empties_its_rows_and_harms_nothing(own_desk):
+    own_desk.choose("AP", "L3", "pedicle_left")
+    own_desk.app.click(own_desk.ui.setLandmarkButton)
+    own_desk.app.scene.RemoveNode(own_desk.node("AP"))
+    own_desk.app.process_events()
+    assert own_desk.table.rowCount == 100 and not own_desk.ui.setLandmarkButton.enabled
+    assert not own_desk.ui.saveLandmarksButton.enabled
+    own_desk.choose("lateral", "L3", "pedicle_left")
+    assert own_desk.ui.unsetLandmarkButton.enabled
+
+
+def test_closing_the_scene_in_the_middle_of_setting_leaves_an_empty_usable_panel(own_desk, sample_study):
+    own_desk.choose("AP", "L3", "pedicle_left")
+    own_desk.app.click(own_desk.ui.setLandmarkButton)
+    own_desk.app.clear()
+    assert own_desk.table.rowCount == 0 and not own_desk.ui.undoLandmarkButton.enabled
+    own_desk.logic.loadSampleStudy()
+    own_desk.logic.loadLandmarks(sample_study / "truth" / "landmarks.json")
+    own_desk.app.process_events()
+    assert own_desk.table.rowCount == 200
+
+
+def test_landmarks_are_back_after_the_scene_was_saved_and_loaded(own_desk, tmp_path):
+    item = own_desk.loner("AP")
+    own_desk.drag("AP", item, (15.0, 6.0))
+    before = {name: dict(own_desk.logic.landmarks(name)) for name in own_desk.given}
+    own_desk.app.save_scene(tmp_path / "case.mrb")
+    own_desk.app.clear()
+    own_desk.app.load_scene(tmp_path / "case.mrb")
+    assert {name: dict(own_desk.logic.landmarks(name)) for name in own_desk.given} == before
+    assert own_desk.table.rowCount == 200
+    assert own_desk.texts(own_desk.row("AP", item.level.name, item.name))[STATE] == "corrected"
+    here = before["AP"][item.level, item.name]
+    own_desk.moved.clear()
+    own_desk.drag("AP", here, (-12.0, -5.0))
+    assert own_desk.moved == [("AP", item.level, item.name)]
+
+
+def test_leaving_the_module_takes_rings_and_lines_away_and_stops_listening(own_desk):
+    own_desk.choose("AP", "L3", "pedicle_left")
+    assert shown(own_desk, "landmark-rings") and shown(own_desk, "epipolar-line")
+    own_desk.section.cleanup()
+    assert shown(own_desk, "landmark-rings") == shown(own_desk, "epipolar-line") == []
+    own_desk.section.connect()
+    own_desk.drag("AP", own_desk.loner("AP"), (9.0, 4.0))
+    assert own_desk.moved == []
+    own_desk.section.refresh()
+    assert shown(own_desk, "landmark-rings")
