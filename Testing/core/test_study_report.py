@@ -18,7 +18,7 @@ from LumbarBiplanarLib import __version__
 from LumbarBiplanarLib.anatomy import FilmLandmarks
 from LumbarBiplanarLib.errors import OutputError
 from LumbarBiplanarLib.files import sha256_of
-from LumbarBiplanarLib.measurement import value_text
+from LumbarBiplanarLib.measurement import spread_text, value_text
 from LumbarBiplanarLib.measurement.sources import source_of
 from LumbarBiplanarLib.study.pictures import PICTURES
 from LumbarBiplanarLib.study.report import report_html, write_report
@@ -64,7 +64,7 @@ class Outline(HTMLParser):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(sample_result(), path)
+    write_report(sample_result(), path)  # draws its pictures itself
     return path
 
 
@@ -126,7 +126,7 @@ def test_every_measurement_is_in_a_table_with_its_value(outline):
                 assert cell.split(" ±")[0] == expected, (first.title, level)
     lordosis = sample_result().measurements.find("lordosis_l1_l5")
     line = cells[("Lordosis L1-L5",)]
-    assert line[1:3] == ["L1-L5", f"{value_text(lordosis)}°"]
+    assert line[1:3] == ["L1-L5", f"{value_text(lordosis)} {spread_text(lordosis)}°"]
     cobb = sample_result().measurements.find("coronal_cobb")
     assert cobb.note in cells[("Coronal Cobb angle",)]
 
@@ -194,10 +194,14 @@ def test_a_level_that_is_missing_leaves_a_dash_and_no_gap():
     assert line[2] == "–" and len(line) == 5
 
 
-def test_a_report_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path, path):
+def test_a_report_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in PICTURES:
+        (pictures / name).write_bytes(b"")
     with pytest.raises(OutputError):
-        write_report(sample_result(), tmp_path / "absent" / "report.html", pictures=None)
-    assert list(tmp_path.iterdir()) == []
+        write_report(sample_result(), tmp_path / "absent" / "report.html", pictures=pictures)
+    assert list(tmp_path.iterdir()) == [pictures]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.measurement import COLUMNS
 from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import is_closed, read_surface
+from LumbarBiplanarLib.study import results
 from LumbarBiplanarLib.study.case import load_case
 from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
-from LumbarBiplanarLib.study.results import FILES, write_result
+from LumbarBiplanarLib.study.results import FILES, write_result, write_surfaces
 from study_sample import sample, sample_result
 
 
@@ -52,6 +54,37 @@ def test_the_surfaces_are_closed_agree_in_both_formats_and_state_their_frame(fol
         assert np.abs(stl.points_ras_mm[stl.faces].reshape(-1, 3).mean(axis=0) - corners.mean(axis=0)).max() < 1e-3
         assert b"RAS" in (folder / f"{level.name}.stl").read_bytes()[:80]
         assert b"SPACE" in (folder / f"{level.name}.vtp").read_bytes()
+
+
+def test_the_surfaces_and_the_record_say_how_sure_they_are(folder, record):
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    posterior = sample_result().reconstruction.final_state.posterior
+    for level in LUMBAR_LEVELS:
+        reader = vtk.vtkXMLPolyDataReader()
+        reader.SetFileName(str(folder / f"{level.name}.vtp"))
+        reader.Update()
+        sd = vtk_to_numpy(reader.GetOutput().GetPointData().GetArray("sd_mm"))
+        assert np.allclose(sd, posterior.vertex_sd_mm(level), atol=1e-5)
+        stated = record["levels"][level.name]["pose_sd"]
+        turn, shift = posterior.pose_sd(level)
+        assert np.allclose(stated["rotation_deg"], turn, atol=1e-3)
+        assert np.allclose(stated["translation_mm"], shift, atol=1e-3)
+
+
+def test_a_result_whose_uncertainty_is_not_known_says_nothing_about_it(tmp_path):
+    import vtk
+
+    result = sample_result()
+    state = replace(result.reconstruction.final_state, find_posterior=None)
+    unsure = replace(result, reconstruction=replace(result.reconstruction, final_state=state))
+    write_surfaces(unsure, tmp_path)
+    reader = vtk.vtkXMLPolyDataReader()
+    reader.SetFileName(str(tmp_path / "L3.vtp"))
+    reader.Update()
+    assert not reader.GetOutput().GetPointData().HasArray("sd_mm")
+    assert "pose_sd" not in results.record(unsure, {})["levels"]["L3"]
 
 
 def test_the_poses_and_coefficients_in_the_record_make_the_surfaces(record):

@@ -23,16 +23,17 @@ def cells(node, row):
 def test_every_quantity_has_a_row_with_its_title_level_value_unit_and_definition(table):
     assert table.GetNumberOfRows() == len(measured())
     for number, expected in enumerate(rows(measured())):
-        title, level, value, unit, definition = cells(table, number)
+        title, level, value, unit, definition, low, high = cells(table, number)
         assert (title, level, unit) == (expected["title"], expected["level"], expected["unit"])
         assert float(value) == pytest.approx(float(expected["value"]), rel=1e-5)
         assert definition == expected["definition"]
+        assert (low, high) == (expected["low_90"], expected["high_90"])
 
 
 def test_the_columns_are_headed_by_titles_and_the_node_says_what_it_is(table):
-    names = [table.GetColumnName(column) for column in range(5)]
-    assert names == ["Measurement", "Level", "Value", "Unit", "Definition"]
-    assert [table.GetColumnTitle(name) for name in names] == names
+    names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
+    assert names == ["Measurement", "Level", "Value", "Unit", "Definition", "Low90", "High90"]
+    assert [table.GetColumnTitle(name) for name in names] == [*names[:5], "90 % from", "90 % to"]
     assert table.GetUseColumnTitleAsColumnHeader()
     assert table.GetAttribute("LumbarBiplanar.Role") == "measurements"
     assert table.GetLocked()
@@ -43,9 +44,10 @@ def test_a_second_result_replaces_the_first_in_the_same_node_with_one_event(scen
 
     events = []
     table.AddObserver("ModifiedEvent", lambda *_: events.append(1))
-    item = Measurement("slip", "Slip", -0.0002, "mm", (Level.L4, Level.L5), "How.", "lower endplate", "no slip")
+    levels, interval = (Level.L4, Level.L5), (-1.23456, 1.0)
+    item = Measurement("slip", "Slip", -0.0002, "mm", levels, "How.", "lower endplate", "no slip", interval=interval)
     assert write_table(scene, table, [item]) is table
-    assert cells(table, 0) == ["Slip: no slip", "L4-L5", "0", "mm", "How. Frame: lower endplate."]
+    assert cells(table, 0) == ["Slip: no slip", "L4-L5", "0", "mm", "How. Frame: lower endplate.", "-1.235", "1.000"]
     assert table.GetNumberOfRows() == 1
     assert len(events) == 1
     assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1

@@ -32,7 +32,8 @@ def write_table(
         film_node: a film of the case, whose subject-hierarchy folder takes a new table; None leaves it at the top.
 
     Returns:
-        The node. Columns: Measurement, Level, Value (a number), Unit, Definition; one ModifiedEvent per call.
+        The node. Columns: Measurement, Level, Value (a number), Unit, Definition, and Low90 and High90 (texts, empty
+        where unknown), between which the true value lies with a probability of 90 %; one ModifiedEvent per call.
     """
     if node is None or not scene.IsNodePresent(node):
         node = _new_table(scene, film_node)
@@ -72,7 +73,13 @@ def _columns() -> tuple[tuple[str, str, Callable[[Measurement], str | float]], .
         ("Value", _("Value"), lambda item: round(float(item.value), _DECIMALS) + 0.0),
         ("Unit", _("Unit"), lambda item: item.unit),
         ("Definition", _("Definition"), lambda item: f"{item.definition} {_frame(item)}".strip()),
+        ("Low90", _("90 % from"), lambda item: _bound(item, 0)),
+        ("High90", _("90 % to"), lambda item: _bound(item, 1)),
     )
+
+
+def _bound(item: Measurement, which: int) -> str:
+    return "" if item.interval is None else f"{item.interval[which] + 0.0:.{_DECIMALS}f}"
 
 
 def _frame(item: Measurement) -> str:

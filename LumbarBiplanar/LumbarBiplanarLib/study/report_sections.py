@@ -8,11 +8,11 @@ import numpy as np
 
 from .. import __version__
 from ..anatomy import FilmLandmarks, Level
-from ..errors import LumbarBiplanarError
 from ..geometry import View
 from ..imaging import Polarity
 from ..measurement import spread_text, value_text
 from ..measurement.sources import source_of
+from .certainty import surface_sd_mm
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
 from .report_tables import UNITS, Group, groups, pivot, with_unit
@@ -96,8 +96,8 @@ def measurements(result: CaseResult) -> list[str]:
 
 
 def _whole(group: Group) -> str:
-    rows = [(item.title, item.level, with_unit(item), spread_text(item), item.note) for item in group.items]
-    return table(("Quantity", "Levels", "Value", "", ""), rows, numbers=(2,))
+    rows = [(item.title, item.level, with_unit(item), item.note) for item in group.items]
+    return table(("Quantity", "Levels", "Value", ""), rows, numbers=(2,))
 
 
 def _by_level(group: Group) -> str:
@@ -123,7 +123,7 @@ def reliability(result: CaseResult) -> list[str]:
     rows = [_film_fit(result, name) for name in names]
     header = ("Film", "Landmarks, RMS distance", "Image, RMS difference", "Strength of the image")
     parts = [heading("How well it fits"), table(header, rows, numbers=(1, 2, 3))]
-    spread = _spread(result)
+    spread = {level: float(np.mean(values)) for level, values in surface_sd_mm(result).items()}
     header = ["Level", *(f"{name} landmarks (mm)" for name in names), *(f"{name} image (mm of bone)" for name in names)]
     rows = []
     for level in found.levels:
@@ -155,17 +155,6 @@ def _landmark_fit(result: CaseResult, name: str, level: Level) -> str:
     entries = result.reconstruction.final_state.landmark_residuals.get(name, {})
     own = [value[0] for (at, _), value in entries.items() if at is level]
     return _text(float(np.sqrt(np.mean(np.square(own)))) if own else None)
-
-
-def _spread(result: CaseResult) -> dict[Level, float]:
-    """Return the mean standard deviation of each surface, mm; empty where the registration's state is not kept."""
-    try:
-        posterior = result.reconstruction.final_state.posterior
-        if posterior is None:
-            return {}
-        return {level: float(np.mean(posterior.vertex_sd_mm(level))) for level in result.reconstruction.levels}
-    except LumbarBiplanarError:
-        return {}
 
 
 def _text(value: float | None, unit: str = "", digits: int = 1) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..measurement import Measurement, value_text
+from ..measurement import Measurement, spread_text, value_text
 
 UNITS = {"deg": "°", "mm": "mm", "%": "%", "grade": ""}
 
@@ -51,9 +51,10 @@ def pivot(group: Group) -> list[tuple[Measurement, dict[str, Measurement]]]:
 
 
 def with_unit(item: Measurement, decimals: int = 1) -> str:
-    """Return the value with its unit, such as "46.6°" or "3.2 mm"."""
+    """Return the value, half the width of its 90 % interval if that is known, and the unit: "46.4 ± 2.8°"."""
     unit = UNITS.get(item.unit, item.unit)
-    return f"{value_text(item, decimals)}{'' if unit in ('', '°') else ' '}{unit}"
+    text = f"{value_text(item, decimals)} {spread_text(item, decimals)}".strip()
+    return f"{text}{'' if unit in ('', '°') else ' '}{unit}"
 
 
 def _is_segment(item: Measurement) -> bool:

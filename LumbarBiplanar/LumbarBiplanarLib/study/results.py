@@ -19,6 +19,7 @@ from ..anatomy import LANDMARK_NAMES, Level
 from ..files import atomic_path, write_json
 from ..measurement import COLUMNS, rows
 from ..shape.surfaces import write_surface
+from .certainty import pose_sd, surface_sd_mm
 from .landmarks_file import FilmEntry, write_landmarks
 from .pictures import PICTURES, surfaces_of, write_pictures
 from .report import write_report
@@ -59,8 +60,10 @@ def write_result(result: CaseResult, folder: str | Path) -> dict[str, float]:
 
 def write_surfaces(result: CaseResult, folder: str | Path) -> None:
     """Write L1.vtp, L1.stl ... into an existing folder, RAS mm."""
-    arrays = {"region": result.model.region_labels, "endplate": result.model.endplate_labels}
+    labels = {"region": result.model.region_labels, "endplate": result.model.endplate_labels}
+    spread = surface_sd_mm(result)
     for level, surface in surfaces_of(result).items():
+        arrays = {**labels, "sd_mm": spread[level].astype(np.float32)} if level in spread else labels
         write_surface(Path(folder) / f"{level.name}.vtp", surface, point_data=arrays)
         write_surface(Path(folder) / f"{level.name}.stl", surface)
 
@@ -106,7 +109,7 @@ def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:
         "device": result.device,
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "iterations": dict(found.iterations),
-        "levels": {level.name: _level(result, level) for level in found.levels},
+        "levels": _levels(result),
         "residuals": {
             "landmark_mm": _rounded(found.landmark_residual_mm),
             "image_mm_of_bone": _rounded(found.image_residual_mm),
@@ -134,6 +137,13 @@ def _options(options) -> dict[str, Any]:
     values["region_weights"] = {region.name.lower(): weight for region, weight in options.region_weights.items()}
     values["shell"] = None if options.shell is None else str(options.shell)
     return values
+
+
+def _levels(result: CaseResult) -> dict[str, Any]:
+    levels = {level.name: _level(result, level) for level in result.reconstruction.levels}
+    for level, spread in pose_sd(result).items():
+        levels[level.name]["pose_sd"] = {key: np.round(values, 4) for key, values in spread.items()}
+    return levels
 
 
 def _level(result: CaseResult, level: Level) -> dict[str, Any]:

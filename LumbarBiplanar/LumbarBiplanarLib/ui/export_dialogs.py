@@ -10,7 +10,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-_FOLDER_SETTING = "LumbarBiplanar/ExportFolder"
+from .remembered_folder import remember_folder, remembered_folder
+
+_KIND = "Results"
 
 
 def ask_file(parent: Any, title: str, name: str, kinds: Sequence[tuple[str, str]]) -> Path | None:
@@ -35,7 +37,7 @@ def ask_file(parent: Any, title: str, name: str, kinds: Sequence[tuple[str, str]
         # The dialog has asked about the name without the suffix.
         if path.exists() and not _confirm(_("{path} exists. Replace it?").format(path=path), title):
             return None
-    _remember(path.parent)
+    remember_folder(_KIND, path)
     return path
 
 
@@ -67,7 +69,7 @@ def ask_folder(parent: Any, title: str, owned: Sequence[str]) -> tuple[Path, boo
             )
         if not _confirm(text, title):
             return None
-    _remember(folder)
+    remember_folder(_KIND, folder)
     return folder, force
 
 
@@ -77,12 +79,7 @@ def _confirm(text: str, title: str) -> bool:
 
 def _start_folder() -> Path:
     """Return the folder that was last written to, or the one where Slicer saves, or the user's."""
-    remembered = Path(str(slicer.util.settingsValue(_FOLDER_SETTING, "") or ""))
-    for folder in (remembered, Path(slicer.mrmlScene.GetRootDirectory() or "")):
-        if str(folder) != "." and folder.is_dir():
-            return folder
+    for folder in (remembered_folder(_KIND), slicer.mrmlScene.GetRootDirectory()):
+        if folder and folder != "." and Path(folder).is_dir():
+            return Path(folder)
     return Path.home()
-
-
-def _remember(folder: Path) -> None:
-    qt.QSettings().setValue(_FOLDER_SETTING, str(folder))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 
 from ..measurement import Measurement, title_text, value_text
-from ..study.report_tables import UNITS, groups
+from ..study.report_tables import groups, with_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,7 @@ class Row:
     """One row: a heading, or a measurement with the texts of its cells.
 
     Attributes:
-        cells: (measurement, level, value, unit); of a heading only the first.
+        cells: (measurement, level, value with its unit); of a heading only the first.
         item: the measurement, or None for a heading.
     """
 
@@ -30,8 +30,14 @@ class Row:
 
     @property
     def tooltip(self) -> str:
-        """How it is measured."""
-        return "" if self.item is None else self.item.definition
+        """How it is measured, and how sure the value is."""
+        if self.item is None:
+            return ""
+        if self.item.interval is None:
+            return self.item.definition
+        low, high = (f"{value + 0.0:.1f}" for value in self.item.interval)
+        sure = _("With 90 % probability between {low} and {high}.").format(low=low, high=high)
+        return f"{self.item.definition} {sure}"
 
 
 def rows_of(measurements: Sequence[Measurement]) -> list[Row]:
@@ -53,12 +59,12 @@ def rows_of(measurements: Sequence[Measurement]) -> list[Row]:
 
 def clipboard_text(measurements: Sequence[Measurement]) -> str:
     """Return all measurements as lines of tab-separated cells, with a decimal point, for a spreadsheet."""
-    lines = [(_("Measurement"), _("Level"), _("Value"), _("Unit"), _("Definition"))]
+    lines = [(_("Measurement"), _("Level"), _("Value"), _("90 % from"), _("90 % to"), _("Unit"), _("Definition"))]
     for item in measurements:
-        lines.append((title_text(item), item.level, value_text(item, 3), item.unit, item.definition))
+        bounds = ("", "") if item.interval is None else tuple(f"{value + 0.0:.3f}" for value in item.interval)
+        lines.append((title_text(item), item.level, value_text(item, 3), *bounds, item.unit, item.definition))
     return "".join("\t".join(" ".join(cell.split()) for cell in line) + "\n" for line in lines)
 
 
 def _row(item: Measurement) -> Row:
-    unit = "" if item.unit == "grade" else UNITS.get(item.unit, item.unit)
-    return Row((title_text(item), item.level, value_text(item), unit), item)
+    return Row((title_text(item), item.level, with_unit(item)), item)

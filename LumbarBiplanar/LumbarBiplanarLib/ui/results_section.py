@@ -55,6 +55,7 @@ class ResultsSection:
         """Connect the signals of its widgets."""
         table = self._services.ui.measurementTable
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # long titles take two lines
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.connect("itemSelectionChanged()", self._on_selection)
         for button, slot in self._buttons:
@@ -110,7 +111,7 @@ class ResultsSection:
             table.setRowCount(len(self._rows))
             for number, row in enumerate(self._rows):
                 _write_row(table, number, row)
-            for column in range(1, 4):
+            for column in range(1, table.columnCount):
                 table.resizeColumnToContents(column)
             numbers = [number for number, row in enumerate(self._rows) if row.key and row.key == self._chosen]
             table.clearSelection()

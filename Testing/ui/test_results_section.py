@@ -1,0 +1,242 @@
+"""The section Measure and export: table, markups where a measurement was taken, and files written only when allowed."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+import known_network
+from LumbarBiplanarLib.anatomy import Level
+from LumbarBiplanarLib.study.results import FILES
+
+MEASUREMENT, LEVEL, VALUE = range(3)
+
+
+@pytest.fixture
+def panel(module_widget, app):
+    app.process_events()
+    return module_widget.panel
+
+
+_steps = []
+
+
+def remembered(register_case):
+    """Return ``register_case``, which runs once and afterwards repeats its last step; going on from a state is real."""
+
+    def register(*arguments, **options):
+        if options.get("start") is None and _steps:
+            yield _steps[-1]
+            return
+        for step in register_case(*arguments, **options):
+            if options.get("start") is None:
+                _steps.append(step)
+            yield step
+
+    return register
+
+
+@pytest.fixture
+def done(panel, app, monkeypatch):
+    """The panel after a short run of all steps on the sample study."""
+    from LumbarBiplanarLib.mrml import case_run
+
+    known_network.quicken(monkeypatch, iterations=0)
+    monkeypatch.setattr(case_run, "register_case", remembered(case_run.register_case))
+    panel.logic.detector = known_network.detect
+    panel.logic.loadSampleStudy()
+    app.process_events()
+    app.click(panel.ui.runAllButton)
+    app.process_events(until=lambda: not panel.runner.running, timeout_s=300)
+    app.process_events()
+    assert panel.logic.result() is not None, app.messages
+    return panel
+
+
+@pytest.fixture
+def markups(done):
+    from LumbarBiplanarLib.mrml import measurement_markups
+
+    return measurement_markups
+
+
+def row_of(panel, title, level):
+    table = panel.ui.measurementTable
+    for row in range(table.rowCount):
+        if table.item(row, MEASUREMENT).text().startswith(title) and table.item(row, LEVEL).text() == level:
+            return row
+    raise AssertionError(f"no row {title} {level}")
+
+
+def choose(panel, app, title, level):
+    panel.ui.measurementTable.selectRow(row_of(panel, title, level))
+    app.process_events()
+    return row_of(panel, title, level)
+
+
+def export_buttons(panel):
+    names = ("copy", "exportCsv", "exportReport", "exportSurfaces", "exportCase", "saveScene")
+    return [getattr(panel.ui, f"{name}Button") for name in names]
+
+
+def test_without_a_result_nothing_can_be_written_and_every_button_says_why(panel):
+    for button in export_buttons(panel):
+        assert not button.enabled
+        assert "no result yet" in button.toolTip
+    assert panel.ui.measurementTable.rowCount == 0
+    assert panel.ui.warningsLabel.text == ""
+
+
+def test_the_table_shows_every_measurement_once_under_headings(done):
+    table, measurements = done.ui.measurementTable, done.logic.result().measurements
+    rows = range(table.rowCount)
+    headings = [table.item(row, 0).text() for row in rows if not table.item(row, LEVEL).text()]
+    assert headings[:3] == ["Alignment", "Segment L1-L2", "Segment L2-L3"]
+    assert headings[-1] == "Vertebra L5"
+    assert table.rowCount == len(measurements) + len(headings)
+    slip = measurements.find("slip", "L4-L5")
+    row = row_of(done, "Slip: ", "L4-L5")
+    assert table.item(row, VALUE).text().split(" ±")[0] == f"{slip.value:.1f}"
+    assert table.item(row, VALUE).text().endswith(" mm")
+    assert slip.definition in table.item(row, MEASUREMENT).toolTip()
+    for button in export_buttons(done):
+        assert button.enabled and "no result" not in button.toolTip
+
+
+def test_a_chosen_measurement_is_shown_where_it_was_taken_and_goes_when_it_is_not_wanted(done, app, markups):
+    scene, camera = slicer.mrmlScene, app.view("3D").camera_node
+    away = np.array(camera.GetPosition()) - camera.GetFocalPoint()
+    choose(done, app, "Disc height (Fyllos)", "L3-L4")
+    item = done.logic.result().measurements.find("disc_height_fyllos", "L3-L4")
+    assert len(markups.shown(scene)) == 5
+    assert np.allclose(camera.GetFocalPoint(), markups.center_of(item.geometry))
+    assert np.allclose(np.array(camera.GetPosition()) - camera.GetFocalPoint(), away)
+    choose(done, app, "Middle body height", "L2")
+    assert markups.shown(scene)[0].GetName().startswith("L2: ")
+    assert len(markups.shown(scene)) == 1
+    done.ui.showMeasurementMarkupsCheckBox.click()
+    app.process_events()
+    assert markups.shown(scene) == []
+    done.ui.showMeasurementMarkupsCheckBox.click()
+    app.process_events()
+    assert len(markups.shown(scene)) == 1
+
+
+def test_a_new_result_keeps_the_choice_and_moves_its_markups(done, app, markups):
+    choose(done, app, "Middle body height", "L2")
+    before = done.logic.result()
+    x, y = done.logic.landmarks("AP")[(Level.L2, "pedicle_left")].position_px
+    done.parameters.refitOnMove = False
+    done.logic.moveLandmark("AP", Level.L2, "pedicle_left", (x + 6.0, y))
+    done.logic.register()
+    done.changed()
+    app.process_events()
+    assert done.logic.result() is not before
+    table = done.ui.measurementTable
+    assert table.currentRow() == row_of(done, "Middle body height", "L2")
+    (line,) = markups.shown(slicer.mrmlScene)
+    item = done.logic.result().measurements.find("body_height_middle", "L2")
+    top = line.GetNthControlPointPositionWorld(0)
+    assert np.allclose(top, item.geometry.points_ras_mm["superior"])
+
+
+def test_landmarks_moved_after_the_result_are_said(done, app):
+    done.parameters.refitOnMove = False
+    assert "Landmarks were changed" not in done.ui.warningsLabel.text
+    done.logic.moveLandmark("AP", Level.L3, "pedicle_left", (200.0, 180.0))
+    done.changed()
+    app.process_events()
+    assert "Landmarks were changed after this result" in done.ui.warningsLabel.text
+
+
+def test_the_table_is_copied_for_a_spreadsheet(done, app):
+    app.click(done.ui.copyButton)
+    lines = slicer.app.clipboard().text().rstrip("\n").split("\n")
+    assert lines[0].split("\t")[:3] == ["Measurement", "Level", "Value"]
+    assert len(lines) == len(done.logic.result().measurements) + 1
+    assert {len(line.split("\t")) for line in lines} == {7}
+    for line in lines[1:]:
+        float(line.split("\t")[2])  # with a decimal point
+
+
+def test_files_are_written_where_the_user_says_and_the_folder_is_remembered(done, app, tmp_path):
+    app.answers.file(tmp_path / "mine")  # without a suffix
+    app.click(done.ui.exportCsvButton)
+    with open(tmp_path / "mine.csv", newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == len(done.logic.result().measurements)
+    app.answers.file(tmp_path / "report.html")
+    app.click(done.ui.exportReportButton)
+    assert "not for clinical use" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    app.answers.file(tmp_path / "scene.mrb")
+    app.click(done.ui.saveSceneButton)
+    assert (tmp_path / "scene.mrb").stat().st_size > 1000
+    assert str(tmp_path / "scene.mrb") in done.ui.statusLabel.text
+    assert app.messages == []
+    from LumbarBiplanarLib.ui.remembered_folder import remembered_folder
+
+    assert remembered_folder("Results") == str(tmp_path)
+
+
+def test_giving_up_in_a_dialog_writes_nothing(done, app, tmp_path):
+    for button in export_buttons(done)[1:]:
+        app.answers.file("")
+        app.click(button)
+    assert list(tmp_path.iterdir()) == []
+    assert app.messages == []
+
+
+def test_a_file_without_its_suffix_does_not_replace_another_unasked(done, app, tmp_path):
+    (tmp_path / "mine.csv").write_text("keep")
+    app.answers.file(tmp_path / "mine")
+    app.answers.box("Cancel")
+    app.click(done.ui.exportCsvButton)
+    assert (tmp_path / "mine.csv").read_text() == "keep"
+    app.answers.file(tmp_path / "mine")
+    app.answers.box("Ok")
+    app.click(done.ui.exportCsvButton)
+    assert (tmp_path / "mine.csv").read_text().startswith("key,")
+
+
+def test_a_folder_that_is_not_empty_is_asked_about_and_other_files_stay(done, app, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "L1.stl").write_text("old")
+    app.answers.file(tmp_path)
+    app.answers.box("Cancel")
+    app.click(done.ui.exportSurfacesButton)
+    assert (tmp_path / "L1.stl").read_text() == "old"
+    assert "L1.stl" in app.messages[-1].text and "notes.txt" not in app.messages[-1].text
+    app.answers.file(tmp_path)
+    app.answers.box("Ok")
+    app.click(done.ui.exportSurfacesButton)
+    assert (tmp_path / "L1.stl").stat().st_size > 1000
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 11
+
+
+def test_the_case_folder_holds_everything(done, app, tmp_path):
+    app.answers.file(tmp_path / "case")
+    app.click(done.ui.exportCaseButton)
+    assert all(list((tmp_path / "case").glob(pattern)) for pattern in FILES)
+    assert app.messages == []
+
+
+def test_a_place_that_cannot_be_written_to_is_one_message_and_the_panel_goes_on(done, app, tmp_path):
+    (tmp_path / "file").write_text("x")
+    app.answers.file(tmp_path / "file" / "measurements.csv")
+    app.click(done.ui.exportCsvButton)
+    assert len(app.messages) == 1 and "measurements.csv" in app.messages[0].text
+    app.click(done.ui.copyButton)
+
+
+def test_closing_the_scene_empties_the_section(done, app, markups):
+    choose(done, app, "Middle body height", "L2")
+    app.clear()
+    app.process_events()
+    assert done.ui.measurementTable.rowCount == 0
+    assert not done.ui.copyButton.enabled
+    assert markups.shown(slicer.mrmlScene) == []
+    assert app.messages == []
