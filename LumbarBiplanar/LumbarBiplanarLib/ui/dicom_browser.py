@@ -85,7 +85,9 @@ def _radiograph(database: Any, study_uid: str, uid: str) -> Radiograph | None:
     path = database.fileForInstance(uid)
     if not path or not tags["rows"] or tags["frames"] not in ("", "1"):
         return None
-    patient = " ".join(tags["patient"].replace("^", " ").split()) or tags["patient_id"]
+    name = " ".join(tags["patient"].replace("^", " ").split())
+    # Names alone do not tell patients apart.
+    patient = f"{name} ({tags['patient_id']})" if name and tags["patient_id"] else name or tags["patient_id"]
     return Radiograph(
         path,
         study_uid,
@@ -134,7 +136,8 @@ class FilmChooser:
         self.table = qt.QTableWidget()
         self.message = qt.QLabel()
         self.message.setWordWrap(True)
-        self.buttons = qt.QDialogButtonBox(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
+        self.buttons = qt.QDialogButtonBox()
+        self.buttons.setStandardButtons(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
         for widget in (self.table, self.message, self.buttons):
             layout.addWidget(widget)
         self.buttons.connect("accepted()", self.dialog.accept)
@@ -156,7 +159,7 @@ class FilmChooser:
         self._boxes[row].setCurrentIndex(0 if view_name is None else 1 + VIEW_NAMES.index(view_name))
 
     def _fill(self) -> None:
-        titles = (_("Use as"), _("Patient"), _("Date"), _("View"), _("Description"), _("Size"), _("Kind"))
+        titles = [_("Use as"), _("Patient"), _("Date"), _("View"), _("Description"), _("Size"), _("Kind")]
         table = self.table
         table.setColumnCount(len(titles))
         table.setHorizontalHeaderLabels(titles)
@@ -184,13 +187,16 @@ class FilmChooser:
     def _check(self, *_args: Any) -> None:
         indices = [box.currentIndex for box in self._boxes if box.currentIndex > 0]
         twice = [VIEW_NAMES[index - 1] for index in (1, 2) if indices.count(index) > 1]
+        patients = {film.patient for box, film in zip(self._boxes, self._films, strict=True) if box.currentIndex > 0}
         if twice:
             self.message.text = _("Two films are chosen as the {view} film; choose one.").format(view=twice[0])
+        elif len(patients) > 1:
+            self.message.text = _("The two films are of different patients; choose films of one patient.")
         elif not indices:
             self.message.text = _("Choose the AP and the lateral film in the first column.")
         else:
             self.message.text = ""
-        self.buttons.button(qt.QDialogButtonBox.Ok).setEnabled(bool(indices) and not twice)
+        self.buttons.button(qt.QDialogButtonBox.Ok).setEnabled(len(patients) == 1 and not twice)
 
 
 def choose_films(database: Any = None) -> Mapping[str, str] | None:
