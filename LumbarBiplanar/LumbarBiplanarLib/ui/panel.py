@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from types import SimpleNamespace
 from typing import Any
@@ -14,17 +13,17 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ..errors import LumbarBiplanarError
+from .correct_section import CorrectSection
+from .detect_section import DetectSection
+from .films_section import FilmsSection
 from .job_runner import JobRunner
+from .layout import FilmLayout
 from .panel_run import PanelRun
+from .reconstruct_section import ReconstructSection
+from .results_section import ResultsSection
 from .torch_setup import TorchSetup
 
-SECTIONS = (
-    ("films_section", "FilmsSection"),
-    ("detect_section", "DetectSection"),
-    ("correct_section", "CorrectSection"),
-    ("reconstruct_section", "ReconstructSection"),
-    ("results_section", "ResultsSection"),
-)
+SECTIONS = (FilmsSection, DetectSection, CorrectSection, ReconstructSection, ResultsSection)
 
 
 class Panel(PanelRun, VTKObservationMixin):
@@ -43,14 +42,15 @@ class Panel(PanelRun, VTKObservationMixin):
         self.parameters: Any = None
         self.torch = TorchSetup()
         self.runner = JobRunner()
-        self.layout = _film_layout()
+        # A Slicer without a window has no views to lay out.
+        self.layout = None if slicer.app.layoutManager() is None else FilmLayout()
         self.entered = False
         self._gui_tag: int | None = None
         self._hint = ""
         self._refresh_timer = qt.QTimer()
         self._refresh_timer.setSingleShot(True)
         self._refresh_timer.setInterval(0)
-        self.sections = [made for name, kind in SECTIONS if (made := _make(name, kind, self)) is not None]
+        self.sections = [section(self) for section in SECTIONS]
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -97,6 +97,8 @@ class Panel(PanelRun, VTKObservationMixin):
         self._set_parameters(None)
         for section in self.sections:
             section.cleanup()
+        if self.layout is not None:
+            self.layout.cleanup()
         self.removeObservers()
 
     def use_scene(self, scene: Any) -> None:
@@ -227,18 +229,3 @@ class Panel(PanelRun, VTKObservationMixin):
         if hint != self._hint:
             self._hint = hint
             self.status(hint)
-
-
-def _film_layout() -> Any:
-    """Return the layout of the films, or None where there are no views (a Slicer without a window)."""
-    if slicer.app.layoutManager() is None:
-        return None
-    return _make("layout", "FilmLayout")
-
-
-def _make(module: str, kind: str, *arguments: Any) -> Any:
-    """Return an object of a class of this package, or None while the package has no such module."""
-    name = f"{__package__}.{module}"
-    if importlib.util.find_spec(name) is None:
-        return None
-    return getattr(importlib.import_module(name), kind)(*arguments)

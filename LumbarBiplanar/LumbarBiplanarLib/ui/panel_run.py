@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from ..errors import LumbarBiplanarError
-from ..study.steps import STAGES
-
-if TYPE_CHECKING:
-    from ..study import Step
+from ..study.steps import STAGES, Step
 
 # Share of the usual time of all steps that a stage takes.
 _STAGE_SHARES = {"detection": 0.3, "registration": 0.65, "measurement": 0.05}
@@ -89,7 +87,7 @@ class PanelRun:
         self.log(title)
         self.status(title, 0.0)
         self.runner.start(
-            steps,
+            steps if "torch" in sys.modules else _after_loading_torch(steps, self._stages[0]),
             publish=self._on_step,
             finished=self._on_finished,
             failed=self._on_failed,
@@ -151,3 +149,11 @@ class PanelRun:
         if text:
             self.log(text)
         self.changed()
+
+
+def _after_loading_torch(steps: Iterator[Step], stage: str) -> Iterator[Step]:
+    """Say that PyTorch is being loaded, let the window show it, and go on: loading keeps it busy for seconds."""
+    for _round in range(2):
+        time.sleep(0.015)  # longer than the runner's turn, which therefore ends here
+        yield Step(stage, _("Loading PyTorch…"), 0.0)
+    yield from steps
