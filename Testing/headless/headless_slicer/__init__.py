@@ -33,8 +33,10 @@ def start():
         for package, name in (("slicer", "slicer-core"), ("PySide6", "PySide6-Essentials")):
             if importlib.util.find_spec(package) is None:
                 raise Unavailable(f"{name} is not installed")
+        from .constants import keep_alive
         from .opengl import choose_window_class, missing_opengl
 
+        keep_alive()
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         choose_window_class()
         if reason := missing_opengl():
