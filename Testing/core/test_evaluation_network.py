@@ -12,8 +12,16 @@ from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmar
 from LumbarBiplanarLib.errors import DetectionError, StudyError
 from LumbarBiplanarLib.evaluation import network_benchmark
 from LumbarBiplanarLib.evaluation.image_metrics import image_scores
-from LumbarBiplanarLib.evaluation.network_benchmark import benchmark_network, evaluate_film, read_people
-from LumbarBiplanarLib.evaluation.network_films import CONDITIONS, Person, drawn_films
+from LumbarBiplanarLib.evaluation.network_benchmark import (
+    benchmark_network,
+    evaluate_film,
+    evaluate_pair,
+    read_people,
+)
+from LumbarBiplanarLib.evaluation.network_films import DIFFICULTIES, GEOMETRIES, Person, drawn_pairs
+from LumbarBiplanarLib.evaluation.network_ladders import STEPS, ladder_films
+from LumbarBiplanarLib.evaluation.network_summary import summary_tables
+from LumbarBiplanarLib.evaluation.real_films import evaluate_real_film
 from LumbarBiplanarLib.network import Detection
 from LumbarBiplanarLib.shape.sources import Specimen
 from LumbarBiplanarLib.shape.storage import load_shape_model
@@ -36,7 +44,7 @@ def person() -> Person:
 
 @pytest.fixture(scope="module")
 def films(person):
-    return list(drawn_films(person, Context(), 1))
+    return [film for pair in drawn_pairs(person, Context(), 1) for film in pair]
 
 
 def perfect(film, shift_px=(0.0, 0.0), moved_level: int = 0) -> Detection:
@@ -50,12 +58,55 @@ def perfect(film, shift_px=(0.0, 0.0), moved_level: int = 0) -> Detection:
     return Detection(film.film.view, film.lumbar_mm.copy(), film.film.view, FilmLandmarks(landmarks))
 
 
-def test_films_cover_every_condition_and_view_and_repeat(films, person):
-    assert {(film.condition, film.film.view.name) for film in films} == {
-        (f"drawn, {name}", view) for name in CONDITIONS for view in ("AP", "lateral")
+def test_films_cover_every_difficulty_geometry_and_view_and_repeat(films, person):
+    assert {(film.condition, film.geometry, film.film.view.name) for film in films} == {
+        (name, geometry, view) for name in DIFFICULTIES for geometry in GEOMETRIES for view in ("AP", "lateral")
     }
-    again = next(drawn_films(person, Context(), 1))
-    np.testing.assert_array_equal(again.film.pixels, films[0].film.pixels)
+    again = next(drawn_pairs(person, Context(), 1))
+    np.testing.assert_array_equal(again[0].film.pixels, films[0].film.pixels)
+
+
+def test_a_ladder_gets_worse_step_by_step_and_keeps_its_truth(person):
+    films = list(ladder_films(person, Context(), 1))
+    names = {film.condition for film in films}
+    assert names == {"plain"} | {f"{ladder} {step:g}" for ladder, steps in STEPS.items() for step in steps}
+    ap = {film.condition: film for film in films if film.film.view.name == "AP"}
+    plain = ap["plain"].film.pixels
+    noise = [np.abs(ap[f"noise {step:g}"].film.pixels - plain).mean() for step in STEPS["noise"]]
+    assert (np.diff(noise) > 0).all()
+    sharp = [np.abs(np.diff(ap[f"blur {step:g}"].film.pixels, axis=1)).mean() for step in STEPS["blur"]]
+    assert (np.diff(sharp) < 0).all()
+    for step in STEPS["truncation"]:
+        film = ap[f"truncation {step:g}"]
+        shown = [film.visible[level].sum() for level in LUMBAR_LEVELS]
+        assert shown[int(step)] >= 15 and all(count < 15 for count in shown[: int(step)])
+        assert film.lumbar_mm.shape == film.film.view.shape
+        column, row = np.rint(film.landmarks_px[LUMBAR_LEVELS[4]][LANDMARK_NAMES.index("spinous_base")]).astype(int)
+        assert film.lumbar_mm[row, column] > 0
+
+
+def test_a_pair_is_judged_alone_and_together(films, monkeypatch):
+    pair = (films[0], films[1])
+    of = {id(film.film): film for film in pair}
+    monkeypatch.setattr(network, "detect", lambda film, *_: perfect(of[id(film)], (3.0, 4.0)), raising=False)
+    monkeypatch.setattr(network, "detect_pair", lambda both, *_: [perfect(of[id(f)]) for f in both], raising=False)
+    done = evaluate_pair(pair)
+    assert [(row.view, row.estimate) for _, row in done] == [
+        ("AP", "film"), ("lateral", "film"), ("AP", "pair"), ("lateral", "pair")
+    ]  # fmt: skip
+    assert min(row.error_mm for row in done[0][0]) > 2.0 and max(row.error_mm for row in done[2][0]) == 0.0
+
+
+def test_a_vertebra_found_one_level_off_is_in_order_but_not_named_right(films, monkeypatch):
+    film = films[0]
+    centers = np.array([film.landmarks_px[level][[0, 5]].mean(axis=0) for level in LUMBAR_LEVELS])
+    boxes = np.concatenate([centers - 12, centers + 12], axis=1)
+    image = np.asarray(film.film.pixels)
+    for moved, named in ((0, 5), (1, 0)):
+        monkeypatch.setattr(network, "detect", lambda *_, m=moved, **__: perfect(film, moved_level=m), raising=False)
+        rows = evaluate_real_film("a", image, boxes, whole=True)
+        assert sum(row.right_name for row in rows) == named
+        assert sum(row.right_order for row in rows) == 5 - moved
 
 
 def test_the_truth_of_a_film_fits_together(films):
@@ -80,8 +131,8 @@ def test_an_error_is_in_mm_of_the_object_plane(films, monkeypatch):
     film = films[0]
     monkeypatch.setattr(network, "detect", lambda *_: perfect(film, (3.0, 4.0)), raising=False)
     rows, _ = evaluate_film(film)
-    # 5 pixels of 1.5 mm at the detector, shrunk by about 1010 / 1250.
-    assert np.mean([row.error_mm for row in rows]) == pytest.approx(5 * 1.5 * 1010 / 1250, rel=0.03)
+    # 5 pixels of 0.8 mm at the detector, shrunk by about 1010 / 1250.
+    assert np.mean([row.error_mm for row in rows]) == pytest.approx(5 * 0.8 * 1010 / 1250, rel=0.03)
     assert all(row.detected and row.sigma_mm == 1.5 for row in rows)
 
 
@@ -100,18 +151,28 @@ def test_a_film_on_which_nothing_is_found_counts_as_missed(films, monkeypatch):
     assert not any(item.detected for item in rows) and row.levels_right == 0 and row.mae is None
 
 
-def test_the_tables_are_written_and_can_be_read_back(person, films, monkeypatch, tmp_path):
+def test_the_tables_are_written_and_summed_up(person, monkeypatch, tmp_path):
     monkeypatch.setattr(network_benchmark, "read_people", lambda *_: [person])
-    shown = iter(films)
-    monkeypatch.setattr(network, "detect", lambda *_: perfect(next(shown)), raising=False)
+    monkeypatch.setattr(network_benchmark, "ladder_films", lambda *_: iter(()))
+    truth = {}
+    few = list(drawn_pairs(person, Context(), 1, {"randomised": DIFFICULTIES["randomised"]}))
+    truth = {id(film.film): film for pair in few for film in pair}
+    monkeypatch.setattr(network_benchmark, "drawn_pairs", lambda *_: iter(few))
+    monkeypatch.setattr(network, "detect", lambda film, *_: perfect(truth[id(film)], (1.0, 0.0)), raising=False)
+    monkeypatch.setattr(network, "detect_pair", lambda both, *_: [perfect(truth[id(f)]) for f in both], raising=False)
     rows = list(benchmark_network(tmp_path, tmp_path, count=1, subjects=["somebody"], context=Context()))
     with open(tmp_path / "network_films.csv", newline="", encoding="utf-8") as stream:
-        assert len(list(csv.DictReader(stream))) == len(rows) == 6
+        assert len(list(csv.DictReader(stream))) == len(rows) == 12
     with open(tmp_path / "network_landmarks.csv", newline="", encoding="utf-8") as stream:
         read = list(csv.DictReader(stream))
-    assert {row["error_mm"] for row in read} == {"0.0"}
+    assert {row["error_mm"] for row in read if row["estimate"] == "pair"} == {"0.0"}
     lateral_tip = [row for row in read if row["view"] == "lateral" and row["landmark"] == "transverse_tip_left"]
     assert {row["readable"] for row in lateral_tip} == {"False"}
+    tables, sentences = summary_tables(tmp_path)
+    landmarks = {tuple(cells[:3]): cells for cells in tables[0][2]}
+    assert landmarks[("randomised", "AP", "pair")][5] == "0.00"
+    assert 0.4 < float(landmarks[("randomised", "AP", "film")][5]) < 0.8
+    assert not sentences
 
 
 def test_a_person_without_all_levels_cannot_be_tested_on(person, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from LumbarBiplanarLib.geometry.frames import rotation_from_vector
 from LumbarBiplanarLib.network.consistency import choose_landmarks, fit_camera, order_levels, upright_camera
 from LumbarBiplanarLib.network.counting import place_levels
 from LumbarBiplanarLib.network.decoding import Peaks
-from LumbarBiplanarLib.network.inference import mean_landmarks_mm
+from LumbarBiplanarLib.network.first_stage import mean_landmarks_mm
 
 PIXEL_MM = 1.23
 

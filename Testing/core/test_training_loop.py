@@ -34,9 +34,9 @@ def test_a_training_leaves_weights_a_record_and_a_checkpoint(pool, tmp_path):
     assert len(states) == 2 and states[-1].step == 2
     network, info = load_weights(tmp_path / "spine.pt")
     assert network.config.widths == TINY.widths
-    record = json.loads((tmp_path / "training_record.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "spine_record.json").read_text(encoding="utf-8"))
     assert record == info.record
-    assert record["steps"] == 2 and record["films"] == 2 and record["seed"] == 1 and record["left_out"] == ["vhm"]
+    assert record["steps"] == 2 and record["examples"] == 2 and record["seed"] == 1 and record["left_out"] == ["vhm"]
     assert {"seconds", "device", "torch", "options", "curve"} <= set(record)
 
 
@@ -117,7 +117,7 @@ def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path
     words = ("--data", str(tmp_path), "--output", str(tmp_path / "out"), "--films", "2", "--steps", "1", "--batch", "1")
     assert run(arguments(*words, "--workers", "0", "--device", "cpu")) == 0
     assert "spine.pt" in capsys.readouterr().out
-    assert (tmp_path / "out" / "training_record.json").exists()
+    assert (tmp_path / "out" / "spine_record.json").exists()
     with pytest.raises(StudyError, match="exists"):
         run(arguments(*words))
 

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder for the tables; made if absent"
     )
-    network.add_argument("--weights", type=Path, metavar="FILE", help="weights to test (the module's own)")
-    network.add_argument("--count", type=int, default=4, help="film pairs per person and condition (4)")
+    network.add_argument("--weights", type=Path, metavar="PATH", help="spine.pt, or its folder with refine.pt (own)")
+    network.add_argument("--count", type=int, default=2, help="film pairs per person, difficulty and geometry (2)")
     for one in (registration, shape, network):
         one.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
         one.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
@@ -72,27 +72,27 @@ def _shape(args: argparse.Namespace) -> None:
 
 
 def _network(args: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from ..evaluation.network_benchmark import SUBJECTS, benchmark_network
+    from ..evaluation.network_summary import summary_tables
 
     args.output.mkdir(parents=True, exist_ok=True)
-    rows = []
+    done = 0
     with progress_bar("network", args.verbose) as update:
-        films = benchmark_network(
+        for _ in benchmark_network(
             _data(args),
             args.output,
             weights=args.weights,
             device=args.device,
             count=args.count,
             subjects=tuple(args.subjects or SUBJECTS),
-        )
-        for row in films:
-            rows.append(asdict(row))
-            update(f"{len(rows)} films", 0.0)
-    if rows:
-        cells = [[f"{v:.2f}" if isinstance(v, float) else v for v in row.values()] for row in rows]
-        print_table("Network on films of people left out", rows[0], cells)
+        ):
+            done += 1
+            update(f"{done} rows", 0.0)
+    tables, sentences = summary_tables(args.output)
+    for title, columns, rows in tables:
+        print_table(title, columns, rows)
+    for sentence in sentences:
+        print(sentence)
 
 
 def _registration(args: argparse.Namespace) -> None:

@@ -1,5 +1,8 @@
 """How accurate the network is on people its training knows nothing of: one row per landmark and one per film.
 
+Every film is judged twice: as ``detect`` reads it by itself (estimate "film"), and as ``detect_pair`` reads it with
+the other film of its pair ("pair"). Ladders and real films are judged by themselves.
+
 The people are the Visible Human Male and VerSe 010, drawn from their true surfaces, and the whole-body CT, drawn with
 its own bones and soft tissue. The shape model that the training drew its spines from must have been built without
 them (``lumbar-biplanar train --leave-out vhm verse010``; the whole-body CT is in no model).
@@ -7,17 +10,15 @@ them (``lumbar-biplanar train --leave-out vhm verse010``; the whole-body CT is i
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level, load_landmarks
 from ..errors import DetectionError, StudyError
-from ..files import atomic_path, read_json
+from ..files import read_json
 from ..imaging import resample_image
 from ..network import Detection
 from ..shape.fitting import correspond
@@ -26,66 +27,16 @@ from ..shape.sources import SAMPLE_STUDY_SUBJECT, Specimen, read_specimens
 from ..shape.storage import load_shape_model
 from ..training.anatomy import Context, read_context
 from .image_metrics import image_scores
-from .network_films import BenchmarkFilm, Person, ct_films, drawn_films
+from .network_films import BenchmarkFilm, FilmPairTruth, Person, ct_pairs, drawn_pairs
+from .network_ladders import ladder_films
+from .network_rows import FilmRow, LandmarkRow, write_rows
+from .real_films import REAL_FILE, RealFilmRow, evaluate_real_film, real_films
 
 SUBJECTS = ("vhm", "verse010", SAMPLE_STUDY_SUBJECT)
 # A level is named right if its landmarks lie within this of the true ones, in the median: less than half a vertebra.
 _RIGHT_MM = 12.0
+_REAL_FOLDER = "ap-radiographs"
 LANDMARKS_FILE, FILMS_FILE = "network_landmarks.csv", "network_films.csv"
-
-
-@dataclass(frozen=True)
-class LandmarkRow:
-    """One landmark that a film shows.
-
-    Attributes:
-        condition, subject, view, film: which film.
-        level, landmark: which landmark.
-        readable: whether a reader can usually place it on such a film (Landmarks.json).
-        error_mm: distance from the true position in the object plane; empty if not detected.
-        sigma_mm: the network's own standard deviation per axis; empty if not detected.
-        detected: whether the network found it visible.
-    """
-
-    condition: str
-    subject: str
-    view: str
-    film: int
-    level: str
-    landmark: str
-    readable: bool
-    error_mm: float | None
-    sigma_mm: float | None
-    detected: bool
-
-
-@dataclass(frozen=True)
-class FilmRow:
-    """One film.
-
-    Attributes:
-        condition, subject, view, film: which film.
-        levels_shown: levels of which the film shows at least four landmarks.
-        levels_right: levels of these that were found and named right.
-        levels_wrong: levels found in the wrong place, shown or not.
-        mae: mean absolute error of the lumbar-only image over the film, mm.
-        psnr_db, ssim: of the same image.
-        seconds: of the detection.
-        device: where the network ran.
-    """
-
-    condition: str
-    subject: str
-    view: str
-    film: int
-    levels_shown: int
-    levels_right: int
-    levels_wrong: int
-    mae: float | None
-    psnr_db: float | None
-    ssim: float | None
-    seconds: float
-    device: str
 
 
 def benchmark_network(
@@ -94,19 +45,21 @@ def benchmark_network(
     *,
     weights: str | Path | None = None,
     device: str = "cpu",
-    count: int = 4,
+    count: int = 2,
     subjects: Sequence[str] = SUBJECTS,
     landmarks_folder: str | Path | None = None,
     context: Context | None = None,
 ) -> Iterator[FilmRow]:
     """Detect the spine on films of left-out people; writes ``network_landmarks.csv`` and ``network_films.csv``.
 
+    ``network_real_films.csv`` is written too if the data has real radiographs.
+
     Args:
         data: folder of the open data.
         output_folder: where the tables go; it must exist.
-        weights: a weights file; None means the module's own.
+        weights: a weights file, or a folder of both stages; None means the module's own.
         device: "auto", "cpu" or "cuda".
-        count: film pairs per person and condition.
+        count: film pairs per person, difficulty and geometry.
         subjects: people to test on.
         landmarks_folder: folder of ``<subject>.json`` with true landmarks; None finds them from the surfaces (a minute
             or two).
@@ -123,13 +76,36 @@ def benchmark_network(
     people = read_people(data, subjects, landmarks_folder)
     landmark_rows: list[LandmarkRow] = []
     film_rows: list[FilmRow] = []
-    for film in _films(data, people, count, context):
-        landmarks, row = evaluate_film(film, device, weights)
-        landmark_rows += landmarks
-        film_rows.append(row)
-        yield row
-    _write(Path(output_folder) / LANDMARKS_FILE, LandmarkRow, landmark_rows)
-    _write(Path(output_folder) / FILMS_FILE, FilmRow, film_rows)
+    for done in _evaluated(data, people, count, context, device, weights):
+        for landmarks, row in done:
+            landmark_rows += landmarks
+            film_rows.append(row)
+            yield row
+    write_rows(Path(output_folder) / LANDMARKS_FILE, LandmarkRow, landmark_rows)
+    write_rows(Path(output_folder) / FILMS_FILE, FilmRow, film_rows)
+    if (Path(data) / _REAL_FOLDER).is_dir():
+        write_rows(Path(output_folder) / REAL_FILE, RealFilmRow, list(_real_rows(data, device, weights)))
+
+
+def _evaluated(data, people: Iterable[Person], count: int, context: Context | None, device: str, weights):
+    """Yield lists of (landmark rows, film row)."""
+    for person in people:
+        if person.subject == SAMPLE_STUDY_SUBJECT:
+            pairs: Iterator[FilmPairTruth] = ct_pairs(data, person, count)
+        else:
+            context = read_context(data) if context is None else context
+            pairs = drawn_pairs(person, context, count)
+        for pair in pairs:
+            yield evaluate_pair(pair, device, weights)
+        if person.subject != SAMPLE_STUDY_SUBJECT:
+            for film in ladder_films(person, context, 1):
+                yield [evaluate_film(film, device, weights)]
+
+
+def _real_rows(data: str | Path, device: str, weights) -> Iterator[RealFilmRow]:
+    for name, image, boxes in real_films(Path(data) / _REAL_FOLDER):
+        for whole in (True, False):
+            yield from evaluate_real_film(name, image, boxes, whole=whole, device=device, weights=weights)
 
 
 def read_people(data: str | Path, subjects: Sequence[str], landmarks_folder: str | Path | None = None) -> list[Person]:
@@ -166,13 +142,20 @@ def _read_landmarks(path: Path) -> dict[Level, np.ndarray]:
     }
 
 
-def _films(data, people: Iterable[Person], count: int, context: Context | None) -> Iterator[BenchmarkFilm]:
-    for person in people:
-        if person.subject == SAMPLE_STUDY_SUBJECT:
-            yield from ct_films(data, person, count)
-        else:
-            context = read_context(data) if context is None else context
-            yield from drawn_films(person, context, count)
+def evaluate_pair(
+    pair: FilmPairTruth, device: str = "cpu", weights: str | Path | None = None
+) -> list[tuple[list[LandmarkRow], FilmRow]]:
+    """Detect the spine on both films, alone and together, and compare with the truth."""
+    from ..network import detect_pair
+
+    rows = [evaluate_film(film, device, weights) for film in pair]
+    start = time.perf_counter()
+    try:
+        together = detect_pair(tuple(film.film for film in pair), device, weights)
+    except DetectionError:
+        together = (None, None)
+    seconds = time.perf_counter() - start
+    return rows + [_compared(film, found, seconds, "pair") for film, found in zip(pair, together, strict=True)]
 
 
 def evaluate_film(
@@ -186,17 +169,33 @@ def evaluate_film(
         detection = detect(film.film, device, weights)
     except DetectionError:
         detection = None
-    seconds = time.perf_counter() - start
+    return _compared(film, detection, time.perf_counter() - start, "film")
+
+
+def _compared(
+    film: BenchmarkFilm, detection: Detection | None, seconds: float, estimate: str
+) -> tuple[list[LandmarkRow], FilmRow]:
     errors = {level: landmark_errors_mm(film, detection, level) for level in LUMBAR_LEVELS}
     ap = film.film.view.name == "AP"
     readable = {item.name: item.visible_ap if ap else item.visible_lateral for item in load_landmarks()}
-    key = (film.condition, film.subject, film.film.view.name, film.number)
-    rows = [
-        LandmarkRow(*key, level.name, name, readable[name], *_error_and_sigma(detection, level, name, errors[level][i]))
-        for level in LUMBAR_LEVELS
-        for i, name in enumerate(LANDMARK_NAMES)
-        if film.visible[level][i]
-    ]
+    key = {"condition": film.condition, "subject": film.subject, "view": film.film.view.name}
+    key |= {"geometry": film.geometry, "film": film.number, "estimate": estimate}
+    rows = []
+    for level in LUMBAR_LEVELS:
+        for i, name in enumerate(LANDMARK_NAMES):
+            if film.visible[level][i]:
+                error, sigma, detected = _error_and_sigma(detection, level, name, errors[level][i])
+                rows.append(
+                    LandmarkRow(
+                        **key,
+                        level=level.name,
+                        landmark=name,
+                        error_mm=error,
+                        sigma_mm=sigma,
+                        detected=detected,
+                        readable=readable[name],
+                    )
+                )
     return rows, _film_row(key, film, detection, errors, seconds)
 
 
@@ -222,22 +221,26 @@ def _error_and_sigma(detection, level: Level, name: str, error: float) -> tuple[
 def _film_row(key, film: BenchmarkFilm, detection: Detection | None, errors, seconds: float) -> FilmRow:
     shown = [level for level in LUMBAR_LEVELS if film.visible[level].sum() >= 4]
     found = {level: float(np.nanmedian(errors[level])) for level in LUMBAR_LEVELS if np.isfinite(errors[level]).any()}
-    right = sum(found[level] <= _RIGHT_MM for level in shown if level in found)
-    wrong = sum(error > _RIGHT_MM for error in found.values())
+    values = {
+        "levels_shown": len(shown),
+        "levels_right": int(sum(found[level] <= _RIGHT_MM for level in shown if level in found)),
+        "levels_wrong": int(sum(error > _RIGHT_MM for error in found.values())),
+        "seconds": round(seconds, 3),
+    }
     if detection is None:
-        return FilmRow(*key, len(shown), 0, 0, None, None, None, round(seconds, 3), "")
+        return FilmRow(**key, **values, mae=None, psnr_db=None, ssim=None, perceptual=None, device="")
     view = detection.lumbar_view
     truth = resample_image(film.lumbar_mm, film.film.view, view, outside=0.0)
     rows, columns = np.indices(view.shape)
     scale = np.asarray(view.spacing_mm) / film.film.view.spacing_mm
     at = (np.stack([columns, rows], axis=-1) - view.principal_px) * scale + film.film.view.principal_px
     scores = image_scores(detection.lumbar_mm, truth, film.film.view.contains(at))
-    values = (round(scores.mae, 4), round(scores.psnr_db, 3), round(scores.ssim, 4))
-    return FilmRow(*key, len(shown), int(right), int(wrong), *values, round(seconds, 3), detection.device)
-
-
-def _write(path: Path, kind: type, rows: Sequence) -> None:
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(kind)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    return FilmRow(
+        **key,
+        **values,
+        mae=round(scores.mae, 4),
+        psnr_db=round(scores.psnr_db, 3),
+        ssim=round(scores.ssim, 4),
+        perceptual=round(scores.perceptual, 4),
+        device=detection.device,
+    )

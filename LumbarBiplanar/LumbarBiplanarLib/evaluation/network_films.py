@@ -5,30 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
-from ..geometry import standard_pair
+from ..geometry import FilmPair, View, standard_pair
 from ..geometry.frames import transform_points
 from ..imaging import Film, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
-from ..training.options import CANVAS_PX, PITCH_MM
+from ..training.options import CANVAS_PX, PITCH_MM, FilmOptions
+
+if TYPE_CHECKING:
+    from ..training.ingredients import Ingredients
 
 # Seeds that no training uses: a training's seeds are sequences of other lengths.
 _SEED = (7, 77, 777, 7777)
-_CT_FILM_PX, _CT_PITCH_MM = (320, 440), 1.0
+# Finer than any film of the training; as large as those.
+DRAWN_PITCH_MM = 0.8
+_CT_FILM_PX, _CT_PITCH_MM = (400, 550), 0.8
 _DISC_MM = 9.5
 _SACRUM_LEAN_DEG = 20.0
 _THORACIC = ((0.93, 1.0), (0.88, 1.9))  # size of T12 and T11 against L1, and how many steps above L1
 _SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
 # name: projection model, angle between the films, source-detector and source-patient distance
-CONDITIONS: Mapping[str, tuple[str, float, float, float]] = {
+GEOMETRIES: Mapping[str, tuple[str, float, float, float]] = {
     "pinhole 90": ("pinhole", 90.0, 1250.0, 1010.0),
     "pinhole 75": ("pinhole", 75.0, 1100.0, 900.0),
     "slot 90": ("slot", 90.0, 1300.0, 1000.0),
 }
+# How films are made: without noise, artefacts and processing; as in the training; with most difficulties at once.
+DIFFICULTIES: Mapping[str, FilmOptions] = {
+    "clean": FilmOptions.clean(),
+    "randomised": FilmOptions(),
+    "hard": FilmOptions.hard(),
+}
+CT = "CT"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +64,8 @@ class BenchmarkFilm:
     """A film and what is true about it.
 
     Attributes:
-        condition: name of its geometry and making.
+        condition: how it was made: one of ``DIFFICULTIES``, "CT", or a step of a ladder.
+        geometry: one of ``GEOMETRIES``.
         subject: who.
         number: of the film.
         film: the film.
@@ -62,6 +76,7 @@ class BenchmarkFilm:
     """
 
     condition: str
+    geometry: str
     subject: str
     number: int
     film: Film
@@ -71,62 +86,90 @@ class BenchmarkFilm:
     landmarks_ras_mm: Mapping[Level, np.ndarray]
 
 
-def drawn_films(person: Person, context: Context, count: int) -> Iterator[BenchmarkFilm]:
-    """Draw ``count`` AP and lateral films per condition of a person's true surfaces, formed like training films.
+FilmPairTruth = tuple[BenchmarkFilm, BenchmarkFilm]
 
-    Sacrum, pelvis and ribs are put around the spine, T11 and T12 made of L1; every other film has the context's body.
+
+def drawn_pairs(
+    person: Person, context: Context, count: int, difficulties: Mapping[str, FilmOptions] = DIFFICULTIES
+) -> Iterator[FilmPairTruth]:
+    """Draw ``count`` AP and lateral films per difficulty and geometry of a person's true surfaces.
+
+    Sacrum, pelvis and ribs are put around the spine, T11 and T12 made of L1; every other pair has the context's body.
 
     Args:
         person: with all five levels.
         context: what is put around the spine.
-        count: film pairs per condition.
+        count: film pairs per difficulty and geometry.
+        difficulties: how the films are made, by name.
     """
-    from ..training.films import form_film
-    from ..training.ingredients import draw_ingredients
-
-    landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
-    lumbar = [person.surfaces[level] for level in LUMBAR_LEVELS]
-    for row, (condition, (model, angle, sdd, distance)) in enumerate(CONDITIONS.items()):
+    for row, geometry in enumerate(GEOMETRIES):
         for number in range(count):
             rng = np.random.default_rng([*_SEED, row, number, *person.subject.encode()])
-            center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (8.0, 8.0, 12.0))
-            pair = standard_pair(
-                tuple(center),
-                sdd_mm=sdd,
-                source_isocenter_mm=distance,
-                angle_deg=angle,
-                size_px=(CANVAS_PX, CANVAS_PX),
-                spacing_mm=PITCH_MM,
-                model=model,
-            )
-            other = _around(lumbar[0], landmarks, context, rng)
-            tissue = _tissue_at(context, landmarks, rng) if number % 2 else None
-            for view in pair.views:
-                ingredients = draw_ingredients(view, lumbar, other, landmarks, tissue)
-                formed = form_film(ingredients, rng, placed=False)
-                yield _benchmark_film(
-                    f"drawn, {condition}",
-                    person,
-                    number,
-                    Film(formed.image.numpy(), view),
-                    formed.level_mm.sum(dim=0).numpy(),
-                    formed.visible.numpy(),
+            ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=bool(number % 2))
+            for name, options in difficulties.items():
+                yield tuple(
+                    formed_film(person, name, geometry, number, parts, view, rng, options)
+                    for parts, view in zip(ingredients, pair.views, strict=True)
                 )
 
 
-def ct_films(data: str | Path, person: Person, count: int) -> Iterator[BenchmarkFilm]:
-    """Draw ``count`` AP and lateral films per condition of the whole-body CT: its own spine, bones and soft tissue.
+def drawn_ingredients(
+    person: Person, context: Context, geometry: str, rng: np.random.Generator, *, with_tissue: bool
+) -> tuple[tuple[Ingredients, Ingredients], FilmPair]:
+    """Draw the bones and the body of a person in one of ``GEOMETRIES``: AP and lateral, and their views."""
+    from ..training.ingredients import draw_ingredients
+
+    model, angle, sdd, distance = GEOMETRIES[geometry]
+    landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
+    lumbar = [person.surfaces[level] for level in LUMBAR_LEVELS]
+    center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (8.0, 8.0, 12.0))
+    size = tuple(round(side * PITCH_MM / DRAWN_PITCH_MM) for side in CANVAS_PX)
+    pair = standard_pair(
+        tuple(center),
+        sdd_mm=sdd,
+        source_isocenter_mm=distance,
+        angle_deg=angle,
+        size_px=(size, size),
+        spacing_mm=DRAWN_PITCH_MM,
+        model=model,
+    )
+    other = _around(lumbar[0], landmarks, context, rng)
+    tissue = _tissue_at(context, landmarks, rng) if with_tissue else None
+    return tuple(draw_ingredients(view, lumbar, other, landmarks, tissue) for view in pair.views), pair
+
+
+def formed_film(
+    person: Person,
+    condition: str,
+    geometry: str,
+    number: int,
+    ingredients: Ingredients,
+    view: View,
+    rng: np.random.Generator,
+    options: FilmOptions,
+) -> BenchmarkFilm:
+    """Make a film of ingredients as the training does, but where the view has it."""
+    from ..training.films import form_film
+
+    formed = form_film(ingredients, rng, placed=False, options=options)
+    film = Film(formed.image.numpy(), view)
+    lumbar_mm = formed.level_mm.sum(dim=0).numpy()
+    return _benchmark_film(condition, geometry, person, number, film, lumbar_mm, formed.visible.numpy())
+
+
+def ct_pairs(data: str | Path, person: Person, count: int) -> Iterator[FilmPairTruth]:
+    """Draw ``count`` AP and lateral films per geometry of the whole-body CT: its own spine, bones and soft tissue.
 
     Args:
         data: folder with ``whole-body-ct``.
         person: its landmarks.
-        count: film pairs per condition, each with another exposure.
+        count: film pairs per geometry, each with another exposure.
     """
     folder = Path(data) / "whole-body-ct"
     ct = read_volume(folder / "example_ct.nii.gz")
     mask = read_volume(folder / "example_ct_totalseg_vertebrae.nii.gz")
     landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
-    for row, (condition, (model, angle, sdd, distance)) in enumerate(CONDITIONS.items()):
+    for row, (geometry, (model, angle, sdd, distance)) in enumerate(GEOMETRIES.items()):
         for number in range(count):
             rng = np.random.default_rng([*_SEED, row, number])
             center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (6.0, 6.0, 10.0))
@@ -148,16 +191,26 @@ def ct_films(data: str | Path, person: Person, count: int) -> Iterator[Benchmark
                 photons=float(np.exp(rng.uniform(np.log(2e4), np.log(1e6)))),
                 compression=float(rng.uniform(0.3, 0.9)),
             )
-            for film in drawn.films:
-                pixels = film.view.project(landmarks)
-                shown = film.view.contains(pixels)
-                yield _benchmark_film(f"CT, {condition}", person, number, film, drawn.lumbar_mm[film.view.name], shown)
+            yield tuple(
+                _benchmark_film(
+                    CT,
+                    geometry,
+                    person,
+                    number,
+                    film,
+                    drawn.lumbar_mm[film.view.name],
+                    film.view.contains(film.view.project(landmarks)),
+                )
+                for film in drawn.films
+            )
 
 
-def _benchmark_film(condition, person, number, film, lumbar_mm, visible) -> BenchmarkFilm:
+def _benchmark_film(condition, geometry, person, number, film, lumbar_mm, visible) -> BenchmarkFilm:
     pixels = {level: film.view.project(person.landmarks_ras_mm[level]) for level in LUMBAR_LEVELS}
     shown = dict(zip(LUMBAR_LEVELS, visible, strict=True))
-    return BenchmarkFilm(condition, person.subject, number, film, lumbar_mm, pixels, shown, person.landmarks_ras_mm)
+    return BenchmarkFilm(
+        condition, geometry, person.subject, number, film, lumbar_mm, pixels, shown, person.landmarks_ras_mm
+    )
 
 
 def _tissue_at(context: Context, landmarks: np.ndarray, rng: np.random.Generator) -> SoftTissue | None:

@@ -10,12 +10,27 @@ from .detection import Detection
 _WHERE = {
     "NetworkConfig": "model",
     "SpineNetwork": "model",
+    "RefineConfig": "refine_model",
+    "SpineRefiner": "refine_model",
     "detect": "inference",
+    "detect_pair": "inference",
+    "load_refiner": "weights",
     "load_weights": "weights",
     "save_weights": "weights",
 }
 
-__all__ = ["Detection", "NetworkConfig", "SpineNetwork", "detect", "load_weights", "save_weights"]
+__all__ = [
+    "Detection",
+    "NetworkConfig",
+    "RefineConfig",
+    "SpineNetwork",
+    "SpineRefiner",
+    "detect",
+    "detect_pair",
+    "load_refiner",
+    "load_weights",
+    "save_weights",
+]
 
 
 def __getattr__(name: str):

@@ -34,6 +34,7 @@ class Choice:
         sigmas: (5, 20) standard deviation per axis, pixels of the network's image.
         visible: (5, 20) bool: on the film and in agreement with the rest of its vertebra.
         centers: (5, 2) middle of each vertebral body, NaN where the level was not found.
+        cameras: (5, 2, 4) affine camera of each level's mean vertebra, pixel = camera[:, :3] @ point_mm + camera[:, 3].
         notes: levels given up, and why.
     """
 
@@ -42,6 +43,7 @@ class Choice:
     sigmas: np.ndarray
     visible: np.ndarray
     centers: np.ndarray
+    cameras: np.ndarray
     notes: tuple[str, ...]
 
 
@@ -74,7 +76,7 @@ def choose_landmarks(
     score = np.where(visible, confidences, 0.0).sum(axis=1)
     kept, notes = order_levels(centers, score, found, pixel_mm)
     visible &= kept[:, None]
-    return Choice(positions, confidences, sigmas, visible, np.where(kept[:, None], centers, np.nan), notes)
+    return Choice(positions, confidences, sigmas, visible, np.where(kept[:, None], centers, np.nan), cameras, notes)
 
 
 def _fit_level(peaks, masses, k, template, middle, prior, pixel_mm):

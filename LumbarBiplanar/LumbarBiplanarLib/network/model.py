@@ -82,16 +82,16 @@ class ResidualBlock(nn.Module):
 
 
 class ConvNormAct(nn.Module):
-    """Convolution, batch normalisation modulated by the view token, rectifier."""
+    """Convolution, batch normalisation modulated by a token (the view's, unless said otherwise), rectifier."""
 
-    def __init__(self, cin: int, cout: int, kernel: int = 3) -> None:
+    def __init__(self, cin: int, cout: int, kernel: int = 3, tokens: int = len(VIEW_NAMES)) -> None:
         super().__init__()
         self.conv, self.norm = _conv(cin, cout, kernel), nn.BatchNorm2d(cout)
-        self.film = nn.Embedding(len(VIEW_NAMES), 2 * cout)
+        self.film = nn.Embedding(tokens, 2 * cout)
         nn.init.zeros_(self.film.weight)
 
     def forward(self, x: Tensor, view: Tensor) -> Tensor:
-        """Return the features; ``view`` (N,) indexes ``VIEW_NAMES``."""
+        """Return the features; ``view`` (N,) is the token: an index, by default into ``VIEW_NAMES``."""
         gain, shift = self.film(view)[:, :, None, None].chunk(2, dim=1)
         y = self.norm(self.conv(x))
         return functional.relu(torch.addcmul(y + shift.to(y.dtype), y, gain.to(y.dtype)), inplace=True)

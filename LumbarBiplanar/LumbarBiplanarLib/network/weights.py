@@ -1,8 +1,8 @@
 """Weights files, and the registry (Resources/Models.json) of those that come with the module.
 
-A weights file is a torch archive of plain tensors and numbers: ``format``, ``version``, ``config`` (of
-``NetworkConfig``), ``state`` (convolutions as float16, the rest as it is) and ``record`` (how it was trained). It is
-read without unpickling code (``weights_only``).
+A weights file is a torch archive of plain tensors and numbers: ``format``, ``version``, ``kind`` ("spine", the first
+stage, or "refine", the second), ``config`` (of ``NetworkConfig`` or ``RefineConfig``), ``state`` (convolutions as
+float16, the rest as it is) and ``record`` (how it was trained). It is read without unpickling code (``weights_only``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from ..errors import StudyError, WeightsError
 from ..files import atomic_path, read_json, sha256_of, write_json
 from ..resources import resource_path
 from .model import NetworkConfig, SpineNetwork
+from .refine_model import RefineConfig, SpineRefiner
 
 FORMAT = "LumbarBiplanar network weights"
 VERSION = 1
-DEFAULT_MODEL = "spine"
+FIRST_STAGE, SECOND_STAGE = "spine", "refine"
 _REGISTRY_FORMAT = "LumbarBiplanar models"
 _ENTRY_KEYS = ("title", "version", "file", "sha256", "license", "training")
 
@@ -89,7 +90,7 @@ def register_weights(registry: str | Path, weights: str | Path, *, name: str, ti
     write_json(registry, {"format": _REGISTRY_FORMAT, "version": 1, "models": models})
 
 
-def save_weights(model: SpineNetwork, path: str | Path, record: Mapping[str, Any]) -> None:
+def save_weights(model: SpineNetwork | SpineRefiner, path: str | Path, record: Mapping[str, Any]) -> None:
     """Write a network's configuration and weights, convolutions rounded to float16.
 
     Args:
@@ -109,7 +110,8 @@ def save_weights(model: SpineNetwork, path: str | Path, record: Mapping[str, Any
             if not torch.isfinite(tensor).all():
                 raise WeightsError(f"The weights {key} are not finite; the training has diverged. Lower its rate.")
         state[key] = tensor
-    content = {"format": FORMAT, "version": VERSION, "config": model.config.to_dict(), "state": state}
+    kind = SECOND_STAGE if isinstance(model, SpineRefiner) else FIRST_STAGE
+    content = {"format": FORMAT, "version": VERSION, "kind": kind, "config": model.config.to_dict(), "state": state}
     plain = json.loads(json.dumps(dict(record)))  # subclasses of text and numbers could not be read back safely
     with atomic_path(path) as temporary:
         torch.save({**content, "record": plain}, temporary)
@@ -118,7 +120,7 @@ def save_weights(model: SpineNetwork, path: str | Path, record: Mapping[str, Any
 def load_weights(
     weights: str | Path | None = None, device: torch.device | str = "cpu", *, registry: str | Path | None = None
 ) -> tuple[SpineNetwork, WeightsInfo]:
-    """Load a network, ready to use (evaluation mode, float32).
+    """Load the first stage, ready to use (evaluation mode, float32).
 
     Args:
         weights: a weights file; None means the one that the registry calls "spine", whose hash must match.
@@ -128,9 +130,20 @@ def load_weights(
     Raises:
         WeightsError: if the file is missing, damaged, not a weights file of this program, or not the registered one.
     """
+    return _load(FIRST_STAGE, weights, device, registry)
+
+
+def load_refiner(
+    weights: str | Path | None = None, device: torch.device | str = "cpu", *, registry: str | Path | None = None
+) -> tuple[SpineRefiner, WeightsInfo]:
+    """Load the second stage as ``load_weights`` does the first; the registry calls it "refine"."""
+    return _load(SECOND_STAGE, weights, device, registry)
+
+
+def _load(kind: str, weights, device, registry) -> tuple[Any, WeightsInfo]:
     name = None
     if weights is None:
-        path, name, expected = _registered(registry)
+        path, name, expected = _registered(kind, registry)
     else:
         path, expected = Path(weights), None
     if not path.is_file():
@@ -142,19 +155,21 @@ def load_weights(
             "was replaced. Reinstall LumbarBiplanar, or name the file explicitly to use it as it is."
         )
     content = _read_archive(path)
+    if content.get("kind", FIRST_STAGE) != kind:
+        raise WeightsError(f"{path}: these are {content['kind']!r} weights, {kind!r} is asked for; give such a file.")
     return _network_of(content, path).to(device), WeightsInfo(name or path.name, path, found, content["record"])
 
 
-def _registered(registry: str | Path | None) -> tuple[Path, str, str]:
+def _registered(name: str, registry: str | Path | None) -> tuple[Path, str, str]:
     models = read_registry(registry)
-    if DEFAULT_MODEL not in models:
-        raise WeightsError(f"The registry of weights has no {DEFAULT_MODEL!r}; reinstall LumbarBiplanar.")
-    entry = models[DEFAULT_MODEL]
+    if name not in models:
+        raise WeightsError(f"The registry of weights has no {name!r}; reinstall LumbarBiplanar.")
+    entry = models[name]
     try:
         path = resource_path(entry["file"]) if registry is None else Path(registry).parent / entry["file"]
     except StudyError as error:
         raise WeightsError(str(error)) from None
-    return path, f"{DEFAULT_MODEL} {entry['version']}", entry["sha256"]
+    return path, f"{name} {entry['version']}", entry["sha256"]
 
 
 def _read_archive(path: Path) -> dict[str, Any]:
@@ -175,9 +190,12 @@ def _read_archive(path: Path) -> dict[str, Any]:
     return content
 
 
-def _network_of(content: dict[str, Any], path: Path) -> SpineNetwork:
+def _network_of(content: dict[str, Any], path: Path) -> SpineNetwork | SpineRefiner:
     try:
-        model = SpineNetwork(NetworkConfig.from_dict(content["config"]))
+        if content.get("kind", FIRST_STAGE) == SECOND_STAGE:
+            model = SpineRefiner(RefineConfig.from_dict(content["config"]))
+        else:
+            model = SpineNetwork(NetworkConfig.from_dict(content["config"]))
         model.load_state_dict(
             {key: value.float() if value.is_floating_point() else value for key, value in content["state"].items()}
         )

@@ -9,17 +9,19 @@ from pathlib import Path
 from ..errors import StudyError
 from ..files import sha256_of
 from ..shape.model import ShapeModel
-from .options import TrainingOptions
+from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
 
 SUMMARY = "train the network on films drawn from the shape model"
 EPILOG = """\
 examples:
   lumbar-biplanar train --data DATA --output run1
   lumbar-biplanar train --data DATA --output run1 --resume --minutes 120
+  lumbar-biplanar train --data DATA --output run1 --stage refine
 
 First the ingredients of the films are drawn into the cache (about a second per spine), then the network is trained.
-The output folder gets spine.pt (the weights), training_record.json and checkpoint.pt. People named by --leave-out
-are left out of the shape model the films are drawn from, so that the network can be tested on them.
+The network has two stages, which are trained independently: "spine" finds the vertebrae on a film, "refine" looks at
+each of them. The output folder gets spine.pt or refine.pt (the weights), a record and a checkpoint. People named by
+--leave-out are left out of the shape model the films are drawn from, so that the network can be tested on them.
 """
 
 
@@ -30,15 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for weights, record and checkpoint")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="SUBJECT", help="people to keep out, e.g. vhm")
     parser.add_argument("--shape-model", type=Path, help="shape model to draw from (default: the module's own)")
-    parser.add_argument("--minutes", type=float, default=default.minutes, help="length of the training (%(default)s)")
+    parser.add_argument(
+        "--stage", choices=("spine", "refine"), default="spine", help="the whole film, or one vertebra (%(default)s)"
+    )
+    parser.add_argument("--minutes", type=float, help=f"length of the training {_both('minutes')}")
     parser.add_argument("--steps", type=int, default=0, help="end after so many steps instead of a time")
-    parser.add_argument("--films", type=int, default=default.subjects, help="spines to draw films of (%(default)s)")
-    parser.add_argument("--batch", type=int, default=default.batch, help="films per step (%(default)s)")
-    parser.add_argument("--workers", type=int, default=default.workers, help="processes drawing films (%(default)s)")
+    parser.add_argument("--films", type=int, help=f"spines to draw films of {_both('subjects')}")
+    parser.add_argument("--batch", type=int, help=f"films or crops per step {_both('batch')}")
+    parser.add_argument("--workers", type=int, help=f"processes drawing films {_both('workers')}")
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+
+
+def _both(key: str) -> str:
+    """Return the defaults of the two stages for a help text."""
+    return f"({getattr(TrainingOptions(), key):g}; refine {getattr(TrainingOptions.refine(), key):g})"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,43 +60,44 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from .anatomy import read_context
-    from .loop import CHECKPOINT, WEIGHTS, train
+    from .loop import file_names, train
     from .pool import build_pool
+    from .tasks import RefineTask, SpineTask
 
     options = _options(args)
-    if (args.output / WEIGHTS).exists() and not args.resume:
-        raise StudyError(f"{args.output / WEIGHTS} exists; choose another output folder, or --resume.")
-    if (args.output / CHECKPOINT).exists() and not args.resume:
-        raise StudyError(f"{args.output / CHECKPOINT} exists; --resume goes on from it, or choose another folder.")
+    checkpoint, weights, _ = (args.output / name for name in file_names(args.stage))
+    if weights.exists() and not args.resume:
+        raise StudyError(f"{weights} exists; choose another output folder, or --resume.")
+    if checkpoint.exists() and not args.resume:
+        raise StudyError(f"{checkpoint} exists; --resume goes on from it, or choose another folder.")
     args.output.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as bars:
         model, about = _shape_model(args, bars)
-        pool = args.cache or args.output / "ingredients"
+        refine = args.stage == "refine"
+        task = RefineTask(model) if refine else SpineTask()
+        pool = args.cache or args.output / ("fine_ingredients" if refine else "ingredients")
         context = read_context(args.data)
         drawing = bars.add_task("drawing spines", total=options.subjects)
-        for done in build_pool(pool, model, context, options.subjects, options.seed):
+        pitch_mm = FINE_PITCH_MM if refine else PITCH_MM
+        for done in build_pool(pool, model, context, options.subjects, options.seed, pitch_mm=pitch_mm):
             bars.update(drawing, completed=done)
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))
-        for state in train(pool, args.output, options, device=args.device, resume=args.resume, about=about):
+        states = train(pool, args.output, options, device=args.device, resume=args.resume, about=about, task=task)
+        for state in states:
             losses = f"landmarks {state.landmark_loss:.2f}, image {state.image_loss_mm:.2f} mm"
             done = state.step if options.steps else round(state.seconds)
             bars.update(training, completed=done, description=f"training: step {state.step}, {losses}")
-    print(f"Weights: {args.output / WEIGHTS} ({sha256_of(args.output / WEIGHTS)[:16]}...)")
+    print(f"Weights: {weights} ({sha256_of(weights)[:16]}...)")
     return 0
 
 
 def _options(args: argparse.Namespace) -> TrainingOptions:
+    default = TrainingOptions.refine() if args.stage == "refine" else TrainingOptions()
+    given = {"subjects": args.films, "minutes": args.minutes, "batch": args.batch, "workers": args.workers}
+    given = {key: value for key, value in given.items() if value is not None}
     try:
-        return replace(
-            TrainingOptions(),
-            subjects=args.films,
-            minutes=args.minutes,
-            steps=args.steps,
-            batch=args.batch,
-            workers=args.workers,
-            seed=args.seed,
-        )
+        return replace(default, steps=args.steps, seed=args.seed, **given)
     except ValueError as error:
         raise StudyError(str(error)) from None
 

@@ -20,6 +20,14 @@ from .options import CROP_PX
 VALIDATION_EVERY = 50
 
 
+def pool_files(pool: str | Path) -> list[Path]:
+    """Return the ingredients of a pool that may be trained on: all but every fiftieth; raises StudyError for none."""
+    files = sorted(Path(pool).glob("[0-9]*.npz"))
+    if not files:
+        raise StudyError(f"{pool}: no ingredients of training films here; build the pool first.")
+    return [path for path in files if int(path.stem) % VALIDATION_EVERY or len(files) == 1]
+
+
 class FilmStream(IterableDataset):
     """Films of random spines of a pool, each different; every fiftieth spine is kept out, for validation.
 
@@ -28,11 +36,8 @@ class FilmStream(IterableDataset):
 
     def __init__(self, pool: str | Path, seed: int) -> None:
         """Stream the films of ``pool``; ``seed`` and the number of the worker determine them."""
-        files = sorted(Path(pool).glob("[0-9]*.npz"))
-        self.files = [path for path in files if int(path.stem) % VALIDATION_EVERY or len(files) == 1]
+        self.files = pool_files(pool)
         self.seed = seed
-        if not self.files:
-            raise StudyError(f"{pool}: no ingredients of training films here; build the pool first.")
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         worker = get_worker_info()

@@ -1,7 +1,8 @@
 """From ingredients to a training film: placed, given density, soft tissue, noise, a film's processing and collimation.
 
 Every number is drawn anew for every film, wider than films really differ, so that the network learns the spine and
-not the process (domain randomisation). Lengths in pixels are those of the training's pitch of 1.5 mm.
+not the process (domain randomisation). Lengths in pixels are those of a pitch of 1.5 mm; ``px`` is how many pixels of
+the film one of them is.
 """
 
 from __future__ import annotations
@@ -14,17 +15,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..network.preprocess import gaussian_blur
+from . import artefacts
+from .exposure import collimation, exposed, processed
 from .ingredients import Ingredients
-from .textures import add_metal, random_body, smooth_noise
+from .options import PITCH_MM, FilmOptions
+from .textures import random_body, smooth_noise
 
-_SCALE_SD, _TURN_SD_DEG, _SHIFT_SD_PX = 0.13, 3.0, (14.0, 22.0)
-_EMPTY_SHARE = 0.03
+_SHIFT_SD_PX = (14.0, 22.0)
 _BONE_PER_MM, _BONE_LOG_SD = 0.0055, 0.45
-_CORTEX_SHARE, _SPONGY = 0.65, (0.02, 0.6)
+_SPONGY = (0.02, 0.6)
 _OBJECT_PIXEL_MM = 1.23  # of a training film, where the patient stands
-_KEEP_TISSUE_SHARE = 0.85
-_BLURS_PX = (0.0, 0.0, 0.5, 0.8, 1.2, 1.7)
-_PHOTONS = (1e3, 3e5)
 _MASK_VALUES = (0.0, 0.0, 1.0, 0.5)
 
 
@@ -56,24 +56,51 @@ class _Layers:
     landmarks: Tensor
 
 
-def form_film(ingredients: Ingredients, rng: np.random.Generator, *, placed: bool = True) -> TrainingFilm:
+def form_film(
+    ingredients: Ingredients,
+    rng: np.random.Generator,
+    *,
+    placed: bool = True,
+    options: FilmOptions | None = None,
+) -> TrainingFilm:
     """Make one film of ingredients.
 
     Args:
         ingredients: of the film.
         rng: source of everything random.
         placed: whether the film is also scaled, turned and shifted at random, and now and then shows no spine at all.
+        options: what it is made with; None means the training's.
     """
-    layers = _placed(ingredients, rng) if placed else _as_drawn(ingredients)
-    if placed and rng.random() < _EMPTY_SHARE:
+    options = options or FilmOptions()
+    px = PITCH_MM / ingredients.pitch_mm
+    layers = _placed(ingredients, rng, options, px) if placed else _as_drawn(ingredients)
+    if placed and rng.random() < options.empty:
         layers = _without_spine(layers)
-    bones = _bone_attenuation(layers, rng)
-    attenuation, valid = _with_tissue(layers, bones, rng)
-    film = _processed(_exposed(add_metal(rng, attenuation), rng), rng)
-    open_field = _collimation(rng, *film.shape[2:]) * valid
+    bones = _bone_attenuation(layers, rng, options, px)
+    attenuation, valid = _with_tissue(layers, bones, rng, options, px)
+    attenuation = attenuation + _artefacts(rng, layers.landmarks, ingredients, options, px)
+    film = processed(exposed(attenuation, rng, options, px), rng, options, px)
+    open_field = collimation(rng, *film.shape[2:], options, px) * valid
     film = film * open_field + (1 - open_field) * float(rng.choice(_MASK_VALUES))
     visible = _on_film(layers.landmarks, open_field[0, 0] > 0)
     return TrainingFilm(film[0, 0], (layers.levels * open_field)[0], layers.landmarks, visible)
+
+
+def _artefacts(rng, landmarks: Tensor, ingredients: Ingredients, options: FilmOptions, px: float) -> Tensor:
+    """Return the attenuation (h, w) of what is neither bone nor body."""
+    shape, name = ingredients.other_mm.shape, ingredients.view_name
+    extra = artefacts.clips(rng, shape, options.clips, px)
+    if rng.random() < options.implants:
+        extra = extra + artefacts.implants(rng, landmarks, shape, name, px)
+    if rng.random() < options.gas:
+        extra = extra - artefacts.gas(rng, shape, px)
+    if rng.random() < options.aorta:
+        extra = extra + artefacts.aorta(rng, landmarks, shape, name, px)
+    if rng.random() < options.contrast:
+        extra = extra + artefacts.contrast_medium(rng, shape, px)
+    if rng.random() < options.letters:
+        extra = extra + artefacts.letters(rng, shape, px)
+    return extra
 
 
 def cropped(film: TrainingFilm, rng: np.random.Generator, size_px: tuple[int, int]) -> TrainingFilm:
@@ -112,12 +139,12 @@ def _as_drawn(ingredients: Ingredients) -> _Layers:
     return _Layers(stack[:, :5], stack[:, 5:6], tissue, stack[:, 6:7], landmarks)
 
 
-def _placed(ingredients: Ingredients, rng: np.random.Generator) -> _Layers:
+def _placed(ingredients: Ingredients, rng: np.random.Generator, options: FilmOptions, px: float) -> _Layers:
     """Scale, turn and shift everything."""
     drawn = _as_drawn(ingredients)
     height, width = ingredients.other_mm.shape
-    scale, turn = np.exp(rng.normal(0.0, _SCALE_SD)), np.deg2rad(rng.normal(0.0, _TURN_SD_DEG))
-    shift = rng.normal(0.0, _SHIFT_SD_PX)
+    scale, turn = np.exp(rng.normal(0.0, options.scale_sd)), np.deg2rad(rng.normal(0.0, options.turn_sd_deg))
+    shift = px * rng.normal(0.0, _SHIFT_SD_PX)
     cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
     old_from_new = np.array([[cos, -sin], [sin, cos]])
     offset = -old_from_new @ shift
@@ -142,83 +169,51 @@ def _without_spine(layers: _Layers) -> _Layers:
     return replace(layers, levels=zero[0], other=zero[1], landmarks=layers.landmarks - 1e4)
 
 
-def _bone_attenuation(layers: _Layers, rng: np.random.Generator) -> Tensor:
+def _bone_attenuation(layers: _Layers, rng: np.random.Generator, options: FilmOptions, px: float) -> Tensor:
     """Give the bones density: patchy, a little different in every level, most of them denser at the rim (cortex)."""
     height, width = layers.other.shape[2:]
     per_mm = np.exp(rng.normal(np.log(_BONE_PER_MM), _BONE_LOG_SD))
     solid = torch.cat([layers.levels, layers.other], dim=1)
     dense = solid
-    if rng.random() < _CORTEX_SHARE:
-        rim_px, inside = int(rng.integers(1, 3)), rng.uniform(*_SPONGY)
+    if rng.random() < options.cortex:
+        rim_px, inside = max(1, round(px * int(rng.integers(1, 3)))), rng.uniform(*_SPONGY)
         per_mm *= rng.uniform(1.2, 2.6)
-        dense = _with_cortex(solid, rim_px, inside)
+        dense = _with_cortex(solid, rim_px, inside, _OBJECT_PIXEL_MM / px)
     bones = dense[:, :5].sum(dim=1, keepdim=True) * per_mm
-    bones = bones * (1 + 0.25 * rng.random() * smooth_noise(rng, height, width, rng.uniform(3, 12)))
+    textured = rng.random() < options.texture
+    if textured:
+        bones = bones * (1 + 0.25 * rng.random() * smooth_noise(rng, height, width, px * rng.uniform(3, 12)))
     for k in range(5):
         bones = bones + dense[:, k : k + 1] * per_mm * rng.normal(0.0, 0.12)
     bones = bones + dense[:, 5:] * per_mm * np.exp(rng.normal(0.0, 0.2))
+    if not textured:
+        return bones
     everything, sharper = solid.sum(dim=1, keepdim=True), rng.uniform(0.0, 1.2)
-    return bones + sharper * per_mm * (everything - gaussian_blur(everything, rng.uniform(1.2, 3.5)))
+    return bones + sharper * per_mm * (everything - gaussian_blur(everything, px * rng.uniform(1.2, 3.5)))
 
 
-def _with_cortex(path_mm: Tensor, rim_px: int, inside: float) -> Tensor:
+def _with_cortex(path_mm: Tensor, rim_px: int, inside: float, pixel_mm: float = _OBJECT_PIXEL_MM) -> Tensor:
     """Return path lengths (1, c, h, w) with the share of spongy bone, inside a rim, reduced to ``inside`` of it.
 
     The inner surface is that of the image eroded by the rim, less a rim at the ray's entry and one at its exit.
     """
     eroded = -functional.max_pool2d(-path_mm, 2 * rim_px + 1, stride=1, padding=rim_px)
-    spongy = (eroded - 2 * _OBJECT_PIXEL_MM * rim_px).clamp(min=0)
+    spongy = (eroded - 2 * pixel_mm * rim_px).clamp(min=0)
     return path_mm - (1 - inside) * spongy
 
 
-def _with_tissue(layers: _Layers, bones: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _with_tissue(
+    layers: _Layers, bones: Tensor, rng: np.random.Generator, options: FilmOptions, px: float
+) -> tuple[Tensor, Tensor]:
     """Return bones within a body, its own or a random one, and where there is a film."""
     height, width = bones.shape[2:]
-    if layers.tissue is None or rng.random() >= _KEEP_TISSUE_SHARE:
+    if layers.tissue is None or rng.random() >= options.tissue:
         # A random body fills the film; where a CT ended its bones end too, so the film does.
         valid = torch.ones_like(layers.valid) if layers.tissue is None else layers.valid
-        return random_body(rng, height, width) + bones, valid
+        return random_body(rng, height, width, px) + bones, valid
     body = layers.tissue * np.exp(rng.normal(0.0, 0.2))
-    body = body + 0.12 * rng.random() * smooth_noise(rng, height, width, 40)
-    return body + 0.05 * rng.random() * smooth_noise(rng, height, width, 12) + bones, layers.valid
-
-
-def _exposed(attenuation: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return the density of the film: blur, scatter, photon noise, logarithm."""
-    attenuation = gaussian_blur(attenuation, float(rng.choice(_BLURS_PX)))
-    photons = np.exp(rng.uniform(*np.log(_PHOTONS)))
-    arrived = torch.exp(-(attenuation - attenuation.mean()))
-    arrived = (arrived + rng.uniform(0.0, 0.5) * gaussian_blur(arrived, 25.0)).clamp(min=1e-4)
-    noise = torch.tensor(rng.standard_normal(tuple(arrived.shape)), dtype=torch.float32)
-    return -torch.log((arrived + torch.sqrt(arrived / photons) * noise).clamp(min=1e-3))
-
-
-def _processed(density: Tensor, rng: np.random.Generator) -> Tensor:
-    """Do what makers of films do: compress the dynamic range, window, bend the curve, round to 8 bits."""
-    if rng.random() < 0.6:
-        slow = gaussian_blur(functional.avg_pool2d(density, 4), rng.uniform(4, 12))
-        size = density.shape[2:]
-        density = density - rng.uniform(0.0, 0.9) * functional.interpolate(slow, size=size, mode="bilinear")
-    low, high = torch.quantile(density.flatten()[::5], torch.tensor([0.01, 0.99]))
-    film = ((density - low) / (high - low + 1e-6)).clamp(0, 1.2) ** np.exp(rng.normal(0.0, 0.35))
-    if rng.random() < 0.3:
-        film = torch.sigmoid(rng.uniform(3, 8) * (film - rng.uniform(0.35, 0.65)))
-    return (film * 255).round() / 255 if rng.random() < 0.3 else film
-
-
-def _collimation(rng: np.random.Generator, height: int, width: int) -> Tensor:
-    """Return 1 where the film is exposed: (1, 1, height, width); sometimes levels are cut off."""
-    if rng.random() >= 0.7:
-        return torch.ones(1, 1, height, width)
-    left, right = int(max(0, rng.uniform(-40, 38))), int(min(width, width - rng.uniform(-40, 38)))
-    top, bottom = int(max(0, rng.uniform(-60, 45))), int(min(height, height - rng.uniform(-60, 45)))
-    if rng.random() < 0.25:
-        top = int(rng.uniform(0, 130) / 304 * height)
-    elif rng.random() < 0.2:
-        bottom = int(rng.uniform(170, 304) / 304 * height)
-    field = torch.zeros(1, 1, height, width)
-    field[:, :, top:bottom, left:right] = 1
-    return field
+    body = body + 0.12 * rng.random() * smooth_noise(rng, height, width, 40 * px)
+    return body + 0.05 * rng.random() * smooth_noise(rng, height, width, 12 * px) + bones, layers.valid
 
 
 def _on_film(landmarks_px: Tensor, exposed: Tensor) -> Tensor:

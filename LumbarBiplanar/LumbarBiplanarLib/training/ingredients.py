@@ -83,7 +83,7 @@ def _path_lengths(surfaces: Sequence[Surface], view: View) -> np.ndarray:
 
 
 def save_ingredients(path: str | Path, films: Sequence[Ingredients]) -> None:
-    """Write one spine's AP and lateral ingredients as float16, of each level only the box it fills; raises OutputError."""
+    """Write one spine's AP and lateral ingredients as float16, levels only where they are; raises OutputError."""
     content = {}
     for film in films:
         key = film.view_name

@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from ..errors import StudyError
 from ..files import atomic_path, write_json
-from ..network.model import N_LANDMARKS, N_LEVELS, NetworkConfig, SpineNetwork
 from ..network.weights import save_weights
 from ..rendering import resolve_device
-from .dataset import FilmStream
-from .loss import heatmap_loss, image_loss_mm, landmark_errors_px
 from .options import TrainingOptions
+from .tasks import SpineTask, Task
 
-CHECKPOINT, WEIGHTS, RECORD = "checkpoint.pt", "spine.pt", "training_record.json"
 _CURVE_EVERY = 50
 _LEAST_RATE = 1e-6
 _FREE_TO_CHANGE = ("minutes", "steps", "workers", "save_every")  # between a checkpoint and its continuation
+
+
+def file_names(task: str) -> tuple[str, str, str]:
+    """Return the names of the checkpoint, the weights and the record of a task, "spine" or "refine"."""
+    return f"{task}_checkpoint.pt", f"{task}.pt", f"{task}_record.json"
 
 
 @dataclass
@@ -48,47 +49,39 @@ class Progress:
 
 
 class _Trainer:
-    def __init__(self, pool: Path, output: Path, options: TrainingOptions, device: torch.device) -> None:
-        self.output, self.options, self.device = output, options, device
+    def __init__(self, task: Task, pool: Path, output: Path, options: TrainingOptions, device: torch.device) -> None:
+        self.task, self.pool, self.options, self.device = task, pool, options, device
+        self.checkpoint, self.weights, self.record_file = (output / name for name in file_names(task.name))
         torch.manual_seed(options.seed)
-        self.model = SpineNetwork(NetworkConfig(widths=options.widths)).to(device, memory_format=torch.channels_last)
+        self.model = task.network(options).to(device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
         self.average = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.progress = Progress()
-        self.pool = pool
 
-    def films(self) -> Iterator[list[torch.Tensor]]:
+    def batches(self) -> Iterator[list[torch.Tensor]]:
         # A continued training must not see its first films again, hence the step in the seed.
-        stream = FilmStream(self.pool, self.options.seed + 1_000_003 * self.progress.step)
-        workers = self.options.workers
-        prefetch = 4 if workers else None
-        return iter(DataLoader(stream, self.options.batch, num_workers=workers, prefetch_factor=prefetch))
+        seed = self.options.seed + 1_000_003 * self.progress.step
+        return self.task.batches(self.pool, seed, self.options)
 
     def step(self, batch: list[torch.Tensor]) -> None:
-        channels, view, level_mm, landmarks, visible = (part.to(self.device) for part in batch)
         rate = self.rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            output = self.model(channels.to(memory_format=torch.channels_last), view)
-        marks = (len(view), N_LEVELS * N_LANDMARKS)
-        landmarks, visible = landmarks.view(*marks, 2), visible.view(marks)
-        on_marks = heatmap_loss(output.heatmaps, landmarks, visible, self.options.heatmap_sigma)
-        on_image = image_loss_mm(output.level_mm, level_mm)
+        losses = self.task.losses(self.model, [part.to(self.device) for part in batch], self.options)
         self.optimizer.zero_grad()
-        (on_marks + self.options.image_weight * on_image).backward()
+        losses.total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.optimizer.step()
         progress = self.progress
         progress.step += 1
-        progress.landmark_loss, progress.image_loss_mm = on_marks.item(), on_image.item()
-        if not math.isfinite(progress.landmark_loss + progress.image_loss_mm):
+        progress.landmark_loss, progress.image_loss_mm = losses.landmarks.item(), losses.image_mm.item()
+        if not math.isfinite(losses.total.item()):
             raise StudyError(f"The training has diverged at step {progress.step}; lower learning_rate.")
         self._update_average()
-        self._note(output.heatmaps, landmarks, visible, rate)
+        self._note(losses.errors_px, rate)
 
     def rate(self) -> float:
         """Return the learning rate: up over the warm-up, level, then down a cosine."""
@@ -108,12 +101,11 @@ class _Trainer:
                 self.average[key].copy_(value)
 
     @torch.no_grad()
-    def _note(self, heatmaps, landmarks, visible, rate: float) -> None:
+    def _note(self, errors: torch.Tensor, rate: float) -> None:
         progress = self.progress
         self._losses = [*getattr(self, "_losses", []), (progress.landmark_loss, progress.image_loss_mm)]
         if progress.step % _CURVE_EVERY:
             return
-        errors = landmark_errors_px(heatmaps, landmarks, visible)
         on_marks, on_image = (sum(part) / len(self._losses) for part in zip(*self._losses, strict=True))
         self._losses = []
         progress.curve.append(
@@ -137,11 +129,11 @@ class _Trainer:
             "average": self.average,
             "progress": {"step": progress.step, "seconds": progress.seconds, "curve": progress.curve},
         }
-        with atomic_path(self.output / CHECKPOINT) as temporary:
+        with atomic_path(self.checkpoint) as temporary:
             torch.save(content, temporary)
 
     def resume(self) -> None:
-        path = self.output / CHECKPOINT
+        path = self.checkpoint
         if not path.exists():
             raise StudyError(f"{path}: there is no checkpoint to go on from; start without resuming.")
         try:
@@ -162,9 +154,10 @@ class _Trainer:
     def record(self) -> dict[str, Any]:
         """Return what must be known to repeat the training."""
         return {
+            "task": self.task.name,
             "seed": self.options.seed,
             "steps": self.progress.step,
-            "films": self.progress.step * self.options.batch,
+            "examples": self.progress.step * self.options.batch,
             "seconds": round(self.progress.seconds, 1),
             "device": device_name(self.device),
             "torch": str(torch.__version__),
@@ -174,11 +167,11 @@ class _Trainer:
 
     def finish(self, about: dict[str, Any]) -> None:
         self.save()
-        average = SpineNetwork(self.model.config)
+        average = self.task.network(self.options)
         average.load_state_dict(self.average)
         record = {**self.record(), **about}
-        save_weights(average, self.output / WEIGHTS, record)
-        write_json(self.output / RECORD, record)
+        save_weights(average, self.weights, record)
+        write_json(self.record_file, record)
 
 
 def device_name(device: torch.device) -> str:
@@ -196,8 +189,9 @@ def train(
     device: str = "auto",
     resume: bool = False,
     about: dict[str, Any] | None = None,
+    task: Task | None = None,
 ) -> Iterator[Progress]:
-    """Train the network on films from a pool; writes ``spine.pt`` and ``training_record.json`` at the end.
+    """Train a network on films from a pool; writes weights and record (``file_names``) at the end.
 
     Closing the generator, or Ctrl-C, leaves the last checkpoint, from which ``resume`` goes on. On the CPU with one
     worker and a limit in steps the result depends on the options alone; a limit in time depends on the machine.
@@ -209,6 +203,7 @@ def train(
         device: "auto", "cpu" or "cuda".
         resume: go on from the checkpoint in ``output``.
         about: entries to add to the record (shape model, people left out ...).
+        task: what to train; None means the first stage.
 
     Yields:
         Progress, after every step.
@@ -221,13 +216,13 @@ def train(
     options = options or TrainingOptions()
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    trainer = _Trainer(Path(pool), output, options, resolve_device(device))
+    trainer = _Trainer(task or SpineTask(), Path(pool), output, options, resolve_device(device))
     if resume:
         trainer.resume()
     progress, before, start = trainer.progress, trainer.progress.seconds, time.monotonic()
-    films = trainer.films()
+    batches = trainer.batches()
     while not _done(progress, options):
-        trainer.step(next(films))
+        trainer.step(next(batches))
         progress.seconds = before + time.monotonic() - start
         progress.share = _share(progress, options)
         if progress.step % options.save_every == 0:

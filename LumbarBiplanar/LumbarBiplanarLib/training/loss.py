@@ -66,3 +66,32 @@ def landmark_errors_px(logits: Tensor, landmarks_px: Tensor, visible: Tensor) ->
     best = logits.flatten(2).argmax(dim=2)
     found = torch.stack([best % width, best // width], dim=-1).to(landmarks_px.dtype)
     return 2.0 * (found - heatmap_positions(landmarks_px)).norm(dim=-1)[visible]
+
+
+def vertebra_image_loss_mm(path_mm: Tensor, truth_mm: Tensor) -> Tensor:
+    """Return the mean absolute error of images (N, 1, H, W), mm: half that on bone and half that beside it.
+
+    Half the error of the steps from pixel to pixel is added, which keeps edges sharp.
+    """
+    off = (path_mm - truth_mm).abs()
+    bone = (truth_mm > 0).to(off.dtype)
+    on_bone = (off * bone).sum() / bone.sum().clamp(min=1.0)
+    beside = (off * (1 - bone)).sum() / (1 - bone).sum().clamp(min=1.0)
+    steps = sum((path_mm.diff(dim=axis) - truth_mm.diff(dim=axis)).abs().mean() for axis in (2, 3))
+    return 0.5 * (on_bone + beside) + 0.5 * steps
+
+
+def spread_loss(log_sd: Tensor, off: Tensor, visible: Tensor, basis: Tensor) -> Tensor:
+    """Return the mean negative log likelihood of errors, normal along each column of a basis, all landmarks visible.
+
+    Args:
+        log_sd: (N, 40) logarithms of the standard deviations along the columns.
+        off: (N, 20, 2) errors.
+        visible: (N, 20); crops that show only part of their vertebra do not count.
+        basis: (N, 40, 40) orthonormal.
+    """
+    whole = visible.all(dim=1)
+    if not whole.any():
+        return log_sd.sum() * 0.0
+    along = torch.einsum("ncj,nc->nj", basis[whole], off[whole].flatten(1))
+    return (log_sd[whole] + 0.5 * (along * torch.exp(-log_sd[whole])) ** 2).mean()

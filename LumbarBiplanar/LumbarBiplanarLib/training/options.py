@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 # The canvas of a training film: pixels (width, height) and their pitch at the detector.
 CANVAS_PX = (208, 304)
@@ -12,6 +12,73 @@ FINE_CANVAS_PX = (312, 456)
 FINE_PITCH_MM = 1.0
 # The window of it that the network is shown.
 CROP_PX = (176, 256)
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """What films are made with: how often each ingredient comes, 0 (never) to 1 (always), unless said otherwise.
+
+    Attributes:
+        scale_sd: standard deviation of the logarithm of a film's random scale.
+        turn_sd_deg: of its random turn.
+        empty: no spine.
+        cortex: bones with a dense rim around weak spongy bone (osteoporosis to sclerosis), instead of even density.
+        texture: bone is patchy, its edges more or less sharp.
+        tissue: the body of the ingredients; the other films have a random body.
+        gas: bowel gas.
+        aorta: a calcified aorta.
+        contrast: contrast medium in bowel or kidneys.
+        implants: pedicle screws, rods, cages.
+        clips: mean number of clips, wires and other small metal.
+        letters: side letters and rulers.
+        blur, scatter, noise: of the detector, of the body, of the photons.
+        falloff: uneven exposure (heel effect, anti-scatter grid out of focus).
+        grid: lines of the grid.
+        compress: dynamic range compression; local: local contrast evened out, both as makers of films do.
+        curve: a sigmoid tone curve; gamma: standard deviation of the logarithm of another curve's exponent.
+        equalised: histogram equalisation.
+        jpeg: compressed as JPEG.
+        coarse: 8 bits.
+        collimation: borders that were not exposed, which may cut levels off.
+    """
+
+    scale_sd: float = 0.13
+    turn_sd_deg: float = 3.0
+    empty: float = 0.03
+    cortex: float = 0.65
+    texture: float = 1.0
+    tissue: float = 0.85
+    gas: float = 0.3
+    aorta: float = 0.15
+    contrast: float = 0.06
+    implants: float = 0.1
+    clips: float = 0.7
+    letters: float = 0.25
+    blur: float = 0.7
+    scatter: float = 1.0
+    noise: float = 1.0
+    falloff: float = 0.3
+    grid: float = 0.07
+    compress: float = 0.6
+    local: float = 0.15
+    curve: float = 0.3
+    gamma: float = 0.35
+    equalised: float = 0.08
+    jpeg: float = 0.15
+    coarse: float = 0.3
+    collimation: float = 0.7
+
+    @classmethod
+    def clean(cls) -> FilmOptions:
+        """Return a film as it would be without noise, artefacts and processing: bone in a body."""
+        plain = {field.name: 0.0 for field in fields(cls)}
+        return cls(**plain | {"cortex": 1.0, "texture": 1.0, "tissue": 1.0})
+
+    @classmethod
+    def hard(cls) -> FilmOptions:
+        """Return films on which most of what is difficult comes together."""
+        often = ("gas", "aorta", "contrast", "implants", "falloff", "local", "equalised", "jpeg", "grid")
+        return cls(empty=0.0, clips=2.5, letters=0.6, blur=1.0, collimation=0.9, **dict.fromkeys(often, 0.5))
 
 
 @dataclass(frozen=True)
@@ -34,6 +101,7 @@ class TrainingOptions:
         clip: largest norm of the gradient.
         workers: processes that draw films beside the training; 0 draws them in it.
         save_every: steps between checkpoints.
+        distance_weight: of the distance of the heatmaps' means (pixels of the crop); second stage only.
     """
 
     subjects: int = 1500
@@ -52,6 +120,21 @@ class TrainingOptions:
     clip: float = 5.0
     workers: int = 1
     save_every: int = 250
+    distance_weight: float = 0.0
+
+    @classmethod
+    def refine(cls) -> TrainingOptions:
+        """Return the options of the second stage, which sees crops of single vertebrae instead of films."""
+        return cls(
+            subjects=2400,
+            minutes=80.0,
+            batch=32,
+            warmup_steps=200,
+            widths=(32, 64, 128, 256),
+            heatmap_sigma=1.2,
+            image_weight=0.3,
+            distance_weight=0.5,
+        )
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be meant."""

@@ -15,17 +15,18 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, cell_px: flo
     return functional.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False)
 
 
-def random_body(rng: np.random.Generator, height: int, width: int) -> Tensor:
+def random_body(rng: np.random.Generator, height: int, width: int, px: float = 1.0) -> Tensor:
     """Return the line integral of the attenuation of a random body: (1, 1, height, width), no unit.
 
-    An upright trunk, lumpy at three scales, with gas that takes away (bowel, lung) and organs that add.
+    An upright trunk, lumpy at three scales, with gas that takes away (bowel, lung) and organs that add. ``px`` is how
+    many pixels one of a film of 1.5 mm is.
     """
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     half_width, middle = rng.uniform(0.9, 1.6), rng.normal(0.0, 0.15)
     trunk = torch.sqrt((1 - ((x - middle) / half_width) ** 2).clamp(min=0)) * rng.uniform(2.5, 5.5)
     body = (trunk * (1 + 0.2 * y * rng.normal()))[None, None]
     for amplitude, cell_px in ((0.25, 70), (0.12, 25), (0.05, 9)):
-        body = body + amplitude * smooth_noise(rng, height, width, cell_px)
+        body = body + amplitude * smooth_noise(rng, height, width, px * cell_px)
     for _ in range(rng.integers(0, 9)):
         gas = _ellipse(rng, x, y, (0.04, 0.3), (2.0, 8.0))
         body = body - rng.uniform(0.1, 0.7) * gas
@@ -39,17 +40,3 @@ def _ellipse(rng, x: Tensor, y: Tensor, radii: tuple[float, float], sharpness: t
     cx, cy = rng.uniform(-1, 1, 2)
     a, b = rng.uniform(*radii, 2)
     return torch.sigmoid((1 - ((x - cx) / a) ** 2 - ((y - cy) / b) ** 2) * rng.uniform(*sharpness))
-
-
-def add_metal(rng: np.random.Generator, attenuation: Tensor) -> Tensor:
-    """Return attenuation (1, 1, h, w) with none to a few bars in it, like clips, wires, letters and instruments."""
-    height, width = attenuation.shape[2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    for _ in range(rng.poisson(0.7)):
-        cx, cy = rng.uniform(0, width), rng.uniform(0, height)
-        length, thickness, angle = rng.uniform(2, 45), rng.uniform(0.7, 4), rng.uniform(0, np.pi)
-        along = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
-        across = -(x - cx) * np.sin(angle) + (y - cy) * np.cos(angle)
-        bar = (along.abs() < length / 2) & (across.abs() < thickness / 2)
-        attenuation = attenuation + rng.uniform(0.3, 3) * bar.float()
-    return attenuation

@@ -1,0 +1,182 @@
+"""What the rows of the network's benchmark come to: one line per group of films."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import StudyError
+from .network_benchmark import FILMS_FILE, LANDMARKS_FILE, FilmRow, LandmarkRow
+from .real_films import REAL_FILE, RealFilmRow
+
+SUCCESS_MM = (2.0, 2.5, 3.0, 4.0)
+# Radius that holds 90 % of a normal distribution of equal spread in both axes, in standard deviations of one.
+_RADIUS_90 = float(np.sqrt(-2.0 * np.log(0.1)))
+
+
+@dataclass(frozen=True)
+class LandmarkSummary:
+    """Errors of a group of landmarks, mm of the object plane.
+
+    Attributes:
+        group: which.
+        count: landmarks the films show.
+        detected: share of them detected.
+        mean, median, p95: of the detected.
+        success: share of those shown that were detected within 2, 2.5, 3 and 4 mm.
+        covered: share of the detected whose error is within the 90 % interval of their own sigma.
+    """
+
+    group: tuple[str, ...]
+    count: int
+    detected: float
+    mean: float
+    median: float
+    p95: float
+    success: tuple[float, ...]
+    covered: float
+
+    def cells(self) -> list[str]:
+        """Return the row of a table."""
+        shares = [f"{100 * share:.0f}" for share in (self.detected, *self.success, self.covered)]
+        millimetres = [f"{value:.2f}" for value in (self.mean, self.median, self.p95)]
+        return [*self.group, str(self.count), shares[0], *millimetres, *shares[1:]]
+
+
+LANDMARK_COLUMNS = ("shown", "found %", "mean", "median", "p95", *(f"{mm:g} mm %" for mm in SUCCESS_MM), "in 90 % CI")
+FILM_COLUMNS = ("films", "levels right", "%", "MAE mm", "PSNR dB", "SSIM", "perceptual", "seconds")
+
+
+def landmark_summaries(
+    rows: Sequence[LandmarkRow], group: Callable[[LandmarkRow], tuple[str, ...]]
+) -> list[LandmarkSummary]:
+    """Return one summary per group, in the order in which groups first appear."""
+    groups: dict[tuple[str, ...], list[LandmarkRow]] = {}
+    for row in rows:
+        groups.setdefault(group(row), []).append(row)
+    return [_summary(key, own) for key, own in groups.items()]
+
+
+def _summary(key: tuple[str, ...], rows: list[LandmarkRow]) -> LandmarkSummary:
+    errors = np.array([row.error_mm for row in rows if row.detected], dtype=float)
+    sigmas = np.array([row.sigma_mm for row in rows if row.detected], dtype=float)
+    if not len(errors):
+        nothing = float("nan")
+        return LandmarkSummary(key, len(rows), 0.0, nothing, nothing, nothing, (0.0,) * len(SUCCESS_MM), nothing)
+    return LandmarkSummary(
+        key,
+        len(rows),
+        len(errors) / len(rows),
+        float(errors.mean()),
+        float(np.median(errors)),
+        float(np.percentile(errors, 95)),
+        tuple(float((errors <= limit).sum() / len(rows)) for limit in SUCCESS_MM),
+        float((errors <= _RADIUS_90 * sigmas).mean()),
+    )
+
+
+def film_table(rows: Sequence[FilmRow], group: Callable[[FilmRow], tuple[str, ...]]) -> list[list[str]]:
+    """Return one row of a table per group: ``FILM_COLUMNS`` after the group."""
+    groups: dict[tuple[str, ...], list[FilmRow]] = {}
+    for row in rows:
+        groups.setdefault(group(row), []).append(row)
+    table = []
+    for key, own in groups.items():
+        right, shown = sum(row.levels_right for row in own), sum(row.levels_shown for row in own)
+        cells = [str(len(own)), f"{right} of {shown}", f"{100 * right / max(shown, 1):.1f}"]
+        for name, digits in (("mae", 2), ("psnr_db", 1), ("ssim", 3), ("perceptual", 3), ("seconds", 2)):
+            values = [getattr(row, name) for row in own if getattr(row, name) is not None]
+            cells.append(f"{np.mean(values):.{digits}f}" if values else "")
+        table.append([*key, *cells])
+    return table
+
+
+def real_summary(rows: Sequence[RealFilmRow]) -> list[str]:
+    """Return a sentence on the real films for each way they were shown."""
+    sentences = []
+    for shown in dict.fromkeys(row.shown for row in rows):
+        own = [row for row in rows if row.shown == shown]
+        keys = ("found", "right_order", "right_name")
+        found, order, name = (100 * np.mean([getattr(row, key) for row in own]) for key in keys)
+        sentences.append(
+            f"Real AP films, {shown} film shown: of {len(own)} lumbar boxes {found:.0f} % hold the centre of a "
+            f"vertebra found, {order:.0f} % in the right order, {name:.0f} % by their name."
+        )
+    return sentences
+
+
+def read_rows(path: str | Path, kind: type) -> list:
+    """Read a table that the benchmark wrote, rows of ``kind`` (LandmarkRow, FilmRow or RealFilmRow).
+
+    Raises:
+        StudyError: if it is no such table.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            return [
+                kind(**{f.name: _parsed(str(f.type), row[f.name]) for f in fields(kind)})
+                for row in csv.DictReader(stream)
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise StudyError(f"{path}: not a table of this benchmark ({error}); make it anew.") from None
+
+
+def _parsed(kind: str, text: str):
+    if kind == "bool":
+        return text == "True"
+    if kind.startswith("float"):
+        return float(text) if text else None
+    return int(text) if kind == "int" else text
+
+
+Table = tuple[str, tuple[str, ...], list[list[str]]]
+
+
+def summary_tables(folder: str | Path) -> tuple[list[Table], list[str]]:
+    """Return what the tables in a folder come to: (title, columns, rows) each, and sentences on the real films.
+
+    Raises:
+        StudyError: if a table is missing or no such table.
+    """
+    folder = Path(folder)
+    landmarks, films = read_rows(folder / LANDMARKS_FILE, LandmarkRow), read_rows(folder / FILMS_FILE, FilmRow)
+    names = ("condition", "view", "estimate")
+    main = {row.condition for row in films if row.estimate == "pair"}
+    tables: list[Table] = [
+        (
+            "Landmarks, mm of the object plane",
+            (*names, *LANDMARK_COLUMNS),
+            _cells(landmark_summaries(landmarks, lambda row: (row.condition, row.view, row.estimate))),
+        ),
+        (
+            "Films",
+            (*names, *FILM_COLUMNS),
+            film_table(films, lambda row: (row.condition, row.view, row.estimate)),
+        ),
+        (
+            "By landmark, randomised films",
+            ("landmark", "view", "estimate", *LANDMARK_COLUMNS),
+            _cells(_some(landmarks, main, lambda row: (row.landmark, row.view, row.estimate))),
+        ),
+        (
+            "By level, randomised films",
+            ("level", "view", "estimate", *LANDMARK_COLUMNS),
+            _cells(_some(landmarks, main, lambda row: (row.level, row.view, row.estimate))),
+        ),
+    ]
+    real = folder / REAL_FILE
+    return tables, real_summary(read_rows(real, RealFilmRow)) if real.exists() else []
+
+
+def _cells(summaries: Iterable[LandmarkSummary]) -> list[list[str]]:
+    return [summary.cells() for summary in summaries]
+
+
+def _some(rows: Sequence[LandmarkRow], main: set[str], group) -> list[LandmarkSummary]:
+    """Return summaries of the randomised films or, without any, of those read in pairs."""
+    wanted = {"randomised"} & main or main
+    return landmark_summaries([row for row in rows if row.condition in wanted], group)

@@ -1,0 +1,67 @@
+"""Which vertebra is which, by both films: the bodies stand at the same heights on both, so their names must agree."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry import View
+from ..geometry.triangulation import triangulate
+from .first_stage import FirstLook
+
+_NEAR_MM = 12.0
+_SHIFTS = (0, -1, 1)  # where nothing speaks for another name, names are kept
+# Bodies of one vertebra are this near on both films; with the names one off they are some 33 mm apart.
+_AGREE_MM = 11.0
+
+
+def naming_evidence(look: FirstLook) -> dict[int, float]:
+    """Return how much the landmarks speak for each renaming: 1 means that what was called L1 is L2, and so on.
+
+    The probability that the first stage gave each landmark of the new name within 12 mm of its place.
+    """
+    centers, peaks = look.choice.centers, look.peaks
+    pixel_mm = float(np.mean(look.pixel_mm))
+    evidence = {}
+    for shift in _SHIFTS:
+        total = 0.0
+        for k in np.flatnonzero(np.isfinite(centers[:, 0])):
+            if 0 <= k + shift < len(centers):
+                off = peaks.positions[:, k + shift] - look.choice.positions[k]
+                near = np.linalg.norm(off, axis=-1) * pixel_mm < _NEAR_MM
+                total += float(np.where(near, peaks.masses[:, k + shift], 0.0).sum())
+        evidence[shift] = total
+    return evidence
+
+
+def agreed_names(
+    views: tuple[View, View], centers_px: tuple[np.ndarray, np.ndarray], evidence: tuple[dict[int, float], ...]
+) -> tuple[int, int]:
+    """Return by how much to rename the levels of each film so that both agree, (0, 0) if they do or nothing can.
+
+    Args:
+        views: of the two films.
+        centers_px: of each film (5, 2), middles of the bodies, NaN where a level was not found.
+        evidence: of each film, ``naming_evidence``.
+    """
+    best, best_score = (0, 0), -np.inf
+    for first in _SHIFTS:
+        for second in _SHIFTS:
+            gap = _median_gap_mm(views, centers_px[0], centers_px[1], second - first)
+            if gap is not None and gap <= _AGREE_MM:
+                score = evidence[0][first] + evidence[1][second]
+                if score > best_score:
+                    best, best_score = (first, second), score
+    return best
+
+
+def _median_gap_mm(views, first: np.ndarray, second: np.ndarray, offset: int) -> float | None:
+    """Return how far rays to level k - offset of the second film pass those to level k of the first, median, mm.
+
+    With ``offset`` = renaming of the second less renaming of the first, these get the same name. None without any.
+    """
+    gaps = []
+    for k in range(len(first)):
+        other = k - offset
+        if 0 <= other < len(second) and np.isfinite(first[k, 0]) and np.isfinite(second[other, 0]):
+            gaps.append(float(triangulate(views, np.stack([first[k], second[other]]))[1]))
+    return float(np.median(gaps)) if gaps else None

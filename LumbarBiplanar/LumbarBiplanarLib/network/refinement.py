@@ -1,0 +1,249 @@
+"""The second stage: every vertebra found is looked at closely, twice, each time from where it was found last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..geometry import View
+from ..imaging import resample_image
+from .crops import (
+    CROP_PX,
+    apply,
+    crop_channels,
+    crop_template,
+    fit_similarity,
+    invert,
+    path_unit_mm,
+    pixels_per_mm,
+    sample,
+)
+from .decoding import landmark_probabilities
+from .first_stage import TRAINING_PITCH_MM, FirstLook, film_pixels, mean_landmarks_mm
+from .model import N_LEVELS, VIEW_NAMES
+from .refine_model import SpineRefiner
+
+# Pitch, relative to that of the first stage, of the film that crops are taken from: that of the training's films.
+FINE_SHARE = 1.0 / TRAINING_PITCH_MM
+LOOKS = 3
+# The last look is at the vertebra as it is and a little to each side, and what was seen is averaged.
+_ASIDE_PX = (-1.5, 1.5)
+LEAST_PRESENCE = 0.35
+_LEAST_SIGMA_PX = 0.25
+# Body centres nearer than this share of the usual step name the same vertebra twice.
+_LEAST_STEP = 0.45
+_BODY = [0, 5]
+
+
+@dataclass(frozen=True, eq=False)
+class CloseLook:
+    """What the second stage found on one film.
+
+    Attributes:
+        found: (5,) bool, levels that were found.
+        landmarks_px: (5, 20, 2) pixels of the film.
+        covariances: (5, 40, 40) of their errors, film pixels squared, x and y of each landmark in turn.
+        confidences: (5, 20) probability that the landmark is on the film.
+        level_mm: (5, h, w) path length through each level on the pixels of the first stage's view.
+    """
+
+    found: np.ndarray
+    landmarks_px: np.ndarray
+    covariances: np.ndarray
+    confidences: np.ndarray
+    level_mm: np.ndarray
+
+    @property
+    def presence(self) -> np.ndarray:
+        """(5,) mean confidence of each level's landmarks: how sure the network is of seeing that vertebra."""
+        return self.confidences.mean(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Of n crops: positions (n, 20, 2), covariances (n, 40, 40), both crop pixels, confidences, path (n, 1, h, w)."""
+
+    positions: np.ndarray
+    covariances: np.ndarray
+    confidences: np.ndarray
+    path_mm: torch.Tensor
+
+
+def look_closely(
+    refiner: SpineRefiner,
+    view: View,
+    image: np.ndarray,
+    look: FirstLook,
+    device: torch.device,
+    starts: dict[int, np.ndarray] | None = None,
+) -> CloseLook:
+    """Find the landmarks of each vertebra that the first stage, or somebody else, found, and of those next to them.
+
+    Args:
+        refiner: the second stage's network.
+        view: of the film.
+        image: (h, w) of ``first_stage.stretched``.
+        look: what the first stage found.
+        device: where the network is.
+        starts: where to look for each level (row in LUMBAR_LEVELS), as image_from_crop (2, 3) in pixels of the film;
+            None means where the first stage found it.
+    """
+    fine = view.resampled(np.asarray(look.view.spacing_mm) * FINE_SHARE)
+    pixels = torch.from_numpy(resample_image(image, view, fine)).to(device)
+    starts = first_crops(look, view) if starts is None else starts
+    fine_from_film = _between(view, fine)
+    matrices = {k: _chained(fine_from_film, start) for k, start in starts.items()}
+    template = crop_template(mean_landmarks_mm(), view.name)
+    read, matrices = _look_until_sure(refiner, pixels, view.name, matrices, template)
+    before = set()
+    while (missing := _next_to_found(matrices) - before) and len(matrices) < N_LEVELS:
+        before |= missing
+        guessed = {k: _extrapolated(matrices, k) for k in missing}
+        more, guessed = _look_until_sure(refiner, pixels, view.name, guessed, template)
+        read, matrices = read | more, matrices | guessed
+    read, matrices = _without_doubles(read, matrices)
+    return _collected(read, matrices, fine, view, look)
+
+
+def unrefined(look: FirstLook, view: View) -> CloseLook:
+    """Return what the first stage found on the film ``view``, as if it had been looked at closely."""
+    choice = look.choice
+    scale = np.asarray(look.view.spacing_mm) / view.spacing_mm
+    sigmas = np.repeat(choice.sigmas[:, :, None], 2, axis=2) * scale
+    covariances = np.stack([np.diag(np.maximum(sigma, _LEAST_SIGMA_PX).ravel() ** 2) for sigma in sigmas])
+    found = choice.visible.any(axis=1)
+    confidences = np.where(choice.visible, choice.confidences, 0.0)
+    return CloseLook(found, film_pixels(look.view, view, choice.positions), covariances, confidences, look.level_mm)
+
+
+def first_crops(look: FirstLook, view: View) -> dict[int, np.ndarray]:
+    """Return where the first stage has each level it found: image_from_crop (2, 3), pixels of the film ``view``."""
+    template_mm = mean_landmarks_mm()
+    template = crop_template(template_mm, view.name)
+    crops = {}
+    for k in np.flatnonzero(np.isfinite(look.choice.centers[:, 0])):
+        camera = look.choice.cameras[k]
+        seen = template_mm[k] @ camera[:, :3].T + camera[:, 3]
+        crops[int(k)] = fit_similarity(template[k], film_pixels(look.view, view, seen))
+    return crops
+
+
+def crop_of(landmarks_px: np.ndarray, level: int, view_name: str) -> np.ndarray:
+    """Return image_from_crop (2, 3) for a vertebra whose landmarks (20, 2) are known."""
+    return fit_similarity(crop_template(mean_landmarks_mm(), view_name)[level], landmarks_px)
+
+
+def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray], template: np.ndarray):
+    """Look at crops several times; return (what was read by level, where the last look was), both by level found."""
+    read: dict[int, _Read] = {}
+    for look in range(LOOKS):
+        last = look == LOOKS - 1
+        matrices = {k: m for k, m in matrices.items() if np.isfinite(m).all() and pixels_per_mm(m) > 0.1}
+        read = {k: _read_level(refiner, pixels, view_name, k, m, last) for k, m in matrices.items()}
+        read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
+        if last:
+            return read, {k: matrices[k] for k in read}
+        for k, item in read.items():
+            weights = item.confidences[0] / (1.0 + item.covariances[0].diagonal().reshape(-1, 2).sum(axis=1))
+            matrices[k] = _chained(matrices[k], fit_similarity(template[k], item.positions[0], weights))
+        matrices = {k: matrices[k] for k in read}
+    return read, matrices
+
+
+def _read_level(refiner: SpineRefiner, pixels: torch.Tensor, view_name: str, level: int, matrix, averaged: bool):
+    """Look at one crop, or at it and its neighbourhood, averaged."""
+    shifts = [(0.0, 0.0)]
+    if averaged:
+        shifts += [(x, y) for x in _ASIDE_PX for y in _ASIDE_PX]
+    matrices = np.stack([_shifted(matrix, shift) for shift in shifts])
+    crops = crop_channels(sample(pixels[None], matrices, CROP_PX))
+    token = torch.full((len(shifts),), N_LEVELS * VIEW_NAMES.index(view_name) + level, device=pixels.device)
+    with torch.inference_mode():
+        output = refiner(crops, token)
+        mass = landmark_probabilities(output.heatmaps).sum(dim=(2, 3))
+    positions = output.positions.double().cpu().numpy() + np.array(shifts)[:, None]
+    basis = refiner.basis[token].double().cpu().numpy()
+    scaled = basis * torch.exp(output.log_sd).double().cpu().numpy()[:, None, :]
+    covariances = scaled @ np.swapaxes(scaled, 1, 2)
+    return _Read(
+        positions.mean(axis=0, keepdims=True),
+        covariances.mean(axis=0, keepdims=True),
+        mass.double().cpu().numpy().mean(axis=0, keepdims=True),
+        output.path_mm[:1],
+    )
+
+
+def _shifted(matrix: np.ndarray, shift_px) -> np.ndarray:
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ shift_px
+    return moved
+
+
+def _next_to_found(matrices: dict[int, np.ndarray]) -> set[int]:
+    """Return levels that are not found but next to two neighbouring levels that are."""
+    missing = set()
+    for k in range(N_LEVELS):
+        for step in (1, -1):
+            if k not in matrices and k + step in matrices and k + 2 * step in matrices:
+                missing.add(k)
+        if k not in matrices and k - 1 in matrices and k + 1 in matrices:
+            missing.add(k)
+    return missing
+
+
+def _extrapolated(matrices: dict[int, np.ndarray], level: int) -> np.ndarray:
+    """Return where a level should be, by its neighbours on one or on both sides."""
+    if level - 1 in matrices and level + 1 in matrices:
+        return 0.5 * (matrices[level - 1] + matrices[level + 1])
+    step = 1 if level + 1 in matrices and level + 2 in matrices else -1
+    return 2.0 * matrices[level + step] - matrices[level + 2 * step]
+
+
+def _without_doubles(read: dict[int, _Read], matrices: dict[int, np.ndarray]):
+    """Return what was read without levels that stand where a surer one does, or out of order."""
+    middle = 0.5 * (np.array(CROP_PX) - 1.0)
+    centers = {k: apply(m, middle[None])[0] for k, m in matrices.items()}
+    kept: list[int] = []
+    for k in sorted(read, key=lambda key: -read[key].confidences.mean()):
+        step = 33.0 * pixels_per_mm(matrices[k])
+        if all((centers[k] - centers[other])[1] * np.sign(k - other) > _LEAST_STEP * step for other in kept):
+            kept.append(k)
+    return {k: read[k] for k in sorted(kept)}, {k: matrices[k] for k in sorted(kept)}
+
+
+def _collected(read: dict[int, _Read], matrices, fine: View, view: View, look: FirstLook) -> CloseLook:
+    film_from_fine = _between(fine, view)
+    found = np.array([k in read for k in range(N_LEVELS)])
+    landmarks, confidences = np.zeros((N_LEVELS, 20, 2)), np.zeros((N_LEVELS, 20))
+    covariances = np.tile(np.eye(40), (N_LEVELS, 1, 1))
+    level_mm = np.where(found[:, None, None], look.level_mm, 0.0).astype(np.float32)
+    fine_from_coarse = _between(look.view, fine)
+    for k, item in read.items():
+        matrix = _chained(film_from_fine, matrices[k])
+        landmarks[k] = apply(matrix, item.positions[0])
+        turn = np.kron(np.eye(20), matrix[:, :2])
+        covariances[k] = turn @ (item.covariances[0] + _LEAST_SIGMA_PX**2 * np.eye(40)) @ turn.T
+        confidences[k] = item.confidences[0]
+        level_mm[k] = _placed_image(item, matrices[k], fine, fine_from_coarse, look)
+    return CloseLook(found, landmarks, covariances, confidences, level_mm)
+
+
+def _placed_image(item: _Read, matrix: np.ndarray, fine: View, fine_from_coarse: np.ndarray, look: FirstLook):
+    """Return the image (h, w) of one level on the first stage's pixels: outside the crop there is none of it."""
+    path = item.path_mm * float(path_unit_mm(matrix, fine.spacing_mm[0]))
+    crop_from_coarse = _chained(invert(matrix), fine_from_coarse)
+    return sample(path[0], crop_from_coarse[None], look.view.size_px, "zeros")[0, 0].cpu().numpy()
+
+
+def _between(source: View, target: View) -> np.ndarray:
+    """Return the affine (2, 3) from pixels of one view to those of another of the same film."""
+    scale = np.asarray(source.spacing_mm) / target.spacing_mm
+    shift = np.asarray(target.principal_px) - scale * source.principal_px
+    return np.concatenate([np.diag(scale), shift[:, None]], axis=1)
+
+
+def _chained(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Return the affine (2, 3) that applies ``inner`` first."""
+    return np.concatenate([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]], axis=1)

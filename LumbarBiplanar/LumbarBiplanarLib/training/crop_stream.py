@@ -1,0 +1,157 @@
+"""An endless stream of single vertebrae, cut from training films as the first stage finds them: not quite right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ..network.consistency import upright_camera
+from ..network.crops import (
+    CROP_PX,
+    apply,
+    crop_channels,
+    crop_template,
+    fit_similarity,
+    invert,
+    path_unit_mm,
+    sample,
+)
+from ..network.model import N_LEVELS, VIEW_NAMES
+from ..shape.model import ShapeModel
+from .dataset import pool_files
+from .films import TrainingFilm, form_film
+from .ingredients import load_ingredients
+from .options import FilmOptions
+
+# Errors of the first stage: shift in mm of the vertebra, turn, logarithm of the scale; now and then a large one, and
+# often the small ones of a second look.
+_SHIFT_MM, _TURN_DEG, _LOG_SCALE = 3.5, 4.5, 0.06
+_LARGE_SHARE, _LARGE = 0.12, 2.2
+_SMALL_SHARE, _SMALL = 0.4, 0.35
+_LEAST_VISIBLE = 6
+_WRONG_SHARE = 0.05
+_ASIDE_MM = (60.0, 110.0)
+_PER_VERTEBRA = 3
+_BUFFER_BATCHES = 5
+# Cropping straightens and scales the vertebrae, so the film itself need not vary in scale as much.
+CROP_FILMS = FilmOptions(scale_sd=0.05, empty=0.0)
+
+
+class CropStream(IterableDataset):
+    """Batches of crops of random vertebrae of a pool's spines; every fiftieth spine is kept out, for validation.
+
+    Yields (channels (n, 3, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop pixels, visible (n, 20)).
+    """
+
+    def __init__(self, pool: str | Path, seed: int, template_mm: np.ndarray, batch: int) -> None:
+        """Stream the vertebrae of ``pool``; ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae."""
+        self.files = pool_files(pool)
+        self.seed, self.template_mm, self.batch = seed, template_mm, batch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        worker = get_worker_info()
+        if worker is not None:
+            torch.set_num_threads(1)
+        rng = np.random.default_rng([self.seed, worker.id if worker is not None else 0])
+        waiting: list[tuple] = []
+        while True:
+            while len(waiting) < _BUFFER_BATCHES * self.batch:
+                path, view = self.files[rng.integers(len(self.files))], VIEW_NAMES[rng.integers(2)]
+                ingredients = load_ingredients(path, view)
+                film = form_film(ingredients, rng, options=CROP_FILMS)
+                waiting += random_crops(film, view, ingredients.pitch_mm, self.template_mm, rng)
+            # Crops of one film come at different times.
+            order = rng.permutation(len(waiting))
+            taken = [waiting[i] for i in order[: self.batch]]
+            waiting = [waiting[i] for i in order[self.batch :]]
+            crops, token, path_mm, landmarks, visible = (torch.stack(part) for part in zip(*taken, strict=True))
+            yield crop_channels(crops), token, path_mm, landmarks, visible
+
+
+def random_crops(
+    film: TrainingFilm, view_name: str, pitch_mm: float, template_mm: np.ndarray, rng: np.random.Generator
+) -> list[tuple[Tensor, ...]]:
+    """Cut the vertebrae that a film shows out of it, a few crops of each, a few of which show none the right way.
+
+    Args:
+        film: the film.
+        view_name: "AP" or "lateral".
+        pitch_mm: of the film, at the detector.
+        template_mm: (5, 20, 3) landmarks of the mean vertebrae.
+        rng: source of randomness.
+
+    Returns:
+        (crop (1, h, w), token (), path_mm (1, h, w), landmarks (20, 2) crop pixels, visible (20,)) of each.
+    """
+    found = []
+    template = crop_template(template_mm, view_name)
+    for level in range(N_LEVELS):
+        if int(film.visible[level].sum()) < _LEAST_VISIBLE:
+            continue
+        marks = film.landmarks_px[level].double().numpy()
+        true = fit_similarity(template[level], marks)
+        matrices = np.stack([_disturbed(true, rng) for _ in range(_PER_VERTEBRA)])
+        images = torch.stack([film.image, film.level_mm[level]])
+        crops = sample(images, matrices, CROP_PX)
+        token = torch.tensor(N_LEVELS * VIEW_NAMES.index(view_name) + level)
+        for crop, matrix in zip(crops, matrices, strict=True):
+            landmarks = torch.tensor(apply(invert(matrix), marks), dtype=torch.float32)
+            on_crop = ((landmarks >= 0) & (landmarks <= torch.tensor(CROP_PX) - 1)).all(dim=-1)
+            path = crop[1:] / float(path_unit_mm(matrix, pitch_mm))
+            found.append((crop[:1], token, path, landmarks, film.visible[level] & on_crop))
+            if rng.random() < _WRONG_SHARE:
+                wrong = _wrong_crop(film.image, matrix, view_name, rng)
+                found.append((wrong, token, torch.zeros_like(path), landmarks, torch.zeros_like(on_crop)))
+    return found
+
+
+def _disturbed(matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return image_from_crop (2, 3) with errors like those of the first stage."""
+    share = rng.random()
+    size = _LARGE if share < _LARGE_SHARE else _SMALL if share < _LARGE_SHARE + _SMALL_SHARE else 1.0
+    factor = np.exp(size * complex(rng.normal(0.0, _LOG_SCALE), np.radians(rng.normal(0.0, _TURN_DEG))))
+    own = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    middle = 0.5 * (np.array(CROP_PX) - 1.0)
+    shift = middle - own @ middle + size * rng.normal(0.0, _SHIFT_MM, 2)
+    return np.concatenate([matrix[:, :2] @ own, (matrix[:, :2] @ shift + matrix[:, 2])[:, None]], axis=1)
+
+
+def _wrong_crop(image: Tensor, matrix: np.ndarray, view_name: str, rng: np.random.Generator) -> Tensor:
+    """Return a crop (1, h, w) upside down, with bone dark, beside the spine or, lateral, back to front."""
+    kind = rng.integers(4 if view_name == "lateral" else 3)
+    crop = sample(image[None], matrix[None], CROP_PX)[0]
+    if kind == 0:
+        return crop.flip(1, 2)
+    if kind == 1:
+        return -crop
+    if kind == 3:
+        return crop.flip(2)
+    aside = matrix.copy()
+    aside[:, 2] += matrix[:, 0] * rng.uniform(*_ASIDE_MM) * rng.choice([-1.0, 1.0])
+    return sample(image[None], aside[None], CROP_PX)[0]
+
+
+def error_basis(model: ShapeModel) -> np.ndarray:
+    """Return orthonormal bases (10, 40, 40), by token, of how the landmarks of a whole vertebra err on a film.
+
+    The first six columns are shift, turn, scale and the turns out of the film's plane of the mean vertebra; the others
+    what the shape model's modes add to these, the largest first.
+    """
+    bases = []
+    for view_name in VIEW_NAMES:
+        camera = upright_camera(view_name)
+        for level in model.levels:
+            points = model.landmarks(model.mean(level))
+            turns = [np.cross(axis, points) for axis in np.eye(3)]
+            moves = [*(np.broadcast_to(axis, points.shape) for axis in camera), points, *turns]
+            rigid = np.stack([(move @ camera.T).ravel() for move in moves], axis=1)
+            rigid = np.linalg.qr(rigid)[0]
+            modes = np.stack([(model.landmarks(mode) @ camera.T).ravel() for mode in model.modes_mm], axis=1)
+            rest = np.linalg.svd(modes - rigid @ (rigid.T @ modes))[0][:, : rigid.shape[0] - rigid.shape[1]]
+            bases.append(np.linalg.qr(np.concatenate([rigid, rest], axis=1))[0])
+    return np.stack(bases)

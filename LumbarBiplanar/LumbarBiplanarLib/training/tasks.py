@@ -1,0 +1,121 @@
+"""What is trained: the network of a whole film (``spine``), or the second stage, of one vertebra (``refine``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from ..network.model import N_LANDMARKS, N_LEVELS, NetworkConfig, SpineNetwork
+from ..network.refine_model import RefineConfig, SpineRefiner
+from ..shape.model import ShapeModel
+from .crop_stream import CropStream, error_basis
+from .dataset import FilmStream
+from .loss import heatmap_loss, image_loss_mm, landmark_errors_px, spread_loss, vertebra_image_loss_mm
+from .options import TrainingOptions
+
+_PREFETCH = 4
+
+
+@dataclass
+class Losses:
+    """Of one batch.
+
+    Attributes:
+        total: what is minimised.
+        landmarks: cross entropy of the heatmaps, nats.
+        image_mm: of the lumbar-only images.
+        errors_px: (n,) distance of each visible landmark from its true place, pixels of the network's input.
+    """
+
+    total: Tensor
+    landmarks: Tensor
+    image_mm: Tensor
+    errors_px: Tensor
+
+
+class Task(Protocol):
+    """A network, its training examples and what it is to minimise."""
+
+    name: str
+
+    def network(self, options: TrainingOptions) -> nn.Module:
+        """Return a new network."""
+
+    def batches(self, pool: Path, seed: int, options: TrainingOptions) -> Iterator[list[Tensor]]:
+        """Return an endless stream of training examples, tensors (n, ...)."""
+
+    def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
+        """Return what the network makes of a batch, tensors (n, ...), run in bfloat16."""
+
+
+class SpineTask:
+    """The first stage: all levels on a window of a film."""
+
+    name = "spine"
+
+    def network(self, options: TrainingOptions) -> SpineNetwork:
+        """Return a new network."""
+        return SpineNetwork(NetworkConfig(widths=options.widths))
+
+    def batches(self, pool: Path, seed: int, options: TrainingOptions) -> Iterator[list[Tensor]]:
+        """Return an endless stream of films, as ``FilmStream`` yields them: (n, ...)."""
+        return _loaded(FilmStream(pool, seed), options.batch, options.workers)
+
+    def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
+        """Return heatmaps' cross entropy and the error of the five images for a batch (n, ...) of ``FilmStream``."""
+        channels, view, level_mm, landmarks, visible = batch
+        with torch.autocast(channels.device.type, dtype=torch.bfloat16):
+            output = model(channels.to(memory_format=torch.channels_last), view)
+        marks = (len(view), N_LEVELS * N_LANDMARKS)
+        landmarks, visible = landmarks.view(*marks, 2), visible.view(marks)
+        on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
+        on_image = image_loss_mm(output.level_mm, level_mm)
+        with torch.no_grad():
+            errors = landmark_errors_px(output.heatmaps, landmarks, visible)
+        return Losses(on_marks + options.image_weight * on_image, on_marks, on_image, errors)
+
+
+class RefineTask:
+    """The second stage: one vertebra in one crop."""
+
+    name = "refine"
+
+    def __init__(self, model: ShapeModel) -> None:
+        """Train on crops laid out by the mean vertebrae of ``model``, errors apart along its modes."""
+        self.template_mm = np.stack([model.landmarks(model.mean(level)) for level in model.levels])
+        self.basis = torch.tensor(error_basis(model), dtype=torch.float32)
+
+    def network(self, options: TrainingOptions) -> SpineRefiner:
+        """Return a new network."""
+        network = SpineRefiner(RefineConfig(widths=options.widths))
+        network.basis.copy_(self.basis)
+        return network
+
+    def batches(self, pool: Path, seed: int, options: TrainingOptions) -> Iterator[list[Tensor]]:
+        """Return an endless stream of crops, as ``CropStream`` yields them: (n, ...)."""
+        return _loaded(CropStream(pool, seed, self.template_mm, options.batch), None, options.workers)
+
+    def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
+        """Return cross entropy, distance, error of the image and spread for a batch (n, ...) of ``CropStream``."""
+        crops, token, path_mm, landmarks, visible = batch
+        with torch.autocast(crops.device.type, dtype=torch.bfloat16):
+            output = model(crops.to(memory_format=torch.channels_last), token)
+        on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
+        off = output.positions - landmarks
+        distance = functional.smooth_l1_loss(off[visible], torch.zeros_like(off[visible]))
+        on_image = vertebra_image_loss_mm(output.path_mm, path_mm)
+        spread = spread_loss(output.log_sd, off.detach(), visible, model.basis[token])
+        total = on_marks + options.distance_weight * distance + options.image_weight * on_image + 0.1 * spread
+        return Losses(total, on_marks, on_image, off.detach().norm(dim=-1)[visible])
+
+
+def _loaded(stream, batch: int | None, workers: int) -> Iterator[list[Tensor]]:
+    return iter(DataLoader(stream, batch, num_workers=workers, prefetch_factor=_PREFETCH if workers else None))
