@@ -60,6 +60,7 @@ def _keep_singletons() -> None:
 
 
 def _make():
+    _keep_singletons()
     import slicer.util  # noqa: F401  (part of what ``import slicer`` brings in Slicer)
     from PySide6 import QtWidgets
 
