@@ -65,6 +65,12 @@ def test_one_view_of_the_wrong_size_leaves_both_films_as_they_were(films, nodes)
     assert [films.view_of_node(node) for node in nodes] == before
 
 
+def test_a_geometry_that_fits_the_exchanged_films_says_so(films, nodes):
+    swapped = FilmPair(replace(PAIR.lateral, name="AP"), replace(PAIR.ap, name="lateral"))
+    with pytest.raises(GeometryError, match="Press Swap films first"):
+        films.set_pair(*nodes, swapped, "geometry.json")
+
+
 def test_the_same_film_twice_is_refused(scene, films, nodes):
     twin = films.add_film(scene, replace(small_film(PAIR.ap, 1), view=replace(PAIR.ap, name="lateral")))
     for second in (nodes[0], twin):
@@ -205,12 +211,16 @@ def test_volumes_that_are_no_film_are_refused_with_a_remedy(scene, films):
     slicer.util.updateVolumeFromArray(labels, np.eye(30, dtype=np.uint8)[None])
     flat = slicer.util.addVolumeFromArray(np.ones((1, 30, 40)), name="flat")
     model = scene.AddNewNodeByClass("vtkMRMLModelNode", "bone")
+    own = user_volume(scene, small_film(PAIR.ap).pixels)
+    own.SetName("overlay")
+    own.SetAttribute("LumbarBiplanar.Role", "lumbar-image")
     for node, message in (
         (empty, "empty holds no image"),
         (stack, "CT has 40 x 30 x 3 voxels; a film has one slice"),
         (labels, "labels is a label map"),
         (flat, "every pixel is 1"),
         (model, "bone holds no image"),
+        (own, "overlay was made by Lumbar Biplanar and is not a film"),
         (None, "nothing holds no image"),
     ):
         with pytest.raises(FilmError, match=message):

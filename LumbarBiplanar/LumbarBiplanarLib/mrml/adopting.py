@@ -14,7 +14,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ..errors import FilmError, LumbarBiplanarError
 from ..geometry import FilmFacts, standard_view
 from ..imaging import Film, Polarity, read_film_alone
-from .film_nodes import VIEW_NAMES, add_film, is_film
+from .film_nodes import ROLE, VIEW_NAMES, add_film, is_film
 
 _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
@@ -41,6 +41,9 @@ def adopt_volume(scene: Any, node: Any, view_name: str) -> Any:
         raise FilmError(_("A film is the AP or the lateral one, not {name}.").format(name=view_name))
     if is_film(node):
         return node
+    if node is not None and node.GetAttribute(ROLE):
+        message = _("{name} was made by Lumbar Biplanar and is not a film. Choose the film itself.")
+        raise FilmError(message.format(name=node.GetName()))
     notes: list[str] = []
     pixels = _one_slice(node, notes)
     path = source_file(node)

@@ -63,6 +63,10 @@ def set_settings(ap: Any, lateral: Any, settings: GeometrySettings) -> None:
     """
     check_two(ap, lateral)
     nodes, views = (ap, lateral), settings.pair.views
+    sizes = [node.GetImageData().GetDimensions()[:2] for node in nodes]
+    if sizes[0] != sizes[1] and sizes[::-1] == [view.size_px for view in views]:
+        message = _("The geometry fits if {ap} is the lateral film and {lateral} the AP film. Press Swap films first.")
+        raise GeometryError(message.format(ap=ap.GetName(), lateral=lateral.GetName()))
     before = [view_of_node(node) for node in nodes]
     try:
         for node, view in zip(nodes, views, strict=True):
@@ -227,4 +231,6 @@ def same_image(first: Any, second: Any) -> bool:
         return True
     if first.GetImageData() is None or second.GetImageData() is None:
         return False
-    return np.array_equal(pixels_of(first), pixels_of(second))
+    one, other = pixels_of(first), pixels_of(second)
+    # The panel asks often: nearly always a few pixels tell.
+    return np.array_equal(one[::29, ::31], other[::29, ::31]) and np.array_equal(one, other)

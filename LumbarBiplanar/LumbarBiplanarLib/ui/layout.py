@@ -33,7 +33,7 @@ _LAYOUT = """<layout type="horizontal" split="true">{slices}
 
 def layout_description() -> str:
     """Return the layout in Slicer's XML."""
-    looks = {"AP": ("Coronal", "AP", "#56B4E9"), "lateral": ("Sagittal", "L", "#E69F00")}
+    looks = {"AP": ("Coronal", "AP", "#56B4E9"), "lateral": ("Sagittal", "Lat", "#E69F00")}
     slices = ""
     for name, (orientation, label, color) in looks.items():
         slices += _SLICE_VIEW.format(

@@ -1,7 +1,7 @@
 """A way around PySide 6.12 on Python 3.10 and 3.11.
 
-It gives back a reference to None, True or False that it never took, with each call, because these objects cannot die from
-Python 3.12 on. In older ones they do after some ten thousand calls, and take the process with them.
+With each call it gives back a reference to None, True or False that it never took, because these objects cannot die
+from Python 3.12 on. In older ones they do after some ten thousand calls, and take the process with them.
 """
 
 from __future__ import annotations
