@@ -79,6 +79,18 @@ def test_a_moved_landmark_is_respected_beside_the_images():
     assert adjusted.landmark_residuals["lateral"][Level.L2, "spinous_tip"][0] < 0.5
 
 
+def test_a_refit_takes_few_iterations_also_where_there_is_no_fine_stage():
+    model, truth = phantom_model(), phantom_truth(3)
+    evidence, options = drawn_evidence(truth, model.faces, 3), Options(fine_iterations=0, tolerance_mm=1e-6)
+    before = reconstruct(model, evidence, options)
+    assert before.final_state.stage == "coarse"
+    position = evidence[1].landmarks[Level.L2, "spinous_tip"].position_px
+    moved = evidence[1].landmarks.moved(Level.L2, "spinous_tip", (position[0] + 6.0, position[1]))
+    after = reconstruct(model, (evidence[0], replace(evidence[1], landmarks=moved)), options, start=before.final_state)
+    assert after.iterations["coarse"] == options.refit_iterations and after.image_residual_mm
+    assert after.final_state.landmark_residuals["lateral"][Level.L2, "spinous_tip"][0] < 2.0
+
+
 def test_a_level_that_appears_later_is_added():
     model, truth = phantom_model(), phantom_truth(4)
     evidence = drawn_evidence(truth, model.faces, 4)

@@ -146,9 +146,16 @@ class Vertebrae:
         if self.nodes[level].GetPolyData() is not mesh:
             self.nodes[level].SetAndObservePolyData(mesh)
 
+    def _free_name(self, level: Level) -> str:
+        if self._preview:
+            return _("{level}, registration running").format(level=level.name)
+        # GenerateUniqueName alone numbers the second vertebra of that name, though the first is gone.
+        taken = self._scene.GetFirstNodeByName(level.name) is not None
+        return self._scene.GenerateUniqueName(level.name) if taken else level.name
+
     def _add_node(self, level: Level):
         node = slicer.vtkMRMLModelNode()
-        node.SetName(self._scene.GenerateUniqueName(_("{level} registered").format(level=level.name)))
+        node.SetName(self._free_name(level))
         node.SetAttribute(ROLE, PREVIEW_ROLE if self._preview else VERTEBRA_ROLE)
         node.SetAttribute(LEVEL, level.name)
         node.SetSaveWithScene(not self._preview)

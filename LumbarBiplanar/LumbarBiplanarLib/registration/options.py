@@ -34,7 +34,7 @@ class Options:
         coarse_pixel_mm, fine_pixel_mm: pixel of the two image levels in the object plane.
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
-        refit_iterations: the same for the fine stage that follows a moved landmark.
+        refit_iterations: the same for the last image stage when it follows a moved landmark.
         derivative_reuse: so many iterations of an image stage go on with the derivatives of the one before; such an
             iteration takes a third of the time.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
@@ -71,7 +71,7 @@ class Options:
     landmark_iterations: int = 15
     coarse_iterations: int = 12
     fine_iterations: int = 9
-    refit_iterations: int = 4
+    refit_iterations: int = 3
     derivative_reuse: int = 2
     tolerance_mm: float = 0.05
     landmark_modes: int | None = None

@@ -104,9 +104,11 @@ def _states(
     if resume == "landmarks":
         yield from stages.landmarks()
     if stages.films:
+        last = "fine" if options.fine_iterations else "coarse"
         if resume in ("landmarks", "coarse"):
             yield from stages.images("coarse")
-        yield from stages.images("fine", refit=resume == "refit")
+        if last == "fine" or resume in ("fine", "refit"):
+            yield from stages.images(last, refit=resume == "refit")
     yield from stages.final_state()
 
 
@@ -133,7 +135,8 @@ def _go_on(stages: Stages, start: RegistrationState) -> Generator[RegistrationSt
         yield from stages.landmarks(touched, pinned)
     if added:
         yield from stages.landmarks(added)
-    if start.stage in ("landmarks", "coarse") or added or images_changed(start.evidence, evidence):
+    ended = start.done or start.stage == "fine"
+    if not ended or added or images_changed(start.evidence, evidence):
         return "coarse"
     return "refit" if touched and start.done else "fine"
 

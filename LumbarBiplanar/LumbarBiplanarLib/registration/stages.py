@@ -137,6 +137,8 @@ class Stages:
         count = options.coarse_iterations if coarse else options.fine_iterations
         if refit:
             count = min(count, options.refit_iterations)
+        if not count:
+            return
         start = self._unknowns
         try:
             images, unknowns = yield from image_term_slowly(
