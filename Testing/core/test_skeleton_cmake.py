@@ -63,11 +63,16 @@ def test_the_lists_can_be_rewritten():
     assert written.startswith("set(MODULE_NAME A)\n") and written.endswith(")\nend()\n")
 
 
-def test_slicer_finds_the_generic_test_and_the_module_s_own(slicer_build):
+def test_slicer_finds_its_generic_test_and_the_module_s_own(slicer_build):
     command = [cmake_program("ctest"), "--show-only"]
     listed = subprocess.run(command, cwd=slicer_build, capture_output=True, text=True, check=True).stdout
     names = re.findall(r"Test +#\d+: (\S+)", listed)
-    assert sorted(names) == ["py_LumbarBiplanar", "py_nomainwindow_qSlicerLumbarBiplanarModuleGenericTest"]
+    assert sorted(names) == [
+        "py_LumbarBiplanar",
+        "py_generic_module_test",
+        "py_nomainwindow_LumbarBiplanar",
+        "py_nomainwindow_qSlicerLumbarBiplanarModuleGenericTest",
+    ]
 
 
 def test_a_listed_file_that_is_missing_stops_the_configuration(extension, tmp_path, repository):

@@ -1,0 +1,167 @@
+"""A folder of studies: each written as it is done, bad ones noted, a table of all."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import known_network
+from LumbarBiplanarLib.errors import OutputError, StudyError
+from LumbarBiplanarLib.study.batch import find_studies, open_study, run_studies
+from study_sample import sample
+
+
+@pytest.fixture
+def script(repository):
+    """The batch script, as a module."""
+    path = repository / "LumbarBiplanar" / "Scripts" / "run_batch.py"
+    spec = importlib.util.spec_from_file_location("run_batch", path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def study(folder, *, without=()):
+    """A study in ``folder``: links to the bundled one, but for the files left out."""
+    folder.mkdir(parents=True)
+    for name in ("ap.png", "lateral.png", "geometry.json"):
+        if name not in without:
+            shutil.copy(sample(name), folder / name)
+    return folder
+
+
+def table(output):
+    with open(output / "summary.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def result():
+    """What the table needs of a result."""
+    return SimpleNamespace(
+        reconstruction=SimpleNamespace(landmark_residual_mm={"AP": 1.25, "lateral": 0.5}, levels=()),
+        measurements=SimpleNamespace(
+            find=lambda key: SimpleNamespace(value=41.25) if key == "lordosis_l1_l5" else None
+        ),
+        device="cpu",
+        warnings=("The film is small.",),
+    )
+
+
+def test_studies_are_the_folders_that_hold_films(tmp_path):
+    for name in ("b", "a"):
+        study(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    assert [path.name for path in find_studies(tmp_path)] == ["a", "b"]
+    assert find_studies(tmp_path / "a") == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("folder", ["nothing_here", "missing"])
+def test_a_folder_without_studies_is_an_error_that_says_what_a_study_is(tmp_path, folder):
+    (tmp_path / "nothing_here").mkdir()
+    with pytest.raises(StudyError, match=r"ap\.\*|no such folder"):
+        find_studies(tmp_path / folder)
+
+
+def test_the_films_of_a_study_are_found_in_any_case_and_without_suffix(tmp_path):
+    folder = study(tmp_path / "one", without=("ap.png", "lateral.png"))
+    shutil.copy(sample("ap.png"), folder / "AP.PNG")
+    shutil.copy(sample("lateral.png"), folder / "Lateral")
+    found = open_study(folder)
+    assert (found.ap.name, found.lateral.name) == ("AP.PNG", "Lateral")
+
+
+def test_two_films_of_one_name_are_not_chosen_between(tmp_path):
+    folder = study(tmp_path / "one")
+    shutil.copy(sample("ap.png"), folder / "ap.tif")
+    with pytest.raises(StudyError, match=r"2 films called ap"):
+        open_study(folder)
+
+
+def test_a_bad_study_is_noted_and_the_next_one_begun(tmp_path):
+    for name in ("a", "b", "c"):
+        study(tmp_path / name, without=("geometry.json",) if name == "b" else ())
+    seen, lines = [], []
+
+    def process(found, target):
+        seen.append(found.name)
+        if found.name == "a":
+            raise ZeroDivisionError("oh")
+        return result()
+
+    outcomes = list(run_studies(find_studies(tmp_path), tmp_path / "out", process, log=lines.append))
+    assert seen == ["a", "c"]
+    assert [item.status for item in outcomes] == ["failed", "failed", "done"]
+    assert "ZeroDivisionError: oh" in outcomes[0].message and "geometry.json is missing" in outcomes[1].message
+    assert any("[2/3] b" in line for line in lines)
+    rows = table(tmp_path / "out")
+    assert [row["status"] for row in rows] == ["failed", "failed", "done"]
+    assert rows[2]["landmark_residual_ap_mm"] == "1.25" and rows[2]["lordosis_deg"] == "41.25"
+    assert rows[2]["message"] == "The film is small."
+
+
+def test_the_table_is_there_after_every_study(tmp_path):
+    folders = [study(tmp_path / name) for name in ("a", "b")]
+    run = run_studies(folders, tmp_path / "out", lambda *_: result(), log=lambda text: None)
+    next(run)
+    assert [row["study"] for row in table(tmp_path / "out")] == ["a"]
+
+
+def test_a_study_whose_result_is_there_is_passed_over_unless_forced(tmp_path):
+    folder = study(tmp_path / "in" / "a")
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    (tmp_path / "out" / "a" / "reconstruction.json").write_text("{}", encoding="utf-8")
+    calls = []
+
+    def process(found, target):
+        calls.append(found.name)
+        return result()
+
+    (first,) = run_studies([folder], tmp_path / "out", process, log=lambda text: None)
+    (second,) = run_studies([folder], tmp_path / "out", process, force=True, log=lambda text: None)
+    assert (first.status, second.status, calls) == ("present", "done", ["a"])
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "out").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError, match="Choose another"):
+        list(run_studies([], tmp_path / "out", lambda *_: result()))
+
+
+def test_the_script_runs_in_plain_python_and_says_by_its_status_how_it_went(script, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from LumbarBiplanarLib import study as library
+
+    known_network.quicken(monkeypatch)
+    with_truth = functools.partial(library.reconstruct_case, detector=known_network.detect)
+    monkeypatch.setattr(library, "reconstruct_case", with_truth)
+    study(tmp_path / "in" / "good")
+    assert script.main(["--", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    assert [row["status"] for row in table(tmp_path / "out")] == ["done"]
+    record = json.loads((tmp_path / "out" / "good" / "reconstruction.json").read_text(encoding="utf-8"))
+    assert set(record["levels"]) == {"L1", "L2", "L3", "L4", "L5"}
+    study(tmp_path / "in" / "worse", without=("lateral.png",))
+    assert script.main([str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--device", "cpu"]) == 1
+    assert [row["status"] for row in table(tmp_path / "out")] == ["present", "failed"]
+    assert "no film called lateral" in (tmp_path / "out" / "batch.log").read_text(encoding="utf-8")
+
+
+def test_the_script_alone_finds_the_library_and_refuses_an_empty_folder(repository, tmp_path):
+    path = repository / "LumbarBiplanar" / "Scripts" / "run_batch.py"
+    command = [sys.executable, str(path), "--", str(tmp_path), "--output", str(tmp_path / "out")]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert ended.returncode == 2, ended.stderr
+    assert "no study was found" in ended.stderr
+
+
+def test_scenes_are_for_slicer_only(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "slicer", None)
+    assert script.main([str(tmp_path), "--output", str(tmp_path / "out"), "--scenes"]) == 2
+    assert "needs Slicer" in capsys.readouterr().err
