@@ -64,6 +64,8 @@ _NAMES = {
     "calibrated": "calibrated",
     "simultaneous": "taken at the same time",
 }
+# How exactly a number is shown; it is kept as it is.
+_DECIMALS = {"spacing_x_mm": 4, "spacing_y_mm": 4, "principal_x_px": 2, "principal_y_px": 2, "angle_deg": 2}
 _YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 
 
@@ -137,7 +139,7 @@ class GeometrySettings:
             return "yes" if value else "no"
         if isinstance(value, tuple):
             return " x ".join(map(str, value))
-        return value if isinstance(value, str) else f"{value:.6g}"
+        return value if isinstance(value, str) else f"{round(value, _DECIMALS.get(key, 1)):.10g}"
 
     def where_from(self, key: str, view_name: str | None = None) -> str:
         """Return in words where one number came from; arguments and errors as in :meth:`value`."""

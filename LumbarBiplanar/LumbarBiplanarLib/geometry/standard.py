@@ -130,8 +130,8 @@ def direction_note(name: str, facts: FilmFacts) -> str:
     columns = f"towards {facts.direction[0]}" if facts.direction else "as on the usual film"
     return (
         f"{facts.file}: View Position is {facts.projection}, but the columns run {columns}: the image is mirrored "
-        "against its beam. Left and right are taken from the columns; sizes are a few percent off. Save the film as "
-        "seen from the source, with its Patient Orientation, to avoid that."
+        "against its beam. Left and right are taken from the columns, sizes are a few percent off; export the film as "
+        "seen from the source to avoid that."
     )
 
 

@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 
 from ..geometry import GeometrySettings
 from ..mrml.films import notes_of
-from .geometry_table import title_of
 
 _MOST_NOTES = 4
 
@@ -32,7 +31,7 @@ def geometry_text(films: Mapping[str, Any], settings: GeometrySettings | None) -
         if len(missing) == 1:
             lines = [_("Geometry: the {view} film is missing.").format(view=missing[0])]
     else:
-        lines = [_state(settings), *settings.warnings()]
+        lines = [_state(settings), *settings.warnings(), *_assumptions(settings)]
     notes = [
         _("{film}: {note}").format(film=film_title(name), note=note)
         for name, film in films.items()
@@ -45,14 +44,26 @@ def geometry_text(films: Mapping[str, Any], settings: GeometrySettings | None) -
 
 
 def _state(settings: GeometrySettings) -> str:
-    assumed = list(dict.fromkeys(title_of(key) for key, _view in settings.assumed()))
     calibrated = _("calibrated") if settings.pair.calibrated else _("not calibrated")
     source = settings.origin or _("from the files")
-    state = _("Geometry: {source}, {calibrated}, beams {angle:.0f}° apart.").format(
+    return _("Geometry: {source}, {calibrated}, beams {angle:.0f}° apart.").format(
         source=source, calibrated=calibrated, angle=settings.pair.angle_deg
     )
+
+
+def _assumptions(settings: GeometrySettings) -> list[str]:
+    names = {
+        "model": _("projection"),
+        "focal_mm": _("source-detector distance"),
+        "isocenter_mm": _("place of the patient"),
+        "spacing_x_mm": _("detector pitch"),
+        "spacing_y_mm": _("detector pitch"),
+        "principal_x_px": _("principal point"),
+        "principal_y_px": _("principal point"),
+        "angle_deg": _("angle"),
+    }
+    assumed = list(dict.fromkeys(names[key] for key, _view in settings.assumed() if key in names))
     if not assumed:
-        return state
-    return _("{state} Assumed: {numbers}. Type the true numbers into the table.").format(
-        state=state, numbers=", ".join(assumed)
-    )
+        return []
+    text = _("Assumed: {numbers}. Type the true numbers into the table if you know them.")
+    return [text.format(numbers=", ".join(assumed))]

@@ -13,6 +13,7 @@ from ..geometry import GeometrySettings
 from ..geometry.settings import KEYS, PAIR_KEYS, READ_ONLY
 
 VIEW_NAMES = ("AP", "lateral")
+_ROW_HEIGHT = 22
 _QUANTITY, _AP, _LATERAL, _WHERE_FROM = range(4)
 
 
@@ -70,6 +71,7 @@ class GeometryTable:
     def connect(self) -> None:
         """Connect the signals of the table, and set it up."""
         self._widget.verticalHeader().setVisible(False)
+        self._widget.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         self._widget.setWordWrap(False)
         header = self._widget.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
