@@ -107,7 +107,6 @@ class Desk:
         widget.setFocus()
         self.app.process_events()
         QTest.keySequence(widget, key)
-        window.hide()
         self.app.process_events()
 
 
@@ -126,6 +125,7 @@ def desk(laid_out):
     """The module with the sample study and its landmarks as they were given, nothing chosen, nothing locked."""
     laid_out.start_over()
     yield laid_out
+    laid_out.app.main_window.hide()
     errors, left = list(laid_out.app.python_errors), laid_out.app.answers.left
     laid_out.app.reset_user()
     assert not errors, f"exceptions in slots or observers: {errors}"
@@ -142,7 +142,7 @@ def test_every_landmark_of_both_films_has_a_row(desk):
     assert desk.table.rowCount == 200
     row = desk.row("AP", "L3", "pedicle_left")
     item = desk.given["AP"][desk.lists.key_of(50)]
-    assert desk.texts(row) == ["L3", "Left pedicle, centre", "AP", f"{item.confidence:.2f}", "–", "detected"]
+    assert desk.texts(row) == ["L3", "Pedicle, left", "AP", f"{item.confidence:.2f}", "–", "detected"]
 
 
 def test_a_drag_in_the_view_chooses_the_row_and_changes_it_when_it_ends(desk):
@@ -221,7 +221,7 @@ def test_the_table_lists_one_film_or_one_level(desk, film, level, rows):
     assert desk.table.rowCount == rows
     films = {desk.texts(row)[FILM] for row in range(rows)}
     levels = {desk.texts(row)[LEVEL] for row in range(rows)}
-    assert films == [{"AP", "Lateral"}, {"AP"}, {"Lateral"}][film]
+    assert films == [{"AP", "Lat."}, {"AP"}, {"Lat."}][film]
     assert levels == ({"L1", "L2", "L3", "L4", "L5"} if level == 0 else {f"L{level}"})
 
 
@@ -461,13 +461,14 @@ def test_landmarks_are_back_after_the_scene_was_saved_and_loaded(own_desk, tmp_p
     assert own_desk.moved == [("AP", item.level, item.name)]
 
 
-def test_leaving_the_module_takes_rings_and_lines_away_and_stops_listening(own_desk):
+def test_leaving_the_module_takes_rings_and_lines_away_and_coming_back_brings_them(own_desk):
     own_desk.choose("AP", "L3", "pedicle_left")
     assert shown(own_desk, "landmark-rings") and shown(own_desk, "epipolar-line")
-    own_desk.section.cleanup()
+    own_desk.app.leave_module()
     assert shown(own_desk, "landmark-rings") == shown(own_desk, "epipolar-line") == []
-    own_desk.section.connect()
-    own_desk.drag("AP", own_desk.loner("AP"), (9.0, 4.0))
+    own_desk.lists.set_landmark(own_desk.node("AP"), *own_desk.lists.key_of(50), (60.0, 70.0))
+    own_desk.app.process_events()
     assert own_desk.moved == []
-    own_desk.section.refresh()
+    own_desk.app.open_module()
     assert shown(own_desk, "landmark-rings")
+    assert own_desk.texts(own_desk.row("AP", "L3", "pedicle_left"))[STATE] == "corrected"

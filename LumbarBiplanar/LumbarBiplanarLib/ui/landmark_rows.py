@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
-from ..anatomy import FilmLandmarks, Level, load_landmarks
+from ..anatomy import LANDMARK_NAMES, FilmLandmarks, Level, load_landmarks
 from ..geometry import View
 from ..mrml.landmarks import PointRecord, key_of
 
@@ -29,6 +29,32 @@ def column_tips() -> tuple[str, ...]:
         _("Confidence of the detection, 0 to 1; 1 for a landmark that you placed."),
         _("Distance of the reconstruction from the landmark, mm in the object plane."),
         _("detected, corrected by you, not shown on the film, or to be checked. Rest on a row for the reason."),
+    )
+
+
+def short_titles() -> tuple[str, ...]:
+    """Return names of the landmarks that fit into a narrow column, in the order of ``LANDMARK_NAMES``."""
+    return (
+        _("Sup. endplate, mid"),
+        _("Sup. endplate, ant."),
+        _("Sup. endplate, post."),
+        _("Sup. endplate, left"),
+        _("Sup. endplate, right"),
+        _("Inf. endplate, mid"),
+        _("Inf. endplate, ant."),
+        _("Inf. endplate, post."),
+        _("Inf. endplate, left"),
+        _("Inf. endplate, right"),
+        _("Pedicle, left"),
+        _("Pedicle, right"),
+        _("Transverse tip, left"),
+        _("Transverse tip, right"),
+        _("Spinous tip"),
+        _("Spinous base"),
+        _("Sup. facet, left"),
+        _("Sup. facet, right"),
+        _("Inf. facet, left"),
+        _("Inf. facet, right"),
     )
 
 
@@ -74,14 +100,14 @@ def rows_of(view: View, records: Sequence[PointRecord], residuals: Residuals, us
 
 def _row(view: View, index: int, record: PointRecord, residual: tuple[float, float] | None) -> Row:
     level, _name = key_of(index)
-    title = load_landmarks()[index % len(load_landmarks())].title
-    film = _("AP") if view.name == "AP" else _("Lateral")
+    number = index % len(LANDMARK_NAMES)
+    film = _("AP") if view.name == "AP" else _("Lat.")
     item = record.observation if record.shown else None
     doubts = _doubts(view, item, residual)
     rank, state = _state(record, doubts)
     texts = (
         level.name,
-        title,
+        short_titles()[number],
         film,
         NONE if item is None else f"{item.confidence:.2f}",
         NONE if residual is None else f"{residual[0]:.1f}",
@@ -89,13 +115,14 @@ def _row(view: View, index: int, record: PointRecord, residual: tuple[float, flo
     )
     order = (
         level.index,
-        index % len(load_landmarks()),
+        number,
         0 if view.name == "AP" else 1,
         2.0 if item is None else item.confidence,
         -1.0 if residual is None else residual[0],
         rank,
     )
-    return Row((view.name, index), level, texts, order, item is not None, doubts, _tip(record, doubts))
+    tip = f"{level.name}, {load_landmarks()[number].title}. {_tip(record, doubts)}"
+    return Row((view.name, index), level, texts, order, item is not None, doubts, tip)
 
 
 def _doubts(view: View, item, residual: tuple[float, float] | None) -> str:

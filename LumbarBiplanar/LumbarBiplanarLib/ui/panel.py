@@ -85,6 +85,7 @@ class Panel(PanelRun, VTKObservationMixin):
         self._set_parameters(None)
         if self.layout is not None:
             self.layout.exit()
+        self.changed()
 
     def cleanup(self) -> None:
         """Let go of everything; called before the form is deleted or the module reloaded."""

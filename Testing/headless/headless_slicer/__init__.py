@@ -45,22 +45,7 @@ def start():
     return _running
 
 
-def _keep_singletons() -> None:
-    """Give None, True and False so many references that they are never taken for garbage.
-
-    PySide's wheels are built for Pythons (3.12 and later) in which these objects are immortal: in an older one, every
-    function that returns nothing takes one reference away, and after some ten thousand calls Python aborts.
-    """
-    import ctypes
-    import sys
-
-    if sys.version_info < (3, 12):
-        for value in (None, True, False):
-            ctypes.c_ssize_t.from_address(id(value)).value += 1 << 40
-
-
 def _make():
-    _keep_singletons()
     import slicer.util  # noqa: F401  (part of what ``import slicer`` brings in Slicer)
     from PySide6 import QtWidgets
 
