@@ -199,6 +199,8 @@ def test_live_outlines_can_be_switched_off_and_on_during_a_run(desk):
     desk.ui.liveOverlayCheckBox.setChecked(False)
     assert not shown(desk.app.scene, "silhouette") and desk.panel.runner.running
     desk.ui.liveOverlayCheckBox.setChecked(True)
+    desk.app.process_events(until=lambda: shown(desk.app.scene, "silhouette"), timeout_s=300)
+    assert desk.panel.runner.running
     desk.finish()
     assert len(shown(desk.app.scene, "silhouette")) == 10
     desk.ui.liveOverlayCheckBox.setChecked(False)

@@ -29,6 +29,7 @@ class CaseDisplay(CaseRun):
         """Draw a state of a running registration; cheap enough for every state that is worth seeing."""
         view = self._live_view()
         if view is not None:
+            view.set_outlines_visible(True)
             view.show(state)
 
     def hideState(self) -> None:

@@ -178,6 +178,8 @@ class ReconstructSection:
     def _on_overlay(self, checked: bool = True, *_args: Any) -> None:
         if self._services.parameters is None:
             return
+        # The parameter node may hear of the click after this section does.
+        self._services.parameters.liveOverlay = bool(checked)
         logic = self._services.logic
         if not checked:
             logic.hideState()
