@@ -238,6 +238,7 @@ class FilmsSection:
 
     def _refuse_number(self, error: LumbarBiplanarError) -> None:
         self._services.error(_("Geometry"), error)
+        self._services.changed()
 
     def _do(self, title: str, function: Callable[[], Any], done: str) -> None:
         """Do something with the case, and say in one message how it went."""

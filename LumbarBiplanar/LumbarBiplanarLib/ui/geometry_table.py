@@ -59,14 +59,17 @@ class GeometryTable:
     Args:
         widget: QTableWidget with the columns quantity, AP, lateral, where from.
         changed: called with the new settings when a number was typed; may raise a LumbarBiplanarError.
-        failed: called with the error when what was typed is impossible; the table shows the old number again.
+        failed: called with the error when what was typed is impossible.
+
+    After either, ``show`` must be called with what holds then.
     """
 
     def __init__(
         self, widget: Any, changed: Callable[[GeometrySettings], None], failed: Callable[[LumbarBiplanarError], None]
     ) -> None:
         self._widget, self._changed, self._failed = widget, changed, failed
-        self._settings: GeometrySettings | None = None
+        self._settings: GeometrySettings | None = None  # what the table shows; None to fill it anew
+        self._editable = True
 
     def connect(self) -> None:
         """Connect the signals of the table, and set it up."""
@@ -135,18 +138,12 @@ class GeometryTable:
         text = self._widget.item(row, column).text()
         if text == _shown(settings, key, name):
             return
+        # Qt is still at work on the cell: the table is filled again when it is shown next, soon afterwards.
+        self._settings = None
         try:
             self._changed(settings.edited(key, name, _typed(text)))
         except LumbarBiplanarError as error:
             self._failed(error)
-        finally:
-            # Whatever came of it, the table shows what holds now.
-            self._show_again(settings)
-
-    def _show_again(self, before: GeometrySettings) -> None:
-        if self._settings is before:
-            self._settings = None
-            self.show(before, self._editable)
 
 
 def _shown(settings: GeometrySettings, key: str, name: str | None) -> str:
