@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTIONS = ("films", "detect", "correct", "reconstruct", "results")
-WINDOW = (1440, 900)
+WINDOW = (1500, 660)
 MOST_BYTES = 400_000
 
 
@@ -86,6 +86,7 @@ class Tour:
 
         self.app.drag("AP", at, to, steps=5, between=between)
         self.app.click(self.ui.undoLandmarkButton)
+        self.ui.showEpipolarCheckBox.setChecked(False)
 
     def reconstruct(self) -> None:
         """Reconstruct; a picture while the outlines are still off the bones."""
@@ -157,13 +158,13 @@ class Tour:
 
 
 def shrink(path: Path) -> None:
-    """Bring a picture below ``MOST_BYTES`` with a palette, and by making it smaller where that is not enough."""
+    """Bring a picture below ``MOST_BYTES`` by making it smaller; a palette would lose the colors of small things."""
     from PIL import Image
 
     whole = Image.open(path).convert("RGB")
     for scale in (1.0, 0.9, 0.8, 0.7, 0.6):
         size = (round(whole.width * scale), round(whole.height * scale))
-        whole.resize(size, Image.Resampling.LANCZOS).quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
+        whole.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
         if path.stat().st_size < MOST_BYTES:
             return
     raise RuntimeError(f"{path} cannot be made smaller than {MOST_BYTES} bytes.")

@@ -16,49 +16,99 @@ from LumbarBiplanarLib.study.results import FILES
 MEASUREMENT, LEVEL, VALUE = range(3)
 
 
+class Desk:
+    """The panel with a result of the sample study; made once, and again after a test that has changed it."""
+
+    panel = None
+    steps: tuple = ()
+
+    @classmethod
+    def laid(cls, app):
+        """Return the panel of a short run of all steps."""
+        if cls.panel is None:
+            app.unload_module()
+            app.clear()
+            panel = app.open_module().panel
+            panel.logic.detector = known_network.detect
+            panel.logic.loadSampleStudy()
+            app.process_events()
+            with pytest.MonkeyPatch.context() as patch:
+                cls.quicken(patch)
+                app.click(panel.ui.runAllButton)
+                app.process_events(until=lambda: not panel.runner.running, timeout_s=600)
+            app.process_events()
+            assert panel.logic.result() is not None, app.messages
+            cls.panel = panel
+        return cls.panel
+
+    @classmethod
+    def quicken(cls, patch):
+        """Let a registration from the beginning run once and be repeated; going on from a state is real."""
+        from LumbarBiplanarLib.mrml import case_run
+
+        register_case = case_run.register_case
+
+        def register(*arguments, **options):
+            if options.get("start") is not None:
+                yield from register_case(*arguments, **options)
+                return
+            if not cls.steps:
+                cls.steps = tuple(register_case(*arguments, **options))
+            yield cls.steps[-1]
+
+        known_network.quicken(patch, iterations=0)
+        patch.setattr(case_run, "register_case", register)
+
+
 @pytest.fixture
-def panel(module_widget, app):
-    app.process_events()
-    return module_widget.panel
+def app(slicer_session):
+    """The headless Slicer as the test before has left it; errors and open questions fail the test."""
+    yield slicer_session
+    errors, left = list(slicer_session.python_errors), slicer_session.answers.left
+    slicer_session.reset_user()
+    if errors:
+        raise AssertionError(f"{len(errors)} exceptions in slots or observers, the first of them above") from errors[0]
+    assert not left, f"{left} answers prepared in app.answers were not asked for"
 
 
-_steps = []
-
-
-def remembered(register_case):
-    """Return ``register_case``, which runs once and afterwards repeats its last step; going on from a state is real."""
-
-    def register(*arguments, **options):
-        if options.get("start") is None and _steps:
-            yield _steps[-1]
-            return
-        for step in register_case(*arguments, **options):
-            if options.get("start") is None:
-                _steps.append(step)
-            yield step
-
-    return register
+@pytest.fixture(scope="module", autouse=True)
+def leave_it_clean(slicer_session):
+    """Close the module and the scene at the end."""
+    yield
+    Desk.panel = None
+    slicer_session.unload_module()
+    slicer_session.clear()
+    slicer_session.reset_user()
 
 
 @pytest.fixture
-def done(panel, app, monkeypatch):
-    """The panel after a short run of all steps on the sample study."""
-    from LumbarBiplanarLib.mrml import case_run
+def done(app):
+    """The panel with a result, for tests that leave it as it is."""
+    return Desk.laid(app)
 
-    known_network.quicken(monkeypatch, iterations=0)
-    monkeypatch.setattr(case_run, "register_case", remembered(case_run.register_case))
-    panel.logic.detector = known_network.detect
-    panel.logic.loadSampleStudy()
+
+@pytest.fixture
+def changing(app, monkeypatch):
+    """The panel with a result, for a test that changes or closes the case."""
+    panel = Desk.laid(app)
+    Desk.quicken(monkeypatch)
+    yield panel
+    Desk.panel = None
+
+
+@pytest.fixture
+def empty_panel(app):
+    """The panel of a module that was just opened."""
+    Desk.panel = None
+    app.unload_module()
+    app.clear()
+    panel = app.open_module().panel
     app.process_events()
-    app.click(panel.ui.runAllButton)
-    app.process_events(until=lambda: not panel.runner.running, timeout_s=300)
-    app.process_events()
-    assert panel.logic.result() is not None, app.messages
     return panel
 
 
 @pytest.fixture
-def markups(done):
+def markups(app):
     from LumbarBiplanarLib.mrml import measurement_markups
 
     return measurement_markups
@@ -83,7 +133,8 @@ def export_buttons(panel):
     return [getattr(panel.ui, f"{name}Button") for name in names]
 
 
-def test_without_a_result_nothing_can_be_written_and_every_button_says_why(panel):
+def test_without_a_result_nothing_can_be_written_and_every_button_says_why(empty_panel):
+    panel = empty_panel
     for button in export_buttons(panel):
         assert not button.enabled
         assert "no result yet" in button.toolTip
@@ -126,7 +177,8 @@ def test_a_chosen_measurement_is_shown_where_it_was_taken_and_goes_when_it_is_no
     assert len(markups.shown(scene)) == 1
 
 
-def test_a_new_result_keeps_the_choice_and_moves_its_markups(done, app, markups):
+def test_a_new_result_keeps_the_choice_and_moves_its_markups(changing, app, markups):
+    done = changing
     choose(done, app, "Middle body height", "L2")
     before = done.logic.result()
     x, y = done.logic.landmarks("AP")[(Level.L2, "pedicle_left")].position_px
@@ -144,7 +196,8 @@ def test_a_new_result_keeps_the_choice_and_moves_its_markups(done, app, markups)
     assert np.allclose(top, item.geometry.points_ras_mm["superior"])
 
 
-def test_landmarks_moved_after_the_result_are_said(done, app):
+def test_landmarks_moved_after_the_result_are_said(changing, app):
+    done = changing
     done.parameters.refitOnMove = False
     assert "Landmarks were changed" not in done.ui.warningsLabel.text
     done.logic.moveLandmark("AP", Level.L3, "pedicle_left", (200.0, 180.0))
@@ -232,11 +285,28 @@ def test_a_place_that_cannot_be_written_to_is_one_message_and_the_panel_goes_on(
     app.click(done.ui.copyButton)
 
 
-def test_closing_the_scene_empties_the_section(done, app, markups):
+def test_closing_the_scene_empties_the_section(changing, app, markups):
+    done = changing
     choose(done, app, "Middle body height", "L2")
     app.clear()
     app.process_events()
     assert done.ui.measurementTable.rowCount == 0
     assert not done.ui.copyButton.enabled
     assert markups.shown(slicer.mrmlScene) == []
+    assert app.messages == []
+
+
+def test_a_loaded_scene_shows_and_writes_the_result_again(changing, app, tmp_path):
+    done = changing
+    measured = {(item.key, item.level): item.value for item in done.logic.result().measurements}
+    app.save_scene(tmp_path / "case.mrb")
+    app.load_scene(tmp_path / "case.mrb")
+    app.process_events()
+    again = {(item.key, item.level): item.value for item in done.logic.result().measurements}
+    assert again.keys() == measured.keys()
+    assert np.allclose(list(again.values()), list(measured.values()), atol=1e-6)
+    assert done.ui.measurementTable.rowCount > len(measured)
+    app.answers.file(tmp_path / "report.html")
+    app.click(done.ui.exportReportButton)
+    assert f"{again['lordosis_l1_l5', 'L1-L5']:.1f}" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert app.messages == []
