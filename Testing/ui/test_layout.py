@@ -134,17 +134,25 @@ def test_films_stand_behind_the_spine_as_the_3d_view_looks_at_them(layout, app, 
     assert camera.GetPosition() == (1.0, 2.0, 3.0) != before, "the user's view of the same films stays"
 
 
-def test_a_film_is_whole_again_after_the_view_was_resized_unless_the_user_zoomed(shown, app, films):
+@pytest.fixture
+def ap_view(app):
+    """The AP view, which gets its size back afterwards."""
     view = app.view("AP")
+    size = view.size
+    yield view
+    view.set_size(*size)
+
+
+def test_a_film_is_whole_again_after_the_view_was_resized_unless_the_user_zoomed(ap_view, shown, app):
     for size in ((900, 300), (250, 700)):
-        view.logic.ResizeSliceNode(*size)
+        ap_view.set_size(*size)
         app.process_events()
-        width, height = view.node.GetFieldOfView()[:2]
+        width, height = ap_view.node.GetFieldOfView()[:2]
         assert min(width / 280.0, height / 261.8) == pytest.approx(1.0, abs=0.02)
-    view.node.SetFieldOfView(50.0, 140.0, 1.0)
-    view.logic.ResizeSliceNode(500, 700)
+    ap_view.node.SetFieldOfView(50.0, 140.0, 1.0)
+    ap_view.set_size(500, 700)
     app.process_events()
-    assert view.node.GetFieldOfView()[1] < 150.0
+    assert ap_view.node.GetFieldOfView()[1] < 150.0
 
 
 def test_jumping_in_one_film_leaves_the_other(shown, app, films):
