@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTIONS = ("films", "detect", "correct", "reconstruct", "results")
-WINDOW = (1500, 660)
+WINDOW = (1340, 640)
 MOST_BYTES = 400_000
 
 
@@ -39,6 +39,9 @@ class Tour:
         self.app, self.folder = app, folder
         self.panel = app.open_module().panel
         self.ui = self.panel.ui
+        view = app.view("3D").node
+        view.SetBoxVisible(False)  # the headless view draws it in another place than Slicer does
+        view.SetAxisLabelsVisible(False)
         app.process_events()
 
     def run(self) -> None:

@@ -67,10 +67,10 @@ def test_progress_is_drawn_only_on_a_terminal(known_result, no_pictures, tmp_pat
 
 
 def test_an_interruption_while_writing_is_exit_code_130_and_leaves_nothing(known_result, tmp_path, monkeypatch, capsys):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(results, "write_spine_picture", interrupted)
+    monkeypatch.setattr(results, "write_report", interrupted)
     assert main([*given_arguments(), "--output", str(tmp_path / "deep" / "result")]) == 130
     assert list(tmp_path.iterdir()) == []
     assert "nothing half-written" in capsys.readouterr().err
