@@ -205,6 +205,25 @@ def test_view_groups_that_a_scene_has_broken_are_set_again(layout, app):
     assert [layout.slice_node(name).GetViewGroup() for name in ("AP", "lateral")] == [101, 102]
 
 
+def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
+    app.view("3D").camera_node.SetPosition(10.0, 20.0, 3000.0)
+    app.view("AP").node.SetFieldOfView(50.0, 80.0, 1.0)
+    app.process_events()
+    app.save_scene(tmp_path / "case.mrb")
+    shown.scene_closing()
+    app.clear()
+    app.load_scene(tmp_path / "case.mrb")
+    shown.restore_view_groups()
+    from LumbarBiplanarLib.mrml.films import scene_films
+
+    loaded = {film.GetAttribute("LumbarBiplanar.View"): film for film in scene_films(app.scene)}
+    shown.show_films(loaded, {}, 0.4)
+    app.process_events()
+    assert background(app, "AP") == loaded["AP"].GetID()
+    assert app.view("3D").camera_node.GetPosition() == (10.0, 20.0, 3000.0)
+    assert min(app.view("AP").node.GetFieldOfView()[:2]) == pytest.approx(50.0, rel=0.02)
+
+
 def test_nothing_watches_the_views_after_leaving(shown, app, films):
     logic = shown.slice_logic("AP")
     shown.exit()

@@ -52,6 +52,7 @@ class FilmLayout:
         self._own_layout: int | None = None  # the user's, to go back to
         self._shown: dict[str, tuple[str, str] | None] = dict.fromkeys(VIEW_NAMES)
         self._films: dict[str, Any] = dict.fromkeys(VIEW_NAMES)
+        self._from_scene = False  # the views are as a scene file has left them
         self._keepers: dict[str, FilmKeeper] = {}
         self._waiting: list[Callable[[], None]] = []
         self._timer = qt.QTimer()
@@ -72,10 +73,8 @@ class FilmLayout:
         if node.GetViewArrangement() != LAYOUT_ID:
             self._own_layout = node.GetViewArrangement()
             manager.setLayout(LAYOUT_ID)
-        self.restore_view_groups()
+        self._set_view_groups()
         self._keep()
-        # A view that has just been made gets its size later, and a film can only be fitted to a view that has one.
-        self._later(self.fit)
 
     def exit(self) -> None:
         """Go back to the layout from before, unless the user has chosen another one meanwhile."""
@@ -100,7 +99,14 @@ class FilmLayout:
         self._shown, self._films = dict.fromkeys(VIEW_NAMES), dict.fromkeys(VIEW_NAMES)
 
     def restore_view_groups(self) -> None:
-        """Set the view groups; a loaded scene brings 1 for both films, because Slicer saves them as true or false."""
+        """Set the view groups; a loaded scene brings 1 for both films, because Slicer saves them as true or false.
+
+        What the scene shows in the views, zoom and camera included, stays when its films are shown next.
+        """
+        self._from_scene = True
+        self._set_view_groups()
+
+    def _set_view_groups(self) -> None:
         for name in VIEW_NAMES:
             node = self.slice_node(name)
             if node is not None and node.GetViewGroup() != VIEW_GROUPS[name]:
@@ -146,17 +152,13 @@ class FilmLayout:
                 logic.GetSliceNode().SetSliceVisible(bool(in_3d and self._films[name] is not None))
         if new:
             self.look_at_films()
+        if any(self._films.values()):
+            self._from_scene = False
 
     def fit(self) -> None:
         """Show the whole films."""
-        for name, film in self._films.items():
-            logic = self.slice_logic(name)
-            if (
-                logic is not None
-                and is_film(film)
-                and logic.GetSliceCompositeNode().GetBackgroundVolumeID() == film.GetID()
-            ):
-                logic.FitSliceToBackground()
+        for keeper in self._keepers.values():
+            keeper.fit()
 
     def look_at_films(self) -> None:
         """Turn the 3D view so that it looks from the side of the sources at the spine, with the films behind it."""
@@ -191,6 +193,8 @@ class FilmLayout:
         if not new and (film is None or background != film.GetID()):
             return False  # nothing of ours to show, or the user has put another volume there
         self._shown[name] = key
+        if self._from_scene and film is not None and background == film.GetID():
+            new = False
         show_film(logic, film, overlay, opacity, fit=new)
         if new and name in self._keepers:
             self._keepers[name].fit()
