@@ -314,6 +314,18 @@ def test_a_loaded_scene_brings_films_geometry_and_their_views_back(loaded, app, 
     assert [film_views()[name].GetViewGroup() for name in TAGS] == [101, 102]
 
 
+def test_a_scene_with_another_layout_is_shown_in_the_films_layout_and_gets_its_own_back(loaded, app, tmp_path):
+    manager = slicer.app.layoutManager()
+    manager.setLayout(6)
+    app.save_scene(tmp_path / "case.mrb")
+    app.load_scene(tmp_path / "case.mrb")
+    app.process_events()
+    assert manager.layout == 7351
+    assert background(app, "AP") == loaded.parameters.apFilm.GetID()
+    app.leave_module()
+    assert manager.layout == 6
+
+
 def test_two_films_named_by_the_dicom_database(panel, app, tmp_path):
     pydicom = pytest.importorskip("pydicom")
     from dicom_films import write_study

@@ -171,6 +171,8 @@ class Panel(PanelRun, VTKObservationMixin):
             self.layout.restore_view_groups()
         if self.entered:
             self._use_scene()
+            if self.layout is not None:
+                self.layout.enter()  # the scene may bring another layout
 
     def _on_node_removed(self, *_args: Any) -> None:
         if self.parameters is not None:
