@@ -62,7 +62,7 @@ def test_loading_the_module_loads_no_torch(app):
 
 
 def test_the_sample_study_is_offered_by_sample_data_without_a_download(app, module):
-    (source,) = [item for item in app.sample_data.sources if item["name"] == "LumbarBiplanarStudy"]
+    source = [item for item in app.sample_data.sources if item["name"] == "LumbarBiplanarStudy"][-1]
     assert all(uri.startswith("file://") for uri in source["uris"])
     assert Path(source["thumbnail"]).is_file()
     ap, lateral = source["download"](source)
@@ -135,6 +135,7 @@ def test_reload_brings_new_library_code_and_a_panel_that_works(app, library_kept
     assert sys.modules["LumbarBiplanarLib.mrml.logic"] is not before
     assert old_panel.Observations == [] and not old_panel.runner.running
     widget.enter()
+    app.process_events()
     app.click(widget.ui.sampleStudyButton)
     app.process_events()
     assert widget.ui.apFilmSelector.currentNode() is not None

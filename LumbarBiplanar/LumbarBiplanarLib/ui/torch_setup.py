@@ -50,12 +50,11 @@ class TorchSetup:
             return
         if self.needs_restart:
             raise RuntimeError(problem)
-        loaded = "torch" in sys.modules
-        self._extension().installTorch(askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT)
+        loaded = sys.modules.get("torch") is not None  # an older one, which stays in memory
+        made = self._extension().installTorch(askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT)
         importlib.invalidate_caches()
-        self.needs_restart = loaded
-        ok, problem = self.ready()
-        if not ok and not self.needs_restart:
+        self.needs_restart = loaded and made is not None
+        if made is None or not (self.needs_restart or self.ready()[0]):
             raise RuntimeError(_("PyTorch was not installed; detection and registration need it."))
 
     @staticmethod
