@@ -111,7 +111,7 @@ class Tour:
         self.only("results")
         points = np.concatenate(list(self.panel.logic.result().reconstruction.points_ras_mm.values()))
         middle = points.mean(axis=0)
-        self.app.view("3D").look(middle + np.array([-330.0, 330.0, 60.0]), middle)
+        self.app.view("3D").look(middle + np.array([-420.0, 420.0, 70.0]), middle)
         table = self.ui.measurementTable
         rows = [row for row in range(table.rowCount) if table.item(row, 0).text() == "Disc height (Fyllos)"]
         table.selectRow(rows[2])

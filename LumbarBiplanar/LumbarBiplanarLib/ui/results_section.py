@@ -102,25 +102,33 @@ class ResultsSection:
         self._mark(center=False)
 
     def _fill(self) -> None:
-        """Write the table anew and choose the same measurement as before, if it is there."""
-        self._rows = [] if self._result is None else rows_of(self._result.measurements)
+        """Write into the table what differs from before, and choose the same measurement again, if it is there."""
+        before, self._rows = self._rows, [] if self._result is None else rows_of(self._result.measurements)
         table = self._services.ui.measurementTable
         self._filling = True
         try:
-            table.clearSpans()
-            table.setRowCount(len(self._rows))
+            if [row.key or row.cells for row in before] != [row.key or row.cells for row in self._rows]:
+                table.clearSpans()
+                table.setRowCount(len(self._rows))
+                before = []
             for number, row in enumerate(self._rows):
-                _write_row(table, number, row)
+                if not before or (before[number].cells, before[number].tooltip) != (row.cells, row.tooltip):
+                    _write_row(table, number, row)
             for column in range(1, table.columnCount):
                 table.resizeColumnToContents(column)
-            numbers = [number for number, row in enumerate(self._rows) if row.key and row.key == self._chosen]
-            table.clearSelection()
-            if numbers:
-                table.selectRow(numbers[0])
-            elif self._result is not None:
-                self._chosen = None
+            self._choose_again(table)
         finally:
             self._filling = False
+
+    def _choose_again(self, table: Any) -> None:
+        numbers = [number for number, row in enumerate(self._rows) if row.key and row.key == self._chosen]
+        if numbers and table.currentRow() == numbers[0]:
+            return
+        table.clearSelection()
+        if numbers:
+            table.selectRow(numbers[0])
+        elif self._result is not None:
+            self._chosen = None
 
     def _warnings(self) -> str:
         if self._services.parameters is None:
