@@ -9,10 +9,10 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from films_sample import PAIR, SIZE, small_film, small_films  # noqa: E402
+from films_sample import PAIR, SIZE, small_film, small_films
 
-from LumbarBiplanarLib.errors import FilmError, GeometryError  # noqa: E402
-from LumbarBiplanarLib.imaging import Polarity  # noqa: E402
+from LumbarBiplanarLib.errors import FilmError, GeometryError
+from LumbarBiplanarLib.imaging import Polarity
 
 PIXELS = np.array([[0.0, 0.0], [39.0, 0.0], [0.0, 29.0], [12.0, 7.0]])
 

@@ -7,12 +7,12 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from films_sample import PAIR, small_film, small_films  # noqa: E402
+from films_sample import PAIR, small_film, small_films
 
-from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level  # noqa: E402
-from LumbarBiplanarLib.errors import FilmError, GeometryError  # noqa: E402
-from LumbarBiplanarLib.geometry import GeometrySettings  # noqa: E402
-from LumbarBiplanarLib.network import Detection  # noqa: E402
+from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level
+from LumbarBiplanarLib.errors import FilmError, GeometryError
+from LumbarBiplanarLib.geometry import GeometrySettings
+from LumbarBiplanarLib.network import Detection
 
 # Film pixels of the two corners of the bone in `detection`.
 BONE_PX = np.array([[9.5, 9.5], [29.5, 19.5]])

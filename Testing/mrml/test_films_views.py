@@ -9,9 +9,9 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from films_sample import PAIR, small_film  # noqa: E402
+from films_sample import PAIR, small_film
 
-from LumbarBiplanarLib.imaging import Film, Polarity  # noqa: E402
+from LumbarBiplanarLib.imaging import Film, Polarity
 
 # Where the corners of a view's film lie in the picture: rows top to bottom, columns left to right.
 CORNERS = {(0, 0): 60.0, (0, -1): 110.0, (-1, 0): 160.0, (-1, -1): 220.0}

@@ -66,10 +66,10 @@ def test_the_sample_study_fills_views_table_and_texts(loaded, app):
     assert background(app, "AP") == parameters.apFilm.GetID()
     assert background(app, "lateral") == parameters.lateralFilm.GetID()
     assert loaded.ui.geometryTable.rowCount == 11
-    assert cell(loaded, "Angle", AP) == "85"
+    assert cell(loaded, "Beam angle", AP) == "85"
     assert cell(loaded, "Calibrated", AP) == "yes"
     assert cell(loaded, "Film size", LATERAL) == "360 x 374"
-    assert cell(loaded, "Source to detector", WHERE_FROM).startswith("geometry.json")
+    assert cell(loaded, "Source–detector", WHERE_FROM).startswith("geometry.json")
     assert loaded.ui.geometryStatusLabel.text.startswith("Geometry: geometry.json, calibrated")
     assert all(node.GetSliceVisible() for node in film_views().values())
     assert app.messages == []
@@ -95,7 +95,7 @@ def test_two_films_without_geometry_get_a_usual_one_that_says_what_is_assumed(pa
     assert cell(panel, "Calibrated", AP) == "no"
     text = panel.ui.geometryStatusLabel.text
     assert "not calibrated" in text and "Assumed:" in text and "detector pitch" in text
-    item = panel.ui.geometryTable.item(row_of(panel, "Source to isocenter"), AP)
+    item = panel.ui.geometryTable.item(row_of(panel, "Source–isocenter"), AP)
     assert item.font().italic() and "This number is assumed" in item.toolTip()
     assert app.messages == []
 
@@ -115,14 +115,14 @@ def test_file_dialogs_open_where_the_last_one_was_closed(panel, app, sample_stud
 
 def test_a_number_typed_into_the_table_moves_the_film_and_says_who_typed_it(loaded, app):
     before = app.view("AP").node.GetSliceOffset()
-    type_into(app, loaded, "Source to detector", AP, "1200 mm")
+    type_into(app, loaded, "Source–detector", AP, "1200 mm")
     assert loaded.logic.geometry().ap.focal_mm == 1200
-    assert cell(loaded, "Source to detector", AP) == "1200"
-    assert "AP: typed by the user" in cell(loaded, "Source to detector", WHERE_FROM)
+    assert cell(loaded, "Source–detector", AP) == "1200"
+    assert "AP: typed by the user" in cell(loaded, "Source–detector", WHERE_FROM)
     assert app.view("AP").node.GetSliceOffset() == pytest.approx(before - 100.0), "farther behind the patient"
-    type_into(app, loaded, "Angle", AP, "90")
+    type_into(app, loaded, "Beam angle", AP, "90")
     assert loaded.logic.geometry().angle_deg == pytest.approx(90)
-    type_into(app, loaded, "Taken at the same time", AP, "no")
+    type_into(app, loaded, "Simultaneous", AP, "no")
     assert loaded.logic.geometry().simultaneous is False
     assert app.messages == []
 
@@ -130,12 +130,12 @@ def test_a_number_typed_into_the_table_moves_the_film_and_says_who_typed_it(load
 @pytest.mark.parametrize(
     ("title", "text", "message"),
     [
-        ("Source to detector", "110", "110 is impossible"),
-        ("Source to detector", "far", "'far' is not a number"),
-        ("Source to isocenter", "1200", "must be below the source-detector distance"),
-        ("Detector pitch across", "-0.7", "-0.7 is impossible"),
+        ("Source–detector", "110", "110 is impossible"),
+        ("Source–detector", "far", "'far' is not a number"),
+        ("Source–isocenter", "1200", "must be below the source-detector distance"),
+        ("Pitch across", "-0.7", "-0.7 is impossible"),
         ("Projection", "fisheye", "type pinhole"),
-        ("Angle", "3", "3 is impossible; it must lie between 20 and 160"),
+        ("Beam angle", "3", "3 is impossible; it must lie between 20 and 160"),
         ("Calibrated", "perhaps", "type yes or no"),
     ],
 )
@@ -151,9 +151,14 @@ def test_the_film_size_and_the_origins_cannot_be_typed(loaded):
     import qt
 
     table = loaded.ui.geometryTable
-    for title, column in (("Film size", AP), ("Angle", LATERAL), ("Angle", WHERE_FROM), ("Projection", QUANTITY)):
+    for title, column in (
+        ("Film size", AP),
+        ("Beam angle", LATERAL),
+        ("Beam angle", WHERE_FROM),
+        ("Projection", QUANTITY),
+    ):
         assert not table.item(row_of(loaded, title), column).flags() & qt.Qt.ItemIsEditable
-    assert table.item(row_of(loaded, "Angle"), AP).flags() & qt.Qt.ItemIsEditable
+    assert table.item(row_of(loaded, "Beam angle"), AP).flags() & qt.Qt.ItemIsEditable
 
 
 def test_swapping_exchanges_films_and_views(loaded, app):
@@ -209,7 +214,7 @@ def test_a_volume_of_slicer_is_copied_when_it_is_chosen(loaded, app):
     assert film is not volume and film.GetName() == "from PACS (AP film)"
     assert loaded.ui.apFilmSelector.currentNode() is film
     assert np.array_equal(slicer.util.arrayFromVolume(volume), values)
-    assert cell(loaded, "Source to detector", WHERE_FROM).startswith("geometry.json"), "the geometry fits and stays"
+    assert cell(loaded, "Source–detector", WHERE_FROM).startswith("geometry.json"), "the geometry fits and stays"
     assert app.messages == []
 
 
@@ -232,7 +237,7 @@ def test_the_lateral_film_chosen_as_ap_film_too_gives_one_message(loaded, app):
 
 def test_polarity_is_chosen_per_film_and_automatic_says_what_the_file_states(loaded, app):
     box = loaded.ui.apPolarityComboBox
-    assert box.itemText(0) == "Auto (bright)"
+    assert "Here that is: bone bright" in box.toolTip
     press_down(box, 2)
     app.process_events()
     assert loaded.logic.case().films[0].polarity is Polarity.BONE_DARK
@@ -249,7 +254,7 @@ def press_down(box, times):
 
 
 def test_geometry_is_saved_and_loaded_again_and_must_fit_the_films(loaded, app, tmp_path):
-    type_into(app, loaded, "Detector pitch across", LATERAL, "0.71")
+    type_into(app, loaded, "Pitch across", LATERAL, "0.71")
     saved = loaded.logic.geometry()
     app.answers.file(str(tmp_path / "mine"))
     app.click(loaded.ui.saveGeometryButton)
@@ -298,18 +303,18 @@ def test_a_closed_scene_leaves_an_empty_and_usable_section(loaded, app):
     assert background(app, "AP") is None and background(app, "lateral") is None
     app.click(loaded.ui.sampleStudyButton)
     app.process_events()
-    assert cell(loaded, "Angle", AP) == "85" and app.messages == []
+    assert cell(loaded, "Beam angle", AP) == "85" and app.messages == []
 
 
 def test_a_loaded_scene_brings_films_geometry_and_their_views_back(loaded, app, tmp_path):
-    type_into(app, loaded, "Source to detector", AP, "1150")
+    type_into(app, loaded, "Source–detector", AP, "1150")
     geometry = loaded.logic.geometry()
     app.save_scene(tmp_path / "case.mrb")
     app.clear()
     app.load_scene(tmp_path / "case.mrb")
     app.process_events()
     assert loaded.logic.geometry() == geometry
-    assert "AP: typed by the user" in cell(loaded, "Source to detector", WHERE_FROM)
+    assert "AP: typed by the user" in cell(loaded, "Source–detector", WHERE_FROM)
     assert background(app, "AP") == loaded.parameters.apFilm.GetID()
     assert [film_views()[name].GetViewGroup() for name in TAGS] == [101, 102]
 
@@ -338,7 +343,7 @@ def test_two_films_named_by_the_dicom_database(panel, app, tmp_path):
     app.process_events()
     geometry = panel.logic.geometry()
     assert geometry.ap.spacing_mm == (0.4, 0.4) and geometry.ap.focal_mm == 1150
-    assert cell(panel, "Source to detector", WHERE_FROM) == "Distance Source to Detector (0018,1110)"
+    assert cell(panel, "Source–detector", WHERE_FROM) == "Distance Source to Detector (0018,1110)"
     assert app.messages == []
 
 

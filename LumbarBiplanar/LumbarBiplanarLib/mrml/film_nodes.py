@@ -170,8 +170,14 @@ def image_of(pixels: np.ndarray) -> vtk.vtkImageData:
 
 def polarity_of(node: Any) -> Polarity:
     """Return whether bone is bright or dark in the film's pixels: the user's choice, else what the file states."""
+    stated = stated_polarity(node)
+    return chosen_polarity(node) or stated
+
+
+def stated_polarity(node: Any) -> Polarity:
+    """Return whether bone is bright or dark in a film by its file, bright if that says nothing."""
     check_film(node)
-    stated = node.GetAttribute(CHOSEN_POLARITY) or node.GetAttribute(POLARITY)
+    stated = node.GetAttribute(POLARITY)
     return Polarity[stated] if stated in Polarity.__members__ else Polarity.BONE_BRIGHT
 
 

@@ -16,6 +16,7 @@ from .film_nodes import (
     scene_films,
     set_film_view,
     set_polarity,
+    stated_polarity,
     view_of_node,
 )
 from .film_pairs import (
@@ -60,5 +61,6 @@ __all__ = [
     "settle_geometry",
     "source_file",
     "standard_settings_of_nodes",
+    "stated_polarity",
     "view_of_node",
 ]

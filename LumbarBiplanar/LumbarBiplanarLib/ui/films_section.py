@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import LumbarBiplanarError
 from ..geometry import GeometrySettings
 from ..imaging import Polarity
-from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, polarity_of
+from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, stated_polarity
 from .dicom_browser import choose_films
 from .films_text import film_title, geometry_text
 from .geometry_table import GeometryTable
@@ -108,11 +108,12 @@ class FilmsSection:
     def _show_polarity(self, name: str, film: Any, idle: bool) -> None:
         box = self._polarities[name]
         box.enabled = idle and film is not None
-        automatic = _("Automatic")
-        if film is not None and chosen_polarity(film) is None:
-            bright = polarity_of(film) is Polarity.BONE_BRIGHT
-            automatic = _("Auto (bright)") if bright else _("Auto (dark)")
-        box.setItemText(0, automatic)
+        tip = _("Whether bone is bright or dark in the file. Automatic takes what the file states.")
+        if film is not None:
+            bright = stated_polarity(film) is Polarity.BONE_BRIGHT
+            states = _("Here that is: bone bright.") if bright else _("Here that is: bone dark.")
+            tip = f"{tip} {states}"
+        box.toolTip = tip
         box.setCurrentIndex(_POLARITIES.index(chosen_polarity(film)) if film is not None else 0)
 
     def _allow_buttons(self, idle: bool, both: bool, has_geometry: bool) -> None:

@@ -21,16 +21,16 @@ def title_of(key: str) -> str:
     """Return what the table calls a number of the geometry, with its unit."""
     return {
         "model": _("Projection"),
-        "focal_mm": _("Source to detector (mm)"),
-        "isocenter_mm": _("Source to isocenter (mm)"),
-        "spacing_x_mm": _("Detector pitch across (mm)"),
-        "spacing_y_mm": _("Detector pitch along (mm)"),
-        "principal_x_px": _("Principal point, column (px)"),
-        "principal_y_px": _("Principal point, row (px)"),
+        "focal_mm": _("Source–detector (mm)"),
+        "isocenter_mm": _("Source–isocenter (mm)"),
+        "spacing_x_mm": _("Pitch across (mm)"),
+        "spacing_y_mm": _("Pitch along (mm)"),
+        "principal_x_px": _("Principal column (px)"),
+        "principal_y_px": _("Principal row (px)"),
         "size_px": _("Film size (px)"),
-        "angle_deg": _("Angle between the beams (°)"),
+        "angle_deg": _("Beam angle (°)"),
         "calibrated": _("Calibrated"),
-        "simultaneous": _("Taken at the same time"),
+        "simultaneous": _("Simultaneous"),
     }[key]
 
 
