@@ -41,7 +41,10 @@ class CaseDisplay(CaseRun):
         """Draw the result of the case again, or nothing without one; after a run that was given up or failed."""
         if self._live is None:
             return
+        drawn = self._live[1]
         result, view = self.result(), self._live_view()
+        if view is not drawn:  # a film was removed or exchanged during the run
+            drawn.give_up()
         if view is not None:
             view.set_outlines_visible(self.parameters.liveOverlay)
             view.restore(None if result is None else result.reconstruction.final_state)

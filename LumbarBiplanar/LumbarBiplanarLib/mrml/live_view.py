@@ -94,6 +94,10 @@ class LiveView:
             self.vertebrae.remove()
         self._end(state)
 
+    def give_up(self) -> None:
+        """Take what a run has drawn out of the scene, and the outlines; the models of the last result stay."""
+        self._end(None)
+
     def set_outlines_visible(self, visible: bool) -> None:
         """Show or hide the outlines."""
         self.silhouettes.set_visible(visible)

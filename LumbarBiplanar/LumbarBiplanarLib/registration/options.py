@@ -35,8 +35,9 @@ class Options:
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
         refit_iterations: the same for the last image stage when it follows a moved landmark.
-        derivative_reuse: so many iterations of an image stage go on with the derivatives of the one before; such an
-            iteration takes a third of the time.
+        derivative_reuse: so many iterations of an image stage go on with the derivatives of the one before. Such an
+            iteration takes a third of the time and gains a third as much: more states to watch in the same time, for
+            images that do not ask for the last tenth of a millimetre.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
             landmark stage and all modes in the image stages.
@@ -69,10 +70,10 @@ class Options:
     coarse_margin_mm: float = 8.0
     fine_margin_mm: float = 5.0
     landmark_iterations: int = 15
-    coarse_iterations: int = 12
-    fine_iterations: int = 9
-    refit_iterations: int = 3
-    derivative_reuse: int = 2
+    coarse_iterations: int = 6
+    fine_iterations: int = 4
+    refit_iterations: int = 2
+    derivative_reuse: int = 0
     tolerance_mm: float = 0.05
     landmark_modes: int | None = None
     coarse_modes: int | None = None
