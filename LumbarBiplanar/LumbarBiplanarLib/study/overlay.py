@@ -18,6 +18,8 @@ _HEIGHT_PX, _TITLE_PX = 1300, 110
 _SLOW_MM = 25.0
 _FLATTENED = 0.75
 _SCALE_BAR_MM = 50.0
+_AROUND = 0.4  # of the height of all outlines, what is drawn around them
+_MUCH = 0.6  # a part that is more of the film than this is not worth cutting out
 _GROUND = (0.07, 0.07, 0.08)
 _BOX = (0.0, 0.0, 0.0, 0.6)
 _HALO = (0.0, 0.0, 0.0, 0.55)
@@ -34,6 +36,8 @@ def write_overlay(
 ) -> None:
     """Draw a film with colored outlines and names per level, the landmarks used, and a scale bar.
 
+    Of a film that shows much more than the lumbar spine, the part around the outlines is drawn.
+
     Args:
         path: the .png to write.
         film: the film; slow changes of brightness are flattened for display.
@@ -42,7 +46,9 @@ def write_overlay(
         center_ras_mm: (3,) point in whose plane the scale bar holds, RAS mm.
         subtitle: a line below the title.
     """
-    width, height = film.view.size_px
+    whole, (x0, y0, width, height) = film, _window(film, silhouettes_px)
+    film = whole.cropped(x0, y0, width, height)
+    silhouettes_px = {level: np.asarray(outline) - (x0, y0) for level, outline in silhouettes_px.items()}
     aspect = width * film.view.spacing_mm[0] / (height * film.view.spacing_mm[1])
     size = (round(_HEIGHT_PX * aspect), _HEIGHT_PX)
     canvas = Canvas((size[0], size[1] + _TITLE_PX), _GROUND)
@@ -52,13 +58,30 @@ def write_overlay(
     for color, line_width in ((lambda level: _HALO, 5.5), (LEVEL_COLORS.__getitem__, 3.0)):
         for level, outline in outlines.items():
             canvas.line(outline, color(level), line_width, closed=True)
-    _draw_landmarks(canvas, landmarks, place)
+    _draw_landmarks(canvas, landmarks, place, film, (x0, y0))
     for level, outline in outlines.items():
         _draw_name(canvas, level, outline, size)
     _draw_scale(canvas, place, float(film.view.pixel_size_at(center_ras_mm)[0]))
     _draw_sides(canvas, film, size)
-    _draw_title(canvas, film, subtitle)
+    _draw_title(canvas, film, subtitle, part=film.view.size_px != whole.view.size_px)
     canvas.write(path)
+
+
+def _window(film: Film, outlines_px: Mapping[Level, np.ndarray]) -> tuple[int, int, int, int]:
+    """Return (x, y, width, height) of the part of the film to draw."""
+    size = np.array(film.view.size_px)
+    if not outlines_px:
+        return 0, 0, *film.view.size_px
+    points = np.concatenate([np.asarray(outline) for outline in outlines_px.values()])
+    low, high = points.min(axis=0), points.max(axis=0)
+    pitch = np.array(film.view.spacing_mm)
+    margin = _AROUND * (high[1] - low[1]) * pitch[1] / pitch
+    first = np.clip(np.floor(low - margin).astype(int), 0, size - 2)
+    last = np.clip(np.ceil(high + margin).astype(int), first + 1, size - 1)
+    x0, y0 = (int(value) for value in first)
+    width, height = (int(value) for value in last - first + 1)
+    much_more = width * height < _MUCH * size.prod()
+    return (x0, y0, width, height) if much_more else (0, 0, *film.view.size_px)
 
 
 @dataclass(frozen=True)
@@ -91,9 +114,14 @@ def displayed(film: Film, outlines_px: Mapping[Level, np.ndarray]) -> np.ndarray
     return np.clip((image - dark) / max(bright - dark, 1e-9), 0.0, 1.0)
 
 
-def _draw_landmarks(canvas: Canvas, landmarks: FilmLandmarks, place: _Place) -> None:
+def _draw_landmarks(
+    canvas: Canvas, landmarks: FilmLandmarks, place: _Place, film: Film, corner: tuple[int, int]
+) -> None:
     for item in landmarks.visible().values():
-        color, at = LEVEL_COLORS[item.level], place(item.position_px)
+        position = np.subtract(item.position_px, corner)
+        if not film.view.contains(position):
+            continue
+        color, at = LEVEL_COLORS[item.level], place(position)
         if item.corrected:
             canvas.circle(at, 5.5, (0, 0, 0), 4.5)
             canvas.circle(at, 5.5, color, 2.3)
@@ -138,11 +166,13 @@ def _draw_sides(canvas: Canvas, film: Film, size: tuple[int, int]) -> None:
         canvas.text((x, y), letter, 34, _WHITE, anchor=anchor, bold=True, box=_BOX)
 
 
-def _draw_title(canvas: Canvas, film: Film, subtitle: str) -> None:
+def _draw_title(canvas: Canvas, film: Film, subtitle: str, *, part: bool) -> None:
     title = "AP film" if film.view.name == "AP" else f"{film.view.name.capitalize()} film"
     # The font of the pictures has no letters beyond ASCII.
     if film.path is not None and film.path.name.isascii():
         title += f": {film.path.name}"
+    if part:
+        title += " (part)"
     canvas.text((18, 14), title, 28, _WHITE, anchor="la", bold=True)
     letter = canvas.text_width(subtitle, 20) / max(1, len(subtitle))
     lines = textwrap.wrap(subtitle, max(20, int((canvas.size_px[0] - 36) / max(letter, 1.0))))
