@@ -82,6 +82,8 @@ class LumbarBiplanarWidget(ScriptedLoadableModuleWidget):
         self.logic = LumbarBiplanarLogic()
         self.panel = Panel(form, self.ui, self.logic)
         self.panel.connect()
+        if getattr(self.parent, "isEntered", False):  # made anew under an open module, by Reload
+            self.enter()
 
     def enter(self) -> None:
         """Take up the case of the scene; Slicer calls it whenever the module is opened."""

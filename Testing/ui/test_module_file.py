@@ -134,8 +134,7 @@ def test_reload_brings_new_library_code_and_a_panel_that_works(app, library_kept
     assert widget is not module_widget and module_widget.panel is None
     assert sys.modules["LumbarBiplanarLib.mrml.logic"] is not before
     assert old_panel.Observations == [] and not old_panel.runner.running
-    widget.enter()
-    app.process_events()
+    assert widget.panel.entered  # the module was open
     app.click(widget.ui.sampleStudyButton)
     app.process_events()
     assert widget.ui.apFilmSelector.currentNode() is not None

@@ -234,6 +234,25 @@ def test_leaving_and_coming_back_shows_the_case_again(app, done):
     assert "drag landmarks" in done.ui.statusLabel.text
 
 
+def test_opening_the_module_again_and_again_leaves_no_observer_behind(app, panel):
+    node = panel.parameters.parameterNode
+
+    def observers():
+        # Tags are counted up: what is left is what HasObserver still finds among all that were ever given.
+        probe = node.AddObserver("ModifiedEvent", lambda *_: None)
+        node.RemoveObserver(probe)
+        return sum(node.GetCommand(tag) is not None for tag in range(probe))
+
+    app.leave_module()
+    before = observers()
+    for _round in range(3):
+        app.open_module()
+        app.process_events()
+        assert observers() > before
+        app.leave_module()
+    assert observers() == before
+
+
 def test_choices_of_the_panel_are_kept_in_the_scene(app, done, tmp_path):
     from LumbarBiplanarLib.mrml.parameters import PosteriorWeight
 

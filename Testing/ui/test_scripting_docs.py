@@ -36,9 +36,7 @@ def test_the_lines_of_the_page_can_be_typed_one_after_the_other(app, tmp_path, m
 
     app.load_module()
     known_network.quicken(monkeypatch)
-    monkeypatch.setattr(
-        case_run.CaseRun, "detector", property(lambda self: known_network.detect, lambda self, value: None)
-    )
+    monkeypatch.setattr(case_run.CaseRun, "detector", _AlwaysKnown(), raising=False)
     for name in ("ap.png", "lateral.png", "geometry.json"):
         shutil.copy(sample_study / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)

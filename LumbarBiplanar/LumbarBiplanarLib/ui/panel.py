@@ -8,7 +8,6 @@ from typing import Any
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
@@ -19,6 +18,7 @@ from .films_section import FilmsSection
 from .job_runner import JobRunner
 from .layout import FilmLayout
 from .panel_run import PanelRun
+from .parameter_binding import ParameterBinding
 from .reconstruct_section import ReconstructSection
 from .results_section import ResultsSection
 from .torch_setup import TorchSetup
@@ -36,8 +36,7 @@ class Panel(PanelRun, VTKObservationMixin):
     """
 
     def __init__(self, form: Any, ui: SimpleNamespace, logic: Any) -> None:
-        VTKObservationMixin.__init__(self)
-        PanelRun.__init__(self)
+        super().__init__()
         self.form, self.ui, self.logic = form, ui, logic
         self.parameters: Any = None
         self.torch = TorchSetup()
@@ -45,7 +44,7 @@ class Panel(PanelRun, VTKObservationMixin):
         # A Slicer without a window has no views to lay out.
         self.layout = None if slicer.app.layoutManager() is None else FilmLayout()
         self.entered = False
-        self._gui_tag: int | None = None
+        self._binding: ParameterBinding | None = None
         self._hint = ""
         self._refresh_timer = qt.QTimer()
         self._refresh_timer.setSingleShot(True)
@@ -102,14 +101,6 @@ class Panel(PanelRun, VTKObservationMixin):
             self.layout.cleanup()
         self.removeObservers()
 
-    def use_scene(self, scene: Any) -> None:
-        """Go on with a scene that the module was given; without one, or with one that is not Slicer's, pause."""
-        self.runner.stop()
-        self._set_parameters(None)
-        if scene is not None and scene is slicer.mrmlScene and self.entered:
-            self._use_scene()
-        self.changed()
-
     def changed(self) -> None:
         """Say that something in the case has changed; all sections refresh soon, once for many calls."""
         self._refresh_timer.start()
@@ -124,7 +115,7 @@ class Panel(PanelRun, VTKObservationMixin):
 
     def _use_scene(self) -> None:
         """Bind the form to the scene's parameter node and draw the result that it holds."""
-        self._set_parameters(self.logic.renewParameters())
+        self._set_parameters(self.logic.parameters)
         try:
             self.logic.showResult()
         except LumbarBiplanarError as problem:
@@ -133,23 +124,11 @@ class Panel(PanelRun, VTKObservationMixin):
         self.changed()
 
     def _set_parameters(self, parameters: Any) -> None:
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._gui_tag)
-            node = self.parameters.parameterNode
-            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
-        self.parameters, self._gui_tag = parameters, None
+        if self._binding is not None:
+            self._binding.release()
+        self.parameters, self._binding = parameters, None
         if parameters is not None:
-            self._gui_tag = parameters.connectParametersToGui(self._bound_widgets())
-            node = parameters.parameterNode
-            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
-
-    def _bound_widgets(self) -> dict[str, Any]:
-        """Return the widgets of the form by the parameter they show."""
-        named = ((widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values())
-        return {str(name): widget for name, widget in named if name}
-
-    def _on_parameters_modified(self, *_args: Any) -> None:
-        self.changed()
+            self._binding = ParameterBinding(parameters, self.ui, self.changed)
 
     # -- scene -----------------------------------------------------------------------------------------------------
 
