@@ -14,6 +14,7 @@ _HOMES = {
     "demo": ".demo",
     "synthesize": ".synthesize",
     "evaluate": ".evaluate",
+    "register-ct": ".register_ct",
     "shape-model": ".shape_model",
     "train": "..training.command",
     "benchmark": ".benchmark",

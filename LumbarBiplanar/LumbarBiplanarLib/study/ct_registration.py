@@ -1,0 +1,182 @@
+"""Known vertebrae, for example from a CT, registered rigidly to two films: the reference that films are judged by."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..anatomy import LUMBAR_LEVELS, FilmLandmarks, Level
+from ..errors import StudyError
+from ..files import write_json
+from ..geometry.frames import transform_points
+from ..shape import load_shape_model
+from ..shape.sources import mask_specimens
+from ..shape.subject import SubjectModel, rigid_ras_from_ct, subject_model
+from ..shape.surfaces import Surface, oriented_outward, read_surface, write_surface
+from .case import Case
+from .detecting import detect_case
+from .pictures import write_pictures
+from .registering import default_options, evidence_of, register_case
+from .results import record, write_measurements, write_used_landmarks
+from .steps import CaseResult, Step
+
+FORMAT = "LumbarBiplanar CT registration"
+VERSION = 1
+# What a result folder holds.
+FILES = (
+    *("L[1-5].vtp", "L[1-5].stl", "ct_registration.json", "landmarks.json", "measurements.csv"),
+    *("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"),
+)
+_SUFFIXES = (".vtp", ".stl", ".ply", ".obj")
+
+
+@dataclass(frozen=True, eq=False)
+class CtRegistration:
+    """Known vertebrae in the frame of the films.
+
+    Attributes:
+        result: the registration, with the person's own vertebrae for a shape model.
+        subject: the person's vertebrae.
+        surfaces: {level: surface in its own frame, as it was given}.
+        ras_from_ct: {level: (4, 4)} rigid, from the frame of the surfaces to RAS mm of the films.
+    """
+
+    result: CaseResult
+    subject: SubjectModel
+    surfaces: Mapping[Level, Surface]
+    ras_from_ct: Mapping[Level, np.ndarray]
+
+
+def read_vertebrae(source: str | Path, *, lps: bool = False) -> dict[Level, Surface]:
+    """Read the vertebrae of a person.
+
+    Args:
+        source: folder with L1.vtp, L2.vtp ... (or .stl, .ply, .obj), or a label mask with the labels of VerSe
+            (20 to 24 are L1 to L5; Sekuboyina et al. 2021, Med Image Anal 73:102166).
+        lps: the surfaces of the folder are LPS instead of RAS.
+
+    Returns:
+        {level: surface}, mm, RAS.
+
+    Raises:
+        StudyError: if there is no vertebra.
+        ShapeModelError: if a file cannot be read.
+    """
+    source = Path(source)
+    if source.is_dir():
+        found = {}
+        for level in LUMBAR_LEVELS:
+            paths = [source / f"{level.name}{suffix}" for suffix in _SUFFIXES]
+            path = next((path for path in paths if path.is_file()), None)
+            if path is not None:
+                found[level] = oriented_outward(read_surface(path, lps=lps))
+    else:
+        found = {item.level: item.surface for item in mask_specimens(source, source.name)}
+    if not found:
+        raise StudyError(
+            f"{source} holds no lumbar vertebra: give a folder with L1.vtp ... L5.vtp (or .stl, .ply, .obj), or a mask "
+            "in which 20 to 24 are whole L1 to L5."
+        )
+    return found
+
+
+def register_ct(
+    case: Case,
+    surfaces: Mapping[Level, Surface],
+    *,
+    device: str = "auto",
+    weights: str | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Iterator[Step | CtRegistration]:
+    """Register every vertebra rigidly to both films, yielding steps and at last the result.
+
+    Args:
+        case: the films; landmarks and lumbar-only images that it does not give come from the network.
+        surfaces: {level: surface, mm}, axes roughly RAS; a standing film and a lying CT differ in posture, so each
+            level moves on its own.
+        device: "auto", "cpu" or "cuda".
+        weights: weights file of the network; None means the module's.
+        progress: called with a line per prepared level.
+
+    Yields:
+        Steps, then one CtRegistration.
+
+    Raises:
+        ShapeModelError: if a surface is not the vertebra it is said to be.
+        StudyError: if the films show a level that has no surface, or show none of them.
+        DetectionError, LandmarkError, RegistrationError, MeasurementError: as the stages raise them.
+    """
+    subject = subject_model(load_shape_model(), surfaces, progress)
+    found = None
+    for found in detect_case(case, device=device, weights=weights):
+        yield found
+    landmarks = _landmarks_of(case, found.detections, subject)
+    result = None
+    for step in register_case(
+        case,
+        found.detections,
+        landmarks=landmarks,
+        model=subject.model,
+        options=default_options(case),
+        device=device,
+        warnings=found.warnings,
+        intervals=False,
+    ):
+        result = step.result
+        yield step
+    poses = result.reconstruction.ras_from_vertebra
+    yield CtRegistration(result, subject, dict(surfaces), rigid_ras_from_ct(subject, poses))
+
+
+def _landmarks_of(case: Case, detections, subject: SubjectModel) -> dict[str, FilmLandmarks]:
+    """Return the landmarks of each film; raise StudyError if they are not those of the vertebrae at hand."""
+    evidence = {item.view.name: item.landmarks for item in evidence_of(case, detections)}
+    shown = {level for landmarks in evidence.values() for level in landmarks.levels}
+    lacking = [level.name for level in LUMBAR_LEVELS if level in shown and level not in subject.model.levels]
+    if lacking:
+        raise StudyError(
+            f"The films show {', '.join(lacking)}, of which no surface was given: their bone would pull the others "
+            "aside. Give all vertebrae that the films show, or films and landmarks that show fewer."
+        )
+    return evidence
+
+
+def write_ct_registration(found: CtRegistration, folder: str | Path) -> None:
+    """Write surfaces, transforms, landmarks, measurements and pictures into an existing folder.
+
+    The surfaces are those given, moved rigidly; RAS mm of the films.
+
+    Raises:
+        StudyError: if a file cannot be written.
+    """
+    folder, result = Path(folder), found.result
+    for level, matrix in found.ras_from_ct.items():
+        given = found.surfaces[level]
+        moved = Surface(transform_points(matrix, given.points_ras_mm), given.faces)
+        write_surface(folder / f"{level.name}.vtp", moved)
+        write_surface(folder / f"{level.name}.stl", moved)
+    write_used_landmarks(result, folder / "landmarks.json")
+    write_measurements(result, folder / "measurements.csv")
+    write_pictures(result, folder)
+    content = record(result, result.seconds)
+    for level, entry in content["levels"].items():
+        entry.pop("coefficients")
+        entry["ras_from_ct"] = found.ras_from_ct[Level[level]]
+        entry["surface_gap_mm"] = round(found.subject.gap_mm[Level[level]], 3)
+    write_json(folder / "ct_registration.json", {**content, "format": FORMAT, "version": VERSION})
+
+
+def registered(steps: Iterator[Step | CtRegistration]) -> CtRegistration:
+    """Run :func:`register_ct` to its end and return the result.
+
+    Raises:
+        StudyError: if it ends without one; and what ``register_ct`` raises.
+    """
+    found = deque(steps, maxlen=1)
+    if not found or not isinstance(found[0], CtRegistration):
+        raise StudyError("The registration ended without a result. Run it again.")
+    return found[0]

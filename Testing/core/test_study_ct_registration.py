@@ -1,0 +1,100 @@
+"""Known vertebrae registered rigidly to the films of the bundled study, from a CT frame of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib import cli
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
+from LumbarBiplanarLib.errors import ShapeModelError, StudyError
+from LumbarBiplanarLib.files import read_json
+from LumbarBiplanarLib.geometry import rotation_from_vector, transform_points, vector_from_rotation
+from LumbarBiplanarLib.shape import load_shape_model
+from LumbarBiplanarLib.shape.subject import subject_model
+from LumbarBiplanarLib.shape.surfaces import Surface, read_surface, write_surface
+from LumbarBiplanarLib.study.ct_registration import read_vertebrae, register_ct, registered
+from study_sample import given_arguments, sample, sample_case
+
+
+def true_surface(level: Level) -> Surface:
+    return read_surface(sample("truth", f"{level.name}.vtp"))
+
+
+def moved_apart() -> dict[Level, np.ndarray]:
+    """A rigid motion of each vertebra, as between lying and standing: ct_from_ras."""
+    rng, found = np.random.default_rng(4), {}
+    for level in LUMBAR_LEVELS:
+        center = true_surface(level).points_ras_mm.mean(axis=0)
+        matrix = np.eye(4)
+        matrix[:3, :3] = rotation_from_vector(np.deg2rad(rng.normal(0.0, 5.0, 3)))
+        matrix[:3, 3] = center - matrix[:3, :3] @ center + rng.normal(0.0, 4.0, 3) + [40.0, -300.0, 700.0]
+        found[level] = matrix
+    return found
+
+
+@pytest.fixture(scope="module")
+def ct(tmp_path_factory):
+    """Folder of vertebrae in a CT frame, and the motions that took them there."""
+    folder, motions = tmp_path_factory.mktemp("ct"), moved_apart()
+    for level, matrix in motions.items():
+        surface = true_surface(level)
+        write_surface(
+            folder / f"{level.name}.stl", Surface(transform_points(matrix, surface.points_ras_mm), surface.faces)
+        )
+    return folder, motions
+
+
+def test_known_vertebrae_find_their_way_back_to_the_films(ct, tmp_path, capsys):
+    folder, motions = ct
+    out = tmp_path / "truth"
+    arguments = ["register-ct", *given_arguments()[1:], "--surfaces", str(folder), "--output", str(out)]
+    assert cli.main(arguments) == 0
+    content = read_json(out / "ct_registration.json", "result", StudyError)
+    for level, matrix in motions.items():
+        error = np.array(content["levels"][level.name]["ras_from_ct"]) @ matrix
+        true = true_surface(level)
+        center = true.points_ras_mm.mean(axis=0)
+        # The films were drawn from a CT of 3 mm, the surfaces are smoothed; nothing of either is modelled.
+        assert np.linalg.norm(transform_points(error, center[None])[0] - center) < 0.5
+        assert np.rad2deg(np.linalg.norm(vector_from_rotation(error[:3, :3]))) < 1.5
+        assert np.linalg.det(error[:3, :3]) == pytest.approx(1.0, abs=1e-9)
+        written = read_surface(out / f"{level.name}.vtp").points_ras_mm
+        given = read_surface(folder / f"{level.name}.stl")
+        back = np.array(content["levels"][level.name]["ras_from_ct"])
+        assert np.allclose(written.mean(axis=0), transform_points(back, given.points_ras_mm).mean(axis=0), atol=0.01)
+    assert (out / "overlay_ap.png").stat().st_size > 10_000
+    assert "Levels L1, L2, L3, L4, L5" in capsys.readouterr().out
+
+
+def test_films_that_show_more_than_was_given_are_refused():
+    model = load_shape_model()
+    only = {Level.L3: true_surface(Level.L3)}
+    assert subject_model(model, only).model.levels == (Level.L3,)
+    with pytest.raises(StudyError, match="L1, L2, L4, L5, of which no surface was given"):
+        registered(register_ct(sample_case(), only, device="cpu"))
+
+
+def test_a_surface_that_is_no_vertebra_is_refused():
+    import vtk
+
+    from LumbarBiplanarLib.shape.surfaces import from_polydata
+
+    sphere = vtk.vtkSphereSource()
+    sphere.SetRadius(30.0)
+    sphere.SetThetaResolution(40)
+    sphere.SetPhiResolution(40)
+    sphere.Update()
+    with pytest.raises(ShapeModelError, match="L2: the surface does not look like one"):
+        subject_model(load_shape_model(), {Level.L2: from_polydata(sphere.GetOutput())})
+
+
+def test_a_surface_in_metres_is_refused():
+    true = true_surface(Level.L2)
+    with pytest.raises(ShapeModelError, match="times as large as usual"):
+        subject_model(load_shape_model(), {Level.L2: Surface(true.points_ras_mm / 1000.0, true.faces)})
+
+
+def test_a_folder_without_vertebrae_says_what_is_expected(tmp_path):
+    with pytest.raises(StudyError, match=r"L1\.vtp \.\.\. L5\.vtp"):
+        read_vertebrae(tmp_path)
