@@ -7,9 +7,9 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from LumbarBiplanarLib.anatomy import Level  # noqa: E402
-from LumbarBiplanarLib.geometry import standard_pair  # noqa: E402
-from LumbarBiplanarLib.imaging import Film, Polarity  # noqa: E402
+from LumbarBiplanarLib.anatomy import Level
+from LumbarBiplanarLib.geometry import standard_pair
+from LumbarBiplanarLib.imaging import Film, Polarity
 
 YELLOW = Level.L3
 

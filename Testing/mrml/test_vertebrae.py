@@ -9,12 +9,12 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level  # noqa: E402
-from LumbarBiplanarLib.geometry import standard_pair  # noqa: E402
-from LumbarBiplanarLib.imaging import Film, Polarity  # noqa: E402
-from LumbarBiplanarLib.shape import load_shape_model  # noqa: E402
-from LumbarBiplanarLib.shape.surfaces import vertex_normals  # noqa: E402
-from LumbarBiplanarLib.study.appearance import LEVEL_COLORS  # noqa: E402
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
+from LumbarBiplanarLib.geometry import standard_pair
+from LumbarBiplanarLib.imaging import Film, Polarity
+from LumbarBiplanarLib.shape import load_shape_model
+from LumbarBiplanarLib.shape.surfaces import vertex_normals
+from LumbarBiplanarLib.study.appearance import LEVEL_COLORS
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def state_of(model, levels=LUMBAR_LEVELS, shift_mm=0.0):
     """Return what a view asks of a registration's state."""
     outline = np.stack([np.linspace(10, 50, 240), np.linspace(20, 60, 240)], axis=1)
     points = stacked(model, levels, shift_mm)
-    return SimpleNamespace(points_ras_mm=points, silhouettes_px={"AP": {level: outline for level in levels}})
+    coarse = {level: values[np.asarray(model.coarse_vertices)] for level, values in points.items()}
+    outlines = {"AP": {level: outline for level in levels}}
+    return SimpleNamespace(points_ras_mm=points, coarse_points_ras_mm=coarse, silhouettes_px=outlines)
 
 
 def visible(nodes):

@@ -50,7 +50,6 @@ class LiveView:
             clock: tells the time in seconds.
         """
         film = film_nodes.get("AP") or film_nodes.get("lateral")
-        self._coarse_vertices = np.asarray(model.coarse_vertices)
         self._every_s, self._clock = surfaces_every_s, clock
         self._surfaces_at: float | None = None
         self._state: RegistrationState | None = None
@@ -69,7 +68,7 @@ class LiveView:
             return
         self._state = state
         # Computed before the first node is touched: a view that is asked twice draws in between if it takes long.
-        points, outlines = state.points_ras_mm, state.silhouettes_px
+        points, outlines = state.coarse_points_ras_mm, state.silhouettes_px
         self.silhouettes.update(outlines)
         now = self._clock()
         if surfaces is None:
@@ -77,7 +76,7 @@ class LiveView:
         if surfaces:
             self._surfaces_at = now
             self.vertebrae.hide()
-            self.preview.update({level: values[self._coarse_vertices] for level, values in points.items()})
+            self.preview.update(points)
 
     def finish(self, state: RegistrationState) -> None:
         """Draw the last state in full, into the models that are saved with the scene."""

@@ -14,7 +14,7 @@ from .evidence import FilmEvidence
 from .image_term import ImageTerm, MeshProjector, fitted_nuisance
 from .least_squares import Unknowns, drained
 from .options import Options
-from .poses import VertebraState, vertex_basis
+from .poses import VertebraState, coarse_basis
 from .pyramid import (
     ImageLevel,
     dilated,
@@ -30,7 +30,7 @@ _REGION_RADIUS_MM = 1.5
 def mesh_projector(model: ShapeModel, options: Options, device: torch.device) -> MeshProjector:
     """Return the renderer of the model's coarse mesh."""
     return MeshProjector(
-        basis=vertex_basis(model, np.asarray(model.coarse_vertices)),
+        basis=coarse_basis(model),
         faces=torch.as_tensor(np.asarray(model.coarse_faces).astype(np.int64), device=device),
         column_subsamples=options.column_subsamples,
         shell=options.shell,

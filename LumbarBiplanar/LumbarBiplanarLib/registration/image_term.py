@@ -24,7 +24,6 @@ from .poses import PointBasis, VertebraState
 from .pyramid import ImageLevel
 from .threads import solution
 
-
 # So many vertebrae are linearized in one go: the caller waits for no longer, and it costs little more than all at once.
 _TOGETHER = 3
 

@@ -16,6 +16,7 @@ from ..shape.model import ShapeModel
 from .threads import product
 
 POSE_UNKNOWNS = 7
+_coarse_bases: list[tuple[ShapeModel, PointBasis]] = []
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,17 @@ def vertex_basis(model: ShapeModel, vertices: np.ndarray | None = None) -> Point
     mean = {level: np.asarray(model.mean_points_mm[i][chosen], np.float64) for i, level in enumerate(model.levels)}
     modes = np.asarray(model.modes_mm, np.float64)[:, chosen]
     return PointBasis(mean, np.ascontiguousarray(np.moveaxis(modes, 0, -1)))
+
+
+def coarse_basis(model: ShapeModel) -> PointBasis:
+    """Return the basis of the model's coarse mesh; the last two are kept, because making one takes a while."""
+    for known, basis in _coarse_bases:
+        if known is model:
+            return basis
+    basis = vertex_basis(model, np.asarray(model.coarse_vertices))
+    _coarse_bases.insert(0, (model, basis))
+    del _coarse_bases[2:]
+    return basis
 
 
 def landmark_basis(model: ShapeModel) -> PointBasis:

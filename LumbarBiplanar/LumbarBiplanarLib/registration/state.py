@@ -13,6 +13,7 @@ from ..anatomy import Level
 from ..geometry import View, transform_points
 from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
+from .poses import VertebraState, coarse_basis
 
 if TYPE_CHECKING:
     from .uncertainty import Posterior
@@ -100,15 +101,21 @@ class RegistrationState:
         }
 
     @cached_property
+    def coarse_points_ras_mm(self) -> dict[Level, np.ndarray]:
+        """{level: (Vc, 3)} vertices of the model's coarse mesh, RAS mm: enough to draw a running registration."""
+        basis = coarse_basis(self.model)
+        return {
+            level: basis.posed(VertebraState.from_matrix(level, matrix, self.coefficients[level]))
+            for level, matrix in self.ras_from_vertebra.items()
+        }
+
+    @cached_property
     def silhouettes_px(self) -> dict[str, dict[Level, np.ndarray]]:
         """{view name: {level: (240, 2)}} outline of every vertebra in pixels of the film."""
-        import torch
-
         from ..rendering import silhouettes
 
-        chosen = np.asarray(self.model.coarse_vertices)
-        stacked = torch.as_tensor(np.stack([points[chosen] for points in self.points_ras_mm.values()]))
-        faces = torch.as_tensor(np.asarray(self.model.coarse_faces).astype(np.int64))
+        stacked = np.stack(list(self.coarse_points_ras_mm.values()))
+        faces = np.asarray(self.model.coarse_faces)
         found = {}
         for view in self.views:
             outlines = np.asarray(silhouettes(stacked, faces, view, count=SILHOUETTE_POINTS))
