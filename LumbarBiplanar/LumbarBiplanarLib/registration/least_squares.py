@@ -139,7 +139,7 @@ def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
 
 def linearized(terms: Sequence[Term], layout: Layout, unknowns: Unknowns) -> NormalEquations:
     """Return the normal equations of all terms at a point."""
-    return drained(_linearized_slowly(terms, layout, unknowns, False))
+    return drained(linearized_slowly(terms, layout, unknowns))
 
 
 def drained(steps: Generator[None, None, Any]) -> Any:
@@ -151,10 +151,13 @@ def drained(steps: Generator[None, None, Any]) -> Any:
             return end.value
 
 
-def _linearized_slowly(
-    terms: Sequence[Term], layout: Layout, unknowns: Unknowns, again: bool
+def linearized_slowly(
+    terms: Sequence[Term], layout: Layout, unknowns: Unknowns, again: bool = False
 ) -> Generator[None, None, NormalEquations]:
-    """Return the normal equations, yielding None where the caller may do something else."""
+    """Return the normal equations, yielding None where the caller may do something else.
+
+    With ``again`` terms whose derivatives take long keep those of the last time.
+    """
     equations = NormalEquations(layout)
     for term in terms:
         if hasattr(term, "add_slowly"):
@@ -202,7 +205,7 @@ def levenberg_marquardt(
     age: int | None = None  # iterations that the derivatives have served already
     while number <= schedule.iterations:
         again = age is not None and age < schedule.reuse
-        equations = yield from _linearized_slowly(terms, layout, current, again)
+        equations = yield from linearized_slowly(terms, layout, current, again)
         if not np.isfinite(equations.cost):
             raise RegistrationError(
                 f"The registration cannot go on: its cost is {equations.costs}. Check geometry and landmarks."

@@ -16,9 +16,7 @@ from .initialization import initial_poses
 from .options import Options
 from .stages import Stages
 from .state import Reconstruction, RegistrationState
-from .threads import limited_threads
-
-_END = object()
+from .threads import limited_steps
 
 
 def register(
@@ -68,17 +66,8 @@ def register_finely(
     """
     options = Options() if options is None else options
     check_evidence(evidence)
-    states = _states(model, evidence, options, device, start)
-    try:
-        while True:
-            # The limit must not reach what the caller computes between two states.
-            with limited_threads(options.threads):
-                state = next(states, _END)
-            if state is _END:
-                return
-            yield state
-    finally:
-        states.close()
+    # The limit must not reach what the caller computes between two states.
+    yield from limited_steps(_states(model, evidence, options, device, start), options.threads)
 
 
 def _states(

@@ -22,8 +22,8 @@ from .options import Options
 from .poses import VertebraState, landmark_basis
 from .prior_terms import IntervalPrior, ShapePrior
 from .state import RegistrationState
-from .threads import limited_threads
-from .uncertainty import Posterior, laplace_posterior
+from .threads import limited_steps
+from .uncertainty import Posterior, laplace_posterior_slowly
 
 # A vertebra that leaves its start by more than this within one image stage has been lost.
 _LOST_MM = 30.0
@@ -232,8 +232,8 @@ class Stages:
         )
         yield self.state(*self._last, done=True, level_image_residual_mm=by_level, find_posterior=self._posterior())
 
-    def _posterior(self) -> Callable[[], Posterior]:
-        """Return what finds the posterior about the present point, which takes as long as an iteration."""
+    def _posterior(self) -> Callable[[], Generator[None, None, Posterior]]:
+        """Return what finds the posterior about the present point, in steps; it takes longer than an iteration."""
         unknowns, options, images = self._unknowns, self.options, self._images
         weight = 1.0 if images is None else options.landmark_weight
         terms = [self._landmark_term(weight=weight), *self._priors()]
@@ -242,9 +242,8 @@ class Stages:
             share = area / max(options.posterior_correlation_mm2, area)
             terms.append(replace(images, options=replace(options, image_weight=share * options.image_weight)))
 
-        def find() -> Posterior:
-            with limited_threads(options.threads):
-                return laplace_posterior(self.model, terms, unknowns)
+        def find() -> Generator[None, None, Posterior]:
+            return limited_steps(laplace_posterior_slowly(self.model, terms, unknowns), options.threads)
 
         return find
 

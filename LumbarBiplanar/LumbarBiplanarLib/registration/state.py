@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from ..anatomy import Level
 from ..geometry import View, transform_points
 from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
+from .least_squares import drained
 from .poses import VertebraState, coarse_basis
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class RegistrationState:
         level_image_residual_mm: {view name: {level: root mean square residual where the vertebra projects}}.
         gain: {view name: gain of the film against path length}, empty before the image stages.
         warnings: what the user should know.
-        find_posterior: finds ``posterior``; None but in the last state of a registration.
+        find_posterior: finds ``posterior`` in small steps; None but in the last state of a registration.
     """
 
     model: ShapeModel
@@ -57,7 +58,7 @@ class RegistrationState:
     level_image_residual_mm: Mapping[str, Mapping[Level, float]] = field(default_factory=dict)
     gain: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    find_posterior: Callable[[], Posterior] | None = field(default=None, repr=False)
+    find_posterior: Callable[[], Generator[None, None, Posterior]] | None = field(default=None, repr=False)
 
     @cached_property
     def posterior(self) -> Posterior | None:
@@ -66,7 +67,13 @@ class RegistrationState:
         Raises:
             RegistrationError: if the evidence does not determine every vertebra.
         """
-        return None if self.find_posterior is None else self.find_posterior()
+        return None if self.find_posterior is None else drained(self.find_posterior())
+
+    def posterior_slowly(self) -> Generator[None, None, Posterior | None]:
+        """Return ``posterior``, finding it in small steps; None is yielded between them. Errors as there."""
+        if "posterior" not in self.__dict__ and self.find_posterior is not None:
+            self.__dict__["posterior"] = yield from self.find_posterior()
+        return self.posterior
 
     @property
     def levels(self) -> tuple[Level, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,26 @@ def limited_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def limited_steps(steps: Generator[Any, None, Any], count: int) -> Generator[Any, None, Any]:
+    """Pass on what ``steps`` yields and returns; it alone, not its caller, is limited to ``count`` threads."""
+    try:
+        while True:
+            with limited_threads(count):
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value
+            yield step
+    finally:
+        steps.close()
+
+
+def lower_inverse(root: np.ndarray) -> np.ndarray:
+    """Return the inverse (n, n) of a lower triangular matrix (n, n), float64, with torch as ``product`` is."""
+    identity = torch.eye(len(root), dtype=torch.float64)
+    return torch.linalg.solve_triangular(torch.from_numpy(root), identity, upper=False).numpy()
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ people left out of the model leave over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,8 +20,9 @@ from ..anatomy import Level, Region
 from ..errors import RegistrationError
 from ..shape.model import ShapeModel
 from ..shape.surfaces import vertex_normals
-from .least_squares import Layout, Term, Unknowns, linearized
+from .least_squares import Layout, Term, Unknowns, drained, linearized_slowly
 from .poses import POSE_UNKNOWNS, VertebraState, vertex_basis
+from .threads import lower_inverse, product
 
 # Mean distance, mm, from people left out of the model to the best that the model can do, by region
 # (docs/benchmarks/shape_model.csv); 1.25 turns a mean absolute deviation of a normal distribution into its own.
@@ -102,12 +103,13 @@ class Posterior:
     def samples(self, count: int, seed: int = 0) -> Iterator[dict[Level, np.ndarray]]:
         """Yield ``count`` random reconstructions, {level: (V, 3)} RAS mm, the model's own error included."""
         rng = np.random.default_rng(seed)
-        values, vectors = np.linalg.eigh(self.covariance)
-        root = vectors * np.sqrt(np.clip(values, 0.0, None))
+        # The covariance is the inverse of a positive definite matrix; rounding may have left a part in 1e12 of it.
+        smallest = 1e-12 * np.diag(self.covariance).max()
+        root = np.linalg.cholesky(self.covariance + smallest * np.eye(len(self.covariance)))
         surfaces = {item.level: self._basis.posed(item) for item in self.vertebrae}
         normals = {level: vertex_normals(points, np.asarray(self.model.faces)) for level, points in surfaces.items()}
         for _ in range(count):
-            step = root @ rng.standard_normal(len(values))
+            step = root @ rng.standard_normal(len(root))
             drawn = {}
             for item in self.vertebrae:
                 bumps = self._floor * _smooth_field(surfaces[item.level], rng)
@@ -127,6 +129,13 @@ def _smooth_field(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def laplace_posterior(model: ShapeModel, terms: Sequence[Term], unknowns: Unknowns) -> Posterior:
+    """Return what ``laplace_posterior_slowly`` does, with the same arguments and errors, in one go."""
+    return drained(laplace_posterior_slowly(model, terms, unknowns))
+
+
+def laplace_posterior_slowly(
+    model: ShapeModel, terms: Sequence[Term], unknowns: Unknowns
+) -> Generator[None, None, Posterior]:
     """Return the posterior about ``unknowns``, which should be a minimum of the sum of ``terms``.
 
     Args:
@@ -134,12 +143,15 @@ def laplace_posterior(model: ShapeModel, terms: Sequence[Term], unknowns: Unknow
         terms: all terms of the objective.
         unknowns: the solution, with gain and background if there are images.
 
+    Yields:
+        None between the parts of the work.
+
     Raises:
         RegistrationError: if the solution is no minimum or not finite, so that it has no covariance.
     """
     modes = len(model.modes_mm)
     layout = Layout(len(unknowns.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
-    hessian = linearized(terms, layout, unknowns).hessian
+    hessian = (yield from linearized_slowly(terms, layout, unknowns)).hessian
     size = layout.vertebrae * layout.block
     try:
         root = np.linalg.cholesky(0.5 * (hessian + hessian.T))
@@ -148,5 +160,7 @@ def laplace_posterior(model: ShapeModel, terms: Sequence[Term], unknowns: Unknow
             "The reconstruction has no uncertainty: the evidence does not determine every vertebra. Check the "
             "landmarks."
         ) from None
-    half = np.linalg.solve(root, np.eye(len(hessian))[:, :size])
-    return Posterior(model, unknowns.vertebrae, half.T @ half)
+    yield None
+    half = lower_inverse(root)[:, :size]
+    yield None
+    return Posterior(model, unknowns.vertebrae, product(half.T, half))

@@ -118,15 +118,23 @@ def register_case(
 
 def _sure(result: CaseResult, state: RegistrationState) -> Generator[Step, None, tuple[Measurements, tuple[str, ...]]]:
     """Measure random reconstructions, yielding a step for each; return measurements with intervals, and warnings."""
+    what = "finding out how sure the measurements are"
+    steps = state.posterior_slowly()
     try:
-        posterior = state.posterior
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                posterior = end.value
+                break
+            yield Step("measurement", what, 0.1, state)
     except RegistrationError as error:
         return result.measurements, (*result.warnings, str(error))
     spread = Spread(result.vertebrae)
     for number, points in enumerate(posterior.samples(INTERVAL_SAMPLES)):
         spread.add(points)
         share = (number + 1) / INTERVAL_SAMPLES
-        yield Step("measurement", "finding out how sure the measurements are", 0.1 + 0.9 * share, state)
+        yield Step("measurement", what, 0.1 + 0.9 * share, state)
     return spread.applied_to(result.measurements), result.warnings
 
 
