@@ -89,8 +89,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             self._scene.RemoveObserver(tag)
         self._scene = scene
         Scene = slicer.vtkMRMLScene
-        events = (Scene.NodeAddedEvent, Scene.NodeRemovedEvent, Scene.EndBatchProcessEvent)
-        self._tags = [scene.AddObserver(event, lambda *_: self._refill()) for event in events] if scene else []
+        events = (Scene.NodeAddedEvent, Scene.NodeRemovedEvent)
+        self._tags = [scene.AddObserver(event, self._scene_changed) for event in events] if scene else []
         self.setEnabled(scene is not None)
         self._refill()
 
@@ -129,9 +129,13 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             if node.IsA(node_class)
         )
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _scene_changed(self, scene, event, node) -> None:
+        """Follow the scene at once, also in the middle of a load, as Slicer's selector does."""
+        if node.GetID() in self._ids or self._offered(node):
+            self._refill()
+
     def _refill(self) -> None:
-        if self._scene is not None and self._scene.IsBatchProcessing():
-            return
         nodes = [self._scene.GetNthNode(i) for i in range(self._scene.GetNumberOfNodes())] if self._scene else []
         nodes = [node for node in nodes if self._offered(node)]
         self._observe_names(nodes)
@@ -157,7 +161,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
                 self._names[node_id] = (node, tag)
 
     def _rename(self, node) -> None:
-        if node.GetID() in self._ids:
+        if not self._offered(node):
+            self._refill()
+        elif node.GetID() in self._ids:
             self._combo.setItemText(self._ids.index(node.GetID()), node.GetName())
 
     def _select(self, node_id: str) -> None:
