@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 Landmarks = Mapping[str, FilmLandmarks]
 # Share of a registration's usual work that is done when a stage begins and when it has used all its iterations.
 _SHARES = {"initial": (0.0, 0.02), "landmarks": (0.02, 0.2), "coarse": (0.2, 0.6), "fine": (0.6, 1.0)}
+_WORDS = {
+    "initial": "placing the vertebrae",
+    "landmarks": "fitting to the landmarks",
+    "coarse": "fitting to the images",
+    "fine": "fitting to the images, fine",
+}
 # Errors of the network's lumbar-only image hang together over about a centimetre, and those of its landmarks within a
 # vertebra; those of given ones do not. Chosen on films of two people outside every test (docs/registration.md).
 NETWORK_SETTINGS: dict[str, Any] = {
@@ -195,7 +201,7 @@ def _register(model, evidence, options, device, start):
         share = low + (high - low) * min(1.0, state.iteration / max(1, limits.get(state.stage, 1)))
         # Going on from a state may refit single vertebrae one after the other; the bar does not run backwards.
         reached = 1.0 if state.done else max(reached, share)
-        message = f"{state.stage}, cost {state.cost:.0f}"
+        message = _WORDS.get(state.stage, state.stage)
         yield Step("registration", message, reached, state)
     if state is None:
         raise RegistrationError("The registration ended without a result. Start it again with its default options.")
