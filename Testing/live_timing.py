@@ -250,11 +250,13 @@ class Bench:
             self.app.process_events(until=lambda: self.panel.runner.running, timeout_s=PATIENCE_S)
         watch.wait(lambda: watch.updates > 0)
         first = time.perf_counter() - released
+        watch.wait(lambda: watch.ended or not self.panel.runner.running)
+        rest = time.perf_counter() - released
         watch.wait(lambda: watch.result_s is not None or not self.panel.runner.running)
         self.app.process_events(until=lambda: not view.render_pending, timeout_s=PATIENCE_S)
         done = time.perf_counter() - released
         watch.wait(lambda: not self.panel.runner.running)
-        answers = (("outlines move", first), ("result shown", done))
+        answers = (("outlines move", first), ("outlines at rest", rest), ("result stored and measured", done))
         return [Row(f"landmark let go until {what}", seconds=value) for what, value in answers]
 
     def cancel(self) -> Row:

@@ -149,6 +149,19 @@ def test_a_running_registration_is_drawn_coarsely_and_hides_the_last_result(scen
     assert not node.GetSaveWithScene() and node.GetHideFromEditors() and not node.GetDisplayNode().GetSaveWithScene()
 
 
+def test_the_models_of_a_running_registration_are_hidden_at_its_end_and_serve_the_next(scene, model, film):
+    from LumbarBiplanarLib.mrml.live_view import LiveView
+
+    view = LiveView(scene, {"AP": film}, model)
+    view.show(state_of(model))
+    preview = dict(view.preview.nodes)
+    view.finish(state_of(model, shift_mm=2.0))
+    assert visible(preview) == set() and visible(view.vertebrae.nodes) == set(LUMBAR_LEVELS)
+    view.show(state_of(model, shift_mm=4.0))
+    assert view.preview.nodes == preview and visible(preview) == set(LUMBAR_LEVELS)
+    assert visible(view.vertebrae.nodes) == set()
+
+
 def test_a_canceled_run_leaves_the_last_result_and_nothing_else(scene, model, film):
     from LumbarBiplanarLib.mrml.live_view import LiveView
 

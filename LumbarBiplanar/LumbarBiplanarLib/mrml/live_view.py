@@ -77,10 +77,13 @@ class LiveView:
             self._surfaces_at = now
             self.vertebrae.hide()
             self.preview.update(points)
+            self.preview.unhide()
 
     def finish(self, state: RegistrationState) -> None:
         """Draw the last state in full, into the models that are saved with the scene."""
         self.vertebrae.update(state.points_ras_mm)
+        # Kept for the next run: a refit that adds and removes five models draws three frames more.
+        self.preview.hide()
         self._end(state)
 
     def restore(self, state: RegistrationState | None) -> None:
@@ -91,10 +94,12 @@ class LiveView:
         """
         if state is None:
             self.vertebrae.remove()
+        self.preview.remove()
         self._end(state)
 
     def give_up(self) -> None:
         """Take what a run has drawn out of the scene, and the outlines; the models of the last result stay."""
+        self.preview.remove()
         self._end(None)
 
     def set_outlines_visible(self, visible: bool) -> None:
@@ -103,12 +108,12 @@ class LiveView:
 
     def remove(self) -> None:
         """Take everything that was drawn out of the scene."""
+        self.preview.remove()
         self._end(None)
         self.vertebrae.remove()
 
     def _end(self, state: RegistrationState | None) -> None:
         self._state, self._surfaces_at = state, None
-        self.preview.remove()
         self.vertebrae.unhide()
         if state is None:
             self.silhouettes.remove()

@@ -113,6 +113,7 @@ class Vertebrae:
     def remove(self) -> None:
         """Take the models out of the scene; a later update brings them back."""
         self._forget_deleted()
+        self._hidden.clear()
         for level in list(self.nodes):
             self._remove_node(level)
 
