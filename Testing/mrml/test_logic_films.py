@@ -113,9 +113,9 @@ def test_landmarks_come_back_with_the_film_that_they_were_placed_on(logic, known
 
     write_film(tmp_path / "other.png", logic.case().films[0].pixels[::-1].copy())
     logic.loadFilm(tmp_path / "other.png", "AP")
-    assert logic.landmarkNode("AP") is None
+    assert logic.landmarkNode("AP") is None and not list_node.GetDisplayNode().GetVisibility()
     logic.useVolume(ap, "AP")
-    assert logic.landmarkNode("AP") is list_node
+    assert logic.landmarkNode("AP") is list_node and list_node.GetDisplayNode().GetVisibility()
 
 
 def test_a_geometry_of_other_films_is_refused_and_the_old_one_stays(logic):
@@ -179,3 +179,16 @@ def test_the_case_of_a_scene_is_found_by_any_logic(logic, app):
     assert CaseLogic().filmNode("AP") is logic.filmNode("AP")
     app.clear()
     assert CaseLogic().filmNode("AP") is None and logic.filmNode("AP") is None
+
+
+@pytest.mark.parametrize("order", [("AP", "lateral"), ("lateral", "AP")])
+def test_both_films_are_in_one_folder_and_another_case_in_another(logic, app, sample_study, order):
+    from LumbarBiplanarLib.mrml.case_folder import case_folder
+
+    for name in order:
+        logic.loadFilm(sample_study / f"{name.lower()}.png", name)
+    folders = {case_folder(app.scene, logic.filmNode(name), create=False) for name in order}
+    assert len(folders) == 1 and None not in folders
+    logic.loadSampleStudy()
+    others = {case_folder(app.scene, logic.filmNode(name), create=False) for name in order}
+    assert len(others) == 1 and not others & folders

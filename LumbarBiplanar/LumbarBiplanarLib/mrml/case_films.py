@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from ..errors import FilmError, LumbarBiplanarError, StudyError
@@ -14,6 +15,7 @@ from ..resources import resource_path
 from ..study.case import Case, case_of_films, load_case
 from .case_folder import add_to_case
 from .case_geometry import CaseGeometry
+from .film_nodes import VIEW
 from .films import (
     VIEW_NAMES,
     add_film,
@@ -28,7 +30,7 @@ from .films import (
     view_of_node,
 )
 from .geometry_change import bring_along
-from .landmarks import find_landmark_list
+from .landmarks import find_landmark_list, is_landmark_list
 from .lumbar_images import find_lumbar_image
 
 
@@ -93,6 +95,7 @@ class CaseFilms(CaseGeometry):
         else:
             set_pair(ap, lateral, pair, Path(geometryPath).name)
         self._drop_result()
+        self._set_node("lateral", "Film", None)  # the AP film begins a case of its own
         for name, node in zip(VIEW_NAMES, (ap, lateral), strict=True):
             self._place_film(node, name)
         return ap, lateral
@@ -217,7 +220,16 @@ class CaseFilms(CaseGeometry):
         self._set_node(view_name, "Film", node)
         self._set_node(view_name, "Landmarks", find_landmark_list(node))
         self._set_node(view_name, "LumbarImage", find_lumbar_image(node))
-        add_to_case(self.scene, node, self.filmNode("AP") or node)
+        add_to_case(self.scene, node, self._other(view_name) or node)
+        self._show_landmarks_of(view_name)
+
+    def _show_landmarks_of(self, view_name: str) -> None:
+        """Show the landmarks of the film in use, and hide those of other films that were used in its place."""
+        chosen = self.landmarkNode(view_name)
+        for node in slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode", self.scene):
+            display = node.GetDisplayNode()
+            if display is not None and is_landmark_list(node) and node.GetAttribute(VIEW) == view_name:
+                display.SetVisibility(node is chosen)
 
     def _other(self, view_name: str) -> Any:
         return self.filmNode(_other_name(view_name))

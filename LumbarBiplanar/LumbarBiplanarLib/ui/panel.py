@@ -173,6 +173,9 @@ class Panel(PanelRun, VTKObservationMixin):
 
     def _refresh(self) -> None:
         """Bring every widget up to date; an error of one section does not keep the others from it."""
+        if self.parameters is not None and not slicer.mrmlScene.IsNodePresent(self.parameters.parameterNode):
+            self._let_go()  # somebody deleted the parameter node: begin with a new one
+            self._use_scene()
         first: Exception | None = None
         for refresh in (self._refresh_head, *(section.refresh for section in self.sections)):
             try:
