@@ -27,8 +27,14 @@ PATIENT_DEPTH_SHARE = 0.82
 LEAST_SCORE = 0.35
 _RESCALE_BEYOND = 1.2
 _SCALES_TRIED = (1.0, 0.72, 1.4)
-# Every film is read at these pitches too, relative to the first, and what was read is averaged.
+# A film of which the network is less sure than that is read at these pitches too, relative to the first, and what was
+# read is averaged.
+_SURE_SCORE = 0.9
 _OTHER_PITCHES = (0.88, 1.13)
+# A film of which it is less sure than that is looked at turned over too, and refused if the network then is surer by
+# this factor.
+_CERTAIN_SCORE = 0.95
+_CLEARLY_SURER = 1.06
 _LARGEST_SIDE_PX = 1600
 
 
@@ -101,7 +107,9 @@ def first_look(model: SpineNetwork, view: View, image: np.ndarray, device: torch
         image: (h, w) of ``stretched``.
         device: where the network is.
     """
-    best = _run(model, view, image, TRAINING_PITCH_MM, device)
+    best = _run(model, view, image, TRAINING_PITCH_MM, device, ())
+    if best.score < _SURE_SCORE:
+        best = _run(model, view, image, TRAINING_PITCH_MM, device)
     if best.score < LEAST_SCORE:
         others = [_run(model, view, image, TRAINING_PITCH_MM * scale, device) for scale in _SCALES_TRIED[1:]]
         best = max([best, *others], key=lambda found: found.score)
@@ -114,17 +122,55 @@ def first_look(model: SpineNetwork, view: View, image: np.ndarray, device: torch
     return best
 
 
-def _run(model: SpineNetwork, view: View, image: np.ndarray, pitch_mm: float, device: torch.device) -> FirstLook:
+def better_otherwise(
+    model: SpineNetwork, view: View, image: np.ndarray, look: FirstLook, device: torch.device
+) -> tuple[str, float] | None:
+    """Return how a film should be turned for the network to be clearly surer of it, and how sure it then is, or None.
+
+    Args:
+        model: the network.
+        view: of the film.
+        image: (h, w) of ``stretched``.
+        look: what was found on the film as it is; one the network is sure of is not tried otherwise.
+        device: where the network is.
+    """
+    if look.score >= _CERTAIN_SCORE:
+        return None
+    ways = {
+        "upside down": image[::-1, ::-1],
+        "mirrored top to bottom": image[::-1],
+        "with bone dark": image.max() - image,
+    }
+    if view.name == "lateral":
+        ways["back to front"] = image[:, ::-1]
+    pitch_mm = look.view.spacing_mm[0]
+
+    def score(turned: np.ndarray) -> float:
+        return _run(model, view, np.ascontiguousarray(turned), pitch_mm, device, ()).score
+
+    scores = {way: score(other) for way, other in ways.items()}
+    way = max(scores, key=scores.__getitem__)
+    return (way, scores[way]) if scores[way] >= max(LEAST_SCORE, _CLEARLY_SURER * score(image)) else None
+
+
+def _run(
+    model: SpineNetwork,
+    view: View,
+    image: np.ndarray,
+    pitch_mm: float,
+    device: torch.device,
+    others: tuple[float, ...] = _OTHER_PITCHES,
+) -> FirstLook:
     longest = max(size * pitch for size, pitch in zip(view.size_px, view.spacing_mm, strict=True))
     pitch_mm = max(pitch_mm, longest / _LARGEST_SIDE_PX)
     target = network_view(view, pitch_mm)
     probabilities, level_mm = _read(model, view, image, target, device)
-    for factor in _OTHER_PITCHES:
+    for factor in others:
         other = network_view(view, pitch_mm * factor)
         seen, thick_mm = _read(model, view, image, other, device)
         probabilities = probabilities + _moved(seen, other, target, 2)
         level_mm = level_mm + _moved(thick_mm, other, target, 1) / _area(target, other)
-    passes = 1 + len(_OTHER_PITCHES)
+    passes = 1 + len(others)
     peaks = find_peaks(probabilities / passes)
     level_mm = level_mm / passes
     across = PATIENT_DEPTH_SHARE * target.spacing_mm[0]

@@ -29,7 +29,7 @@ from .refine_model import SpineRefiner
 FINE_SHARE = 1.0 / TRAINING_PITCH_MM
 LOOKS = 3
 # The last look is at the vertebra as it is and a little to each side, and what was seen is averaged.
-_ASIDE_PX = (-1.5, 1.5)
+_ASIDE_PX = ((-1.5, -1.0), (1.5, 1.0))
 LEAST_PRESENCE = 0.35
 _LEAST_SIGMA_PX = 0.25
 # Body centres nearer than this share of the usual step name the same vertebra twice.
@@ -154,9 +154,7 @@ def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray]
 
 def _read_level(refiner: SpineRefiner, pixels: torch.Tensor, view_name: str, level: int, matrix, averaged: bool):
     """Look at one crop, or at it and its neighbourhood, averaged."""
-    shifts = [(0.0, 0.0)]
-    if averaged:
-        shifts += [(x, y) for x in _ASIDE_PX for y in _ASIDE_PX]
+    shifts = [(0.0, 0.0), *(_ASIDE_PX if averaged else ())]
     matrices = np.stack([_shifted(matrix, shift) for shift in shifts])
     crops = crop_channels(sample(pixels[None], matrices, CROP_PX))
     token = torch.full((len(shifts),), N_LEVELS * VIEW_NAMES.index(view_name) + level, device=pixels.device)

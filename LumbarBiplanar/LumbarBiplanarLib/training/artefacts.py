@@ -62,7 +62,8 @@ def implants(
     first = int(rng.integers(0, 5))
     levels = range(first, min(5, first + int(rng.integers(1, 5))))
     image = torch.zeros(shape)
-    if rng.random() < 0.8:
+    screws = rng.random() < 0.8
+    if screws:
         heads: dict[str, list[np.ndarray]] = {"left": [], "right": []}
         thickness = px * rng.uniform(2.5, 4.5)
         for k in levels:
@@ -75,9 +76,9 @@ def implants(
             for points in heads.values():
                 for a, b in itertools.pairwise(points):
                     image = torch.maximum(image, bar(shape, a, b, 1.1 * thickness))
-    if rng.random() < 0.4:
+    if not screws or rng.random() < 0.4:
         for k in levels:
-            if k < 4 and rng.random() < 0.7:
+            if k < 4 and (not screws or rng.random() < 0.7):
                 image = torch.maximum(image, _cage(marks[k], marks[k + 1], view_name, shape, px, rng))
     return rng.uniform(1.5, 6.0) * image
 

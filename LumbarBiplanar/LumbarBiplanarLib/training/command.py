@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, help=f"processes drawing films {_both('workers')}")
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
+    parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="draw what films are made of, and end")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
 
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from .anatomy import read_context
+    from .contact_sheet import draw_contact_sheet
     from .loop import file_names, train
     from .pool import build_pool
     from .tasks import RefineTask, SpineTask
@@ -82,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
         pitch_mm = FINE_PITCH_MM if refine else PITCH_MM
         for done in build_pool(pool, model, context, options.subjects, options.seed, pitch_mm=pitch_mm):
             bars.update(drawing, completed=done)
+        if args.contact_sheet is not None:
+            draw_contact_sheet(args.contact_sheet, pool / "00000.npz", options.seed)
+            print(f"Contact sheet: {args.contact_sheet}")
+            return 0
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))
         states = train(pool, args.output, options, device=args.device, resume=args.resume, about=about, task=task)
         for state in states:
