@@ -134,14 +134,17 @@ def test_other_points_left_undefined_are_not_filled_in_its_stead(app, nodes, pla
     assert nodes["AP"].GetNthControlPointPositionStatus(50) == lists.DEFINED
 
 
-def test_the_list_that_was_active_before_is_active_again(scene, app, nodes, placing, lists, pair):
+def test_what_slicers_place_mode_was_set_to_before_is_set_again(scene, app, nodes, placing, lists, pair):
     selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
     mine = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "mine")
     selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
     selection.SetActivePlaceNodeID(mine.GetID())
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    interaction.SetPlaceModePersistence(1)
     placing.start(nodes["AP"], 50)
     click(app, "AP", pair.ap.detector_points_ras_mm(np.array([151.0, 202.0])))
-    assert selection.GetActivePlaceNodeID() == mine.GetID()
+    assert selection.GetActivePlaceNodeID() == mine.GetID() and interaction.GetPlaceModePersistence() == 1
+    interaction.SetPlaceModePersistence(0)
 
 
 def test_deleting_the_list_or_closing_the_scene_ends_placing(app, scene, nodes, placing, ended, interaction):

@@ -27,6 +27,7 @@ class LandmarkPlacing:
         self._before = None
         self._tags: list[tuple[object, int]] = []
         self._place_node_id_before = None
+        self._persistence_before = 0
 
     @property
     def point(self) -> tuple[object, int] | None:
@@ -44,6 +45,7 @@ class LandmarkPlacing:
         self._place_node_id_before = selection.GetActivePlaceNodeID()
         selection.SetReferenceActivePlaceNodeClassName(node.GetClassName())
         selection.SetActivePlaceNodeID(node.GetID())
+        self._persistence_before = interaction.GetPlaceModePersistence()
         interaction.SetPlaceModePersistence(0)
         interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.Place)
         self._tags = [
@@ -73,10 +75,11 @@ class LandmarkPlacing:
     def _finish(self) -> None:
         if self._node is None:
             return
-        node, selection = self._node, self._tags[1][0]
+        node, interaction, selection = self._node, self._tags[0][0], self._tags[1][0]
         for item, tag in self._tags:
             item.RemoveObserver(tag)
         self._node, self._tags = None, []
+        interaction.SetPlaceModePersistence(self._persistence_before)
         placed = node.GetScene() is not None and node.GetNthControlPointPositionStatus(self._index) == DEFINED
         if node.GetScene() is not None:
             if not placed:

@@ -44,7 +44,8 @@ class LandmarkWatch:
             pairs: per view name, (film, landmark list).
             pressed: called with view name and point when the mouse button goes down on a point.
             moving: called with view name, point and pixel while a point is dragged, or placed.
-            changed: called with view name, records before and records after a change.
+            changed: called with view name, records before and records after a change; they are the same when the
+                points have only followed their film to another geometry.
         """
         self._pairs = dict(pairs)
         self._pressed, self._moving, self._changed = pressed, moving, changed
@@ -136,9 +137,9 @@ class LandmarkWatch:
                 follow_film(points, film)
             finally:
                 self._busy = False
-            self._note(name)
+            self._note(name, even_if_same=True)
 
-    def _note(self, name: str) -> None:
+    def _note(self, name: str, even_if_same: bool = False) -> None:
         """Write down what a person did, and tell what has changed since the last time."""
         points = self._pairs[name][1]
         if self._busy or points.GetScene() is None or not is_landmark_list(points):
@@ -153,5 +154,5 @@ class LandmarkWatch:
         if leave is not None:
             after[leave] = before[leave]
         self._records[name] = tuple(after)
-        if tuple(before) != self._records[name]:
+        if even_if_same or tuple(before) != self._records[name]:
             self._changed(name, before, self._records[name])

@@ -11,7 +11,7 @@ from ..anatomy import LUMBAR_LEVELS
 from ..errors import LumbarBiplanarError
 from ..mrml.film_nodes import VIEW_NAMES
 from ..mrml.landmark_scene import LandmarkScene, Point
-from ..mrml.landmarks import key_of, label_of, point_ras_mm, reset_landmarks, unset_landmark, view_of_list
+from ..mrml.landmarks import key_of, label_of, point_ras_mm, reset_landmarks, set_landmark, unset_landmark, view_of_list
 from .landmark_files import LandmarkFiles, enable
 from .landmark_rows import Row, RowFilter, rows_of
 from .landmark_table import LandmarkTable
@@ -40,7 +40,8 @@ class CorrectSection:
     def connect(self) -> None:
         """Connect the signals of its widgets."""
         ui = self._services.ui
-        self._table.connect({"Delete": self._on_unset, "Ctrl+Z": self._on_undo})
+        keys = {"Delete": self._on_unset, "Ctrl+Z": self._on_undo}
+        self._table.connect({**keys, "Return": self._on_confirm, "Enter": self._on_confirm})
         self._connections = [
             (ui.setLandmarkButton, "clicked()", self._on_set),
             (ui.unsetLandmarkButton, "clicked()", self._on_unset),
@@ -161,7 +162,7 @@ class CorrectSection:
     def _on_changed(self, view_name: str, indices: Sequence[int], corrected: bool) -> None:
         """Landmarks have changed, by whomever: tell the panel, once."""
         self._services.changed()
-        if corrected:
+        if corrected and indices:
             self._services.landmark_moved(view_name, *key_of(indices[0]))
 
     def _on_set(self, *_args: Any) -> None:
@@ -173,7 +174,7 @@ class CorrectSection:
             return
         self._scene.place(chosen)
         self._services.status(
-            _("Click the {landmark} in the {view} film; Esc gives up.").format(
+            _("Click on {landmark} in the {view} film, or press Stop setting.").format(
                 landmark=label_of(chosen[1]), view=chosen[0]
             )
         )
@@ -188,6 +189,21 @@ class CorrectSection:
         chosen = self._scene.chosen
         if chosen is not None and not self._locked() and self._scene.record(chosen).shown:
             unset_landmark(self._scene.node(chosen[0]), *key_of(chosen[1]))
+
+    def _on_confirm(self, *_args: Any) -> None:
+        """The chosen landmark is right where it is: take it as certain, and go on to the next row."""
+        chosen = self._scene.chosen
+        if chosen is None or self._locked() or not self._scene.record(chosen).shown:
+            return
+        number = self._table.keys.index(chosen) if chosen in self._table.keys else 0
+        node = self._scene.node(chosen[0])
+        set_landmark(node, *key_of(chosen[1]), self._scene.record(chosen).observation.position_px)
+        self.refresh()
+        keys = self._table.keys
+        number += chosen in keys
+        if number < len(keys):
+            self._on_chosen(keys[number])
+            self._table.select(keys[number])
 
     def _on_undo(self, *_args: Any) -> None:
         title = self._scene.history.title

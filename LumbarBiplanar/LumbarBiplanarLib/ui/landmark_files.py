@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ..errors import LumbarBiplanarError
 from ..mrml.film_nodes import VIEW_NAMES
+from .remembered_folder import ask_open_file, remember_folder, remembered_folder
 
 if TYPE_CHECKING:
     from ..mrml.landmark_scene import LandmarkScene
@@ -33,7 +34,7 @@ class LandmarkFiles:
     def load(self, *_args: Any) -> None:
         """Ask for a landmarks.json and read it."""
         title = _("Load landmarks")
-        path = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", _FILE_FILTER)
+        path = ask_open_file("Landmarks", title, _FILE_FILTER)
         if not path:
             return
         self._scene.cancel_placing()
@@ -51,9 +52,11 @@ class LandmarkFiles:
     def save(self, *_args: Any) -> None:
         """Ask for a file and write the landmarks of both films."""
         title = _("Save landmarks")
-        path = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, "landmarks.json", _FILE_FILTER)
+        suggested = str(Path(remembered_folder("Landmarks")) / "landmarks.json")
+        path = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, suggested, _FILE_FILTER)
         if not path:
             return
+        remember_folder("Landmarks", Path(path).parent)
         # Without an ending the dialog asked about another file than would be written: never overwrite that one.
         path, given = (Path(path), True) if Path(path).suffix else (Path(f"{path}.json"), False)
         try:

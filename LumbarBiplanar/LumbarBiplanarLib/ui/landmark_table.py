@@ -10,7 +10,7 @@ import qt
 from ..study.appearance import LEVEL_COLORS
 from .landmark_rows import COLUMNS, Key, Row, column_tips, sorted_rows
 
-_ROW_HEIGHT = 22
+_ROW_HEIGHT, _NARROWEST, _ARROW_WIDTH = 22, 24, 18
 _DOUBT_COLOR = (205, 80, 0)
 _LANDMARK_COLUMN = COLUMNS.index("landmark")
 _STATE_COLUMN = COLUMNS.index("state")
@@ -40,6 +40,7 @@ class LandmarkTable:
         table = self._table
         header = table.horizontalHeader()
         header.setSectionsClickable(True)
+        header.setMinimumSectionSize(_NARROWEST)
         header.setSortIndicatorShown(True)
         header.setSortIndicator(self._column, qt.Qt.AscendingOrder)
         header.setSectionResizeMode(_LANDMARK_COLUMN, qt.QHeaderView.Stretch)
@@ -124,9 +125,14 @@ class LandmarkTable:
     def _fit_columns(self) -> None:
         for number, row in enumerate(self._rows):
             self._write(number, row)
+        # Only the sorted column has an arrow in its head, mostly the first: not every column needs the room for one.
+        header = self._table.horizontalHeader()
+        header.setSortIndicatorShown(False)
         for column in range(len(COLUMNS)):
             if column != _LANDMARK_COLUMN:
                 self._table.resizeColumnToContents(column)
+        header.setSortIndicatorShown(True)
+        self._table.setColumnWidth(0, self._table.columnWidth(0) + _ARROW_WIDTH)
 
     def _write(self, number: int, row: Row) -> None:
         before = self._cells[number]
