@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import mouse
+from . import mouse, pictures
 from .dialect.errors import python_errors
 from .dialogs import answers
 
@@ -285,33 +285,8 @@ class HeadlessSlicer:
 
         The panel is scrolled so that the widget ``show`` can be seen, if given.
         """
-        window = self.main_window
-        window._fit_panel()
-        window.resize(*size)
-        window.show()
-        self.process_events()
-        bar = window._panel.verticalScrollBar()
-        bar.setValue(0)
-        if show is not None:
-            made = show._living()
-            bar.setValue(made.mapTo(window._panel.widget(), made.rect().topLeft()).y() - 10)
-        self.process_events()
-        picture = window.grab()
-        window.hide()
-        if not picture.save(str(path)):
-            raise OSError(f"{path}: the picture was not written")
+        pictures.grab_window(self.main_window, self.process_events, path, size, show)
 
     def grab_panel(self, path) -> None:
         """Write a PNG of the module's whole panel, at its full height."""
-        window = self.main_window
-        window._fit_panel()
-        page = window._panel.widget()
-        height = window.height()
-        window.resize(window.width(), max(page.sizeHint().height(), page.minimumSizeHint().height()) + 20)
-        window.show()
-        self.process_events()
-        picture = page.grab()
-        window.hide()
-        window.resize(window.width(), height)
-        if not picture.save(str(path)):
-            raise OSError(f"{path}: the picture was not written")
+        pictures.grab_panel(self.main_window, self.process_events, path)
