@@ -1,0 +1,136 @@
+"""Training crops show what they say, and every ingredient of a film can be switched on, alone and by its seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from LumbarBiplanarLib.errors import WeightsError
+from LumbarBiplanarLib.network.crops import CROP_PX
+from LumbarBiplanarLib.network.first_stage import mean_landmarks_mm
+from LumbarBiplanarLib.network.refine_model import RefineConfig, SpineRefiner
+from LumbarBiplanarLib.network.weights import load_refiner, load_weights, save_weights
+from LumbarBiplanarLib.shape.storage import load_shape_model
+from LumbarBiplanarLib.training.anatomy import Context
+from LumbarBiplanarLib.training.contact_sheet import draw_contact_sheet, sheet_options
+from LumbarBiplanarLib.training.crop_stream import CropStream, error_basis, random_crops
+from LumbarBiplanarLib.training.exposure import equalised
+from LumbarBiplanarLib.training.films import form_film
+from LumbarBiplanarLib.training.ingredients import load_ingredients
+from LumbarBiplanarLib.training.loop import train
+from LumbarBiplanarLib.training.loss import spread_loss
+from LumbarBiplanarLib.training.options import FINE_PITCH_MM, FilmOptions, TrainingOptions
+from LumbarBiplanarLib.training.pool import build_pool
+from LumbarBiplanarLib.training.tasks import RefineTask
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fine")
+    list(build_pool(folder, load_shape_model(), Context(), 2, 5, pitch_mm=FINE_PITCH_MM))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["AP", "lateral"])
+def parts(request, pool):
+    return load_ingredients(pool / "00000.npz", request.param)
+
+
+def test_a_finer_pool_is_as_large_in_mm(parts):
+    assert parts.pitch_mm == FINE_PITCH_MM
+    assert parts.other_mm.shape == (456, 312)
+
+
+def test_landmarks_of_a_crop_lie_where_its_vertebra_is_drawn(parts):
+    rng = np.random.default_rng(1)
+    film = form_film(parts, rng, options=replace(FilmOptions.clean(), scale_sd=0.05))
+    crops = random_crops(film, parts.view_name, parts.pitch_mm, mean_landmarks_mm(), rng)
+    assert len(crops) >= 15
+    right = [item for item in crops if item[4].all()]
+    assert len(right) >= 8
+    for crop, token, path, landmarks, _ in right:
+        assert crop.shape == path.shape == (1, CROP_PX[1], CROP_PX[0])
+        assert 0 <= int(token) < 10
+        rows, columns = np.nonzero(path[0].numpy() > 1.0)
+        low, high = landmarks.numpy().min(axis=0), landmarks.numpy().max(axis=0)
+        assert (low > (columns.min() - 5, rows.min() - 5)).all() and (high < (columns.max() + 5, rows.max() + 5)).all()
+
+
+def test_the_stream_repeats_with_its_seed_and_has_a_few_wrong_crops(pool):
+    streams = [iter(CropStream(pool, seed, mean_landmarks_mm(), 8)) for seed in (1, 1, 2)]
+    first, again, other = (next(stream) for stream in streams)
+    torch.testing.assert_close(first[0], again[0], rtol=0, atol=0)
+    assert not torch.equal(first[0], other[0])
+    assert first[0].shape == (8, 3, CROP_PX[1], CROP_PX[0]) and torch.isfinite(first[0]).all()
+
+
+def test_the_basis_of_errors_is_orthonormal_and_begins_with_shifts():
+    basis = error_basis(load_shape_model())
+    np.testing.assert_allclose(np.swapaxes(basis, 1, 2) @ basis, np.broadcast_to(np.eye(40), basis.shape), atol=1e-9)
+    across = np.tile([1.0, 0.0], 20)
+    for one in basis:
+        assert np.linalg.norm(one[:, :6].T @ across) == pytest.approx(np.linalg.norm(across))
+
+
+def test_the_spread_is_best_where_it_is_that_of_the_errors():
+    generator = torch.Generator().manual_seed(1)
+    off = 2.0 * torch.randn(400, 20, 2, generator=generator)
+    basis, visible = torch.eye(40).expand(400, 40, 40), torch.ones(400, 20, dtype=torch.bool)
+    losses = [
+        float(spread_loss(torch.full((400, 40), float(np.log(sd))), off, visible, basis)) for sd in (1.0, 2.0, 4.0)
+    ]
+    assert losses[1] < losses[0] and losses[1] < losses[2]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in sheet_options() if name not in ("plain", "no tissue", "all, as trained", "hard")]
+)
+def test_each_ingredient_changes_the_film_and_leaves_the_truth(parts, name):
+    plain, changed = sheet_options()["plain"], sheet_options()[name]
+    films = [form_film(parts, np.random.default_rng(4), placed=False, options=o) for o in (plain, changed, changed)]
+    torch.testing.assert_close(films[1].image, films[2].image, rtol=0, atol=0)
+    assert torch.isfinite(films[1].image).all()
+    torch.testing.assert_close(films[0].landmarks_px, films[1].landmarks_px)
+    changes = [
+        (form_film(parts, np.random.default_rng(seed), placed=False, options=changed).image
+         - form_film(parts, np.random.default_rng(seed), placed=False, options=plain).image).abs().max()
+        for seed in range(4)
+    ]  # fmt: skip
+    # Texture and tissue change what is random; the others must be seen on at least one of four films.
+    assert max(changes) > 1e-3
+
+
+def test_equalisation_makes_all_grey_values_alike():
+    film = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(2)) ** 3
+    shares = torch.histc(equalised(film), 8, 0, 1) / film.numel()
+    assert (shares - 1 / 8).abs().max() < 0.04
+
+
+def test_the_contact_sheet_is_written(pool, tmp_path):
+    from PIL import Image
+
+    draw_contact_sheet(tmp_path / "sheet.png", pool / "00001.npz", 3)
+    assert np.asarray(Image.open(tmp_path / "sheet.png")).std() > 20
+
+
+def test_the_second_stage_is_trained_and_its_weights_are_told_from_the_first(pool, tmp_path):
+    options = replace(TrainingOptions.refine(), widths=(8, 8, 8, 8), batch=2, steps=2, workers=0, subjects=2)
+    states = list(train(pool, tmp_path, options, device="cpu", task=RefineTask(load_shape_model())))
+    assert states[-1].step == 2 and (tmp_path / "refine_record.json").exists()
+    network, info = load_refiner(tmp_path / "refine.pt")
+    assert network.config.widths == (8, 8, 8, 8) and info.record["task"] == "refine"
+    with pytest.raises(WeightsError, match="'refine' weights"):
+        load_weights(tmp_path / "refine.pt")
+    save_weights(SpineRefiner(RefineConfig(widths=(8, 8, 8, 8))), tmp_path / "other.pt", {})
+    assert load_refiner(tmp_path / "other.pt")[1].record == {}
+
+
+def test_the_module_has_weights_of_the_second_stage():
+    network, info = load_refiner()
+    assert info.name.startswith("refine ") and {"vhm", "verse010", "wholebodyct"} <= set(info.record["left_out"])
+    output = network(torch.zeros(2, 3, CROP_PX[1], CROP_PX[0]), torch.tensor([0, 9]))
+    assert output.positions.shape == (2, 20, 2) and output.path_mm.shape == (2, 1, CROP_PX[1], CROP_PX[0])
+    assert output.log_sd.shape == (2, 40)
