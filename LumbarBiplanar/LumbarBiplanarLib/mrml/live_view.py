@@ -37,7 +37,7 @@ class LiveView:
         film_nodes: Mapping[str, slicer.vtkMRMLScalarVolumeNode],
         model: ShapeModel,
         *,
-        surfaces_every_s: float = 0.1,
+        surfaces_every_s: float = 0.15,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Prepare; nothing is added to the scene before the first state.
