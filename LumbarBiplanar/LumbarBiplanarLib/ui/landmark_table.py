@@ -132,7 +132,10 @@ class LandmarkTable:
             if column != _LANDMARK_COLUMN:
                 self._table.resizeColumnToContents(column)
         header.setSortIndicatorShown(True)
-        self._table.setColumnWidth(0, self._table.columnWidth(0) + _ARROW_WIDTH)
+        table = self._table
+        table.setColumnWidth(0, table.columnWidth(0) + _ARROW_WIDTH)
+        # Residuals come later; they are as wide as confidences.
+        table.setColumnWidth(COLUMNS.index("residual"), table.columnWidth(COLUMNS.index("confidence")))
 
     def _write(self, number: int, row: Row) -> None:
         before = self._cells[number]
