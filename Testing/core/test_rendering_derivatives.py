@@ -9,7 +9,7 @@ from LumbarBiplanarLib.geometry import standard_pair
 from rendering_meshes import bumpy, icosphere, torus
 
 torch = pytest.importorskip("torch")
-from LumbarBiplanarLib.rendering import SharedTangents, Shell, image_jacobian, render_path_length  # noqa: E402
+from LumbarBiplanarLib.rendering import SharedTangents, Shell, image_jacobian, render_path_length
 
 SHELLS = [None, Shell(1.5, 0.4)]
 

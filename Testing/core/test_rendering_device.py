@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 torch = pytest.importorskip("torch")
-from LumbarBiplanarLib.rendering import resolve_device  # noqa: E402
+from LumbarBiplanarLib.rendering import resolve_device
 
 
 def test_auto_takes_what_there_is():

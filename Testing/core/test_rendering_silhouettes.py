@@ -11,7 +11,7 @@ from LumbarBiplanarLib.geometry import rotation_from_vector, standard_pair
 from rendering_meshes import box, bumpy, icosphere, torus
 
 torch = pytest.importorskip("torch")
-from LumbarBiplanarLib.rendering import render_path_length, silhouettes  # noqa: E402
+from LumbarBiplanarLib.rendering import render_path_length, silhouettes
 
 
 def views_of(model="pinhole"):

@@ -15,10 +15,10 @@ from LumbarBiplanarLib.shape.surfaces import read_surface
 from rendering_meshes import box, bumpy, icosphere, torus
 
 torch = pytest.importorskip("torch")
-from LumbarBiplanarLib.rendering import Shell, render_path_length, silhouettes  # noqa: E402
-from LumbarBiplanarLib.rendering.fragments import accumulate, fragments, set_up_triangles  # noqa: E402
-from LumbarBiplanarLib.rendering.meshes import batch_meshes  # noqa: E402
-from LumbarBiplanarLib.rendering.path_length import unit_bases  # noqa: E402
+from LumbarBiplanarLib.rendering import Shell, render_path_length, silhouettes
+from LumbarBiplanarLib.rendering.fragments import accumulate, fragments, set_up_triangles
+from LumbarBiplanarLib.rendering.meshes import batch_meshes
+from LumbarBiplanarLib.rendering.path_length import unit_bases
 
 
 def views_of(model="pinhole", size=(140, 120), spacing=0.8, **options):
