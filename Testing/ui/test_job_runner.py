@@ -132,7 +132,7 @@ def test_slow_drawing_is_done_less_often(bench):
         if len(shown) > drawn:
             bench.clock.now += 0.06  # the frame, in the event loop
     gaps = [after - before for before, after in itertools.pairwise(shown)]
-    assert min(gaps) >= 0.2 - 1e-9 and max(gaps) < 0.22
+    assert min(gaps) >= 0.15 - 1e-9 and max(gaps) < 0.17
 
 
 def test_an_error_of_a_step_stops_the_timer_and_is_told_once(bench):

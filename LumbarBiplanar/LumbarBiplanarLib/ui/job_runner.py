@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 # Share of the time that drawing may take before it is done less often, and the least rate that leaves.
-_DRAWING_SHARE = 0.6
+_DRAWING_SHARE = 0.8
 _SLOWEST_S = 0.4
 
 
