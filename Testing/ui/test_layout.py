@@ -209,6 +209,7 @@ def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
     app.view("3D").camera_node.SetPosition(10.0, 20.0, 3000.0)
     app.view("AP").node.SetFieldOfView(50.0, 80.0, 1.0)
     app.process_events()
+    zoom = min(app.view("AP").node.GetFieldOfView()[:2])  # the view's own shape has a say in it
     app.save_scene(tmp_path / "case.mrb")
     shown.scene_closing()
     app.clear()
@@ -221,7 +222,7 @@ def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
     app.process_events()
     assert background(app, "AP") == loaded["AP"].GetID()
     assert app.view("3D").camera_node.GetPosition() == (10.0, 20.0, 3000.0)
-    assert min(app.view("AP").node.GetFieldOfView()[:2]) == pytest.approx(50.0, rel=0.02)
+    assert min(app.view("AP").node.GetFieldOfView()[:2]) == pytest.approx(zoom, rel=0.02)
 
 
 def test_nothing_watches_the_views_after_leaving(shown, app, films):
