@@ -207,9 +207,9 @@ def test_view_groups_that_a_scene_has_broken_are_set_again(layout, app):
 
 def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
     app.view("3D").camera_node.SetPosition(10.0, 20.0, 3000.0)
-    app.view("AP").node.SetFieldOfView(50.0, 80.0, 1.0)
+    width, height, _ = app.view("AP").node.GetDimensions()
+    app.view("AP").node.SetFieldOfView(50.0, 50.0 * height / width, 1.0)  # of the view's own shape, as Slicer keeps it
     app.process_events()
-    zoom = min(app.view("AP").node.GetFieldOfView()[:2])  # the view's own shape has a say in it
     app.save_scene(tmp_path / "case.mrb")
     shown.scene_closing()
     app.clear()
@@ -222,7 +222,7 @@ def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
     app.process_events()
     assert background(app, "AP") == loaded["AP"].GetID()
     assert app.view("3D").camera_node.GetPosition() == (10.0, 20.0, 3000.0)
-    assert min(app.view("AP").node.GetFieldOfView()[:2]) == pytest.approx(zoom, rel=0.02)
+    assert app.view("AP").node.GetFieldOfView()[0] == pytest.approx(50.0, rel=0.02)
 
 
 def test_nothing_watches_the_views_after_leaving(shown, app, films):
