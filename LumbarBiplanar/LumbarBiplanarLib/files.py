@@ -1,14 +1,16 @@
-"""Writing files whole or not at all, and reading JSON with errors a user can act on."""
+"""Writing files whole or not at all, and reading JSON and tables with errors a user can act on."""
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,49 @@ def read_json(path: str | os.PathLike[str], what: str, error: type[LumbarBiplana
             f"{path}: this {what} is not valid JSON (line {problem.lineno}, column {problem.colno}: {problem.msg}); "
             "correct it there."
         ) from problem
+
+
+def write_table(
+    path: str | os.PathLike[str], kind: type, rows: Iterable[Any], text: Callable[[Any], Any] = lambda value: value
+) -> None:
+    """Write rows as CSV with a column per field, whole or not at all.
+
+    Args:
+        path: the file to write or replace.
+        kind: dataclass of the rows.
+        rows: its instances; None becomes an empty cell.
+        text: what is written for a value, for example the value rounded.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(kind)])
+        writer.writeheader()
+        writer.writerows({name: text(value) for name, value in asdict(row).items()} for row in rows)
+
+
+def read_table(path: str | os.PathLike[str], kind: type, error: type[LumbarBiplanarError] = StudyError) -> list[Any]:
+    """Read what ``write_table`` has written: a list of ``kind``, whose fields are text, bool, int or float (or None).
+
+    Raises:
+        LumbarBiplanarError: of the class ``error``, if it is no such table.
+    """
+    kinds = {field.name: str(field.type) for field in fields(kind)}
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            table = list(csv.DictReader(stream))
+        return [kind(**{name: _parsed(row[name], kinds[name]) for name in kinds}) for row in table]
+    except (OSError, KeyError, ValueError, TypeError) as problem:
+        raise error(f"{path}: not a table of {kind.__name__} ({problem}); make it anew.") from None
+
+
+def _parsed(text: str, kind: str) -> Any:
+    if kind == "bool":
+        return text == "True"
+    if kind.startswith("float"):
+        return float(text) if text or kind == "float" else None
+    return int(text) if kind == "int" else text
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -12,13 +12,14 @@ from LumbarBiplanarLib.errors import StudyError
 from LumbarBiplanarLib.evaluation.registration_benchmark import (
     Condition,
     LeftOutPerson,
+    Row,
     benchmark_registration,
     read_left_out,
-    read_rows,
     summarize,
 )
 from LumbarBiplanarLib.evaluation.synthetic_evidence import Disturbance, drawn_evidence, smooth_field, true_images
 from LumbarBiplanarLib.evaluation.true_surface import TrueSurface
+from LumbarBiplanarLib.files import read_table
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.shape.storage import save_shape_model
 from LumbarBiplanarLib.shape.surfaces import Surface, write_surface
@@ -57,7 +58,7 @@ def test_the_table_has_a_row_per_vertebra_and_region_and_reads_back(table):
     header = path.read_text(encoding="utf-8").splitlines()[0].split(",")
     for name in ("condition", "subject", "level", "region", "alignment", "mean_mm", "rms_mm", "p95_mm", "floor_mm"):
         assert name in header
-    again = read_rows(path)
+    again = read_table(path, Row)
     assert [row.mean_mm for row in again] == pytest.approx([row.mean_mm for row in rows], abs=5e-4)
     figures = summarize(rows)["slot 75 degrees"]
     assert figures["vertebrae"] == 2

@@ -11,7 +11,8 @@ from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import DetectionError
 from LumbarBiplanarLib.evaluation.network_benchmark import LANDMARKS_FILE, SAMPLE_STUDY_SUBJECT, read_people
 from LumbarBiplanarLib.evaluation.network_films import ct_pairs, drawn_pairs
-from LumbarBiplanarLib.evaluation.network_rows import LandmarkRow, read_rows
+from LumbarBiplanarLib.evaluation.network_rows import LandmarkRow
+from LumbarBiplanarLib.files import read_table
 from LumbarBiplanarLib.network import detect
 from LumbarBiplanarLib.training.anatomy import read_context
 
@@ -24,7 +25,7 @@ def worst_films(tables: Path) -> list[tuple]:
     One per condition and view at most; a film on which nothing was found counts as 50 mm.
     """
     errors: dict[tuple, list[float]] = {}
-    for row in read_rows(tables / LANDMARKS_FILE, LandmarkRow):
+    for row in read_table(tables / LANDMARKS_FILE, LandmarkRow):
         if row.estimate == "film" and row.condition in ("clean", "randomised", "hard", "CT"):
             key = (row.subject, row.condition, row.geometry, row.film, row.view)
             errors.setdefault(key, []).append(row.error_mm if row.detected else 50.0)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level, load_landmarks
 from ..errors import DetectionError, StudyError
-from ..files import read_json
+from ..files import read_json, write_table
 from ..imaging import resample_image
 from ..network import Detection
 from ..shape.fitting import correspond
@@ -29,7 +29,7 @@ from ..training.anatomy import Context, read_context
 from .image_metrics import image_scores
 from .network_films import BenchmarkFilm, FilmPairTruth, Person, ct_pairs, drawn_pairs
 from .network_ladders import ladder_films
-from .network_rows import FilmRow, LandmarkRow, write_rows
+from .network_rows import FilmRow, LandmarkRow
 from .real_films import REAL_FILE, RealFilmRow, evaluate_real_film, real_films
 
 SUBJECTS = ("vhm", "verse010", SAMPLE_STUDY_SUBJECT)
@@ -81,10 +81,10 @@ def benchmark_network(
             landmark_rows += landmarks
             film_rows.append(row)
             yield row
-    write_rows(Path(output_folder) / LANDMARKS_FILE, LandmarkRow, landmark_rows)
-    write_rows(Path(output_folder) / FILMS_FILE, FilmRow, film_rows)
+    write_table(Path(output_folder) / LANDMARKS_FILE, LandmarkRow, landmark_rows)
+    write_table(Path(output_folder) / FILMS_FILE, FilmRow, film_rows)
     if (Path(data) / _REAL_FOLDER).is_dir():
-        write_rows(Path(output_folder) / REAL_FILE, RealFilmRow, list(_real_rows(data, device, weights)))
+        write_table(Path(output_folder) / REAL_FILE, RealFilmRow, list(_real_rows(data, device, weights)))
 
 
 def _evaluated(data, people: Iterable[Person], count: int, context: Context | None, device: str, weights):

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-
-from ..errors import StudyError
-from ..files import atomic_path
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -68,34 +62,3 @@ class FilmRow:
     geometry: str
     film: int
     estimate: str
-
-
-def write_rows(path: Path, kind: type, rows: Sequence) -> None:
-    """Write rows of a dataclass ``kind`` as a table; raises OutputError."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(kind)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
-
-
-def read_rows(path: str | Path, kind: type) -> list:
-    """Read a table that ``write_rows`` wrote.
-
-    Raises:
-        StudyError: if it is no such table.
-    """
-    kinds = {field.name: str(field.type) for field in fields(kind)}
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            table = list(csv.DictReader(stream))
-        return [kind(**{name: _parsed(kinds[name], row[name]) for name in kinds}) for row in table]
-    except (OSError, KeyError, ValueError) as error:
-        raise StudyError(f"{path}: not a table of this benchmark ({error}); make it anew.") from None
-
-
-def _parsed(kind: str, text: str):
-    if kind == "bool":
-        return text == "True"
-    if kind.startswith("float"):
-        return float(text) if text else None
-    return int(text) if kind == "int" else text

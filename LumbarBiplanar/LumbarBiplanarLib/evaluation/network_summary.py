@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import StudyError
+from ..files import read_table
 from .network_benchmark import FILMS_FILE, LANDMARKS_FILE, FilmRow, LandmarkRow
 from .real_films import REAL_FILE, RealFilmRow
 
@@ -109,30 +108,6 @@ def real_summary(rows: Sequence[RealFilmRow]) -> list[str]:
     return sentences
 
 
-def read_rows(path: str | Path, kind: type) -> list:
-    """Read a table that the benchmark wrote, rows of ``kind`` (LandmarkRow, FilmRow or RealFilmRow).
-
-    Raises:
-        StudyError: if it is no such table.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            return [
-                kind(**{f.name: _parsed(str(f.type), row[f.name]) for f in fields(kind)})
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, KeyError, ValueError) as error:
-        raise StudyError(f"{path}: not a table of this benchmark ({error}); make it anew.") from None
-
-
-def _parsed(kind: str, text: str):
-    if kind == "bool":
-        return text == "True"
-    if kind.startswith("float"):
-        return float(text) if text else None
-    return int(text) if kind == "int" else text
-
-
 Table = tuple[str, tuple[str, ...], list[list[str]]]
 
 
@@ -143,7 +118,7 @@ def summary_tables(folder: str | Path) -> tuple[list[Table], list[str]]:
         StudyError: if a table is missing or no such table.
     """
     folder = Path(folder)
-    landmarks, films = read_rows(folder / LANDMARKS_FILE, LandmarkRow), read_rows(folder / FILMS_FILE, FilmRow)
+    landmarks, films = read_table(folder / LANDMARKS_FILE, LandmarkRow), read_table(folder / FILMS_FILE, FilmRow)
     names = ("condition", "view", "estimate")
     main = {row.condition for row in films if row.estimate == "pair"}
     tables: list[Table] = [
@@ -169,7 +144,7 @@ def summary_tables(folder: str | Path) -> tuple[list[Table], list[str]]:
         ),
     ]
     real = folder / REAL_FILE
-    return tables, real_summary(read_rows(real, RealFilmRow)) if real.exists() else []
+    return tables, real_summary(read_table(real, RealFilmRow)) if real.exists() else []
 
 
 def _cells(summaries: Iterable[LandmarkSummary]) -> list[list[str]]:

@@ -6,17 +6,16 @@ disturbed, and registered. Nothing of the person but that evidence reaches the r
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..errors import StudyError
-from ..files import atomic_path, read_json
+from ..files import read_json, write_table
 from ..geometry import FilmPair, standard_pair
 from ..shape.fitting import correspond
 from ..shape.model import ShapeModel
@@ -152,11 +151,7 @@ def benchmark_registration(
     rows = []
     for person in people:
         rows += person_rows(person, conditions, seeds, options, device, progress)
-    with atomic_path(Path(output_csv)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(row).items()})
+    write_table(output_csv, Row, rows, lambda value: round(value, 3) if isinstance(value, float) else value)
     return rows
 
 
@@ -219,21 +214,6 @@ def film_pair(person: LeftOutPerson, condition: Condition) -> FilmPair:
     return standard_pair(
         tuple(center), angle_deg=condition.angle_deg, size_px=_FILM_PX, spacing_mm=0.4, model=condition.geometry
     )
-
-
-def read_rows(path: str | Path) -> list[Row]:
-    """Read a table that ``benchmark_registration`` has written.
-
-    Raises:
-        StudyError: if a column is missing or not a number.
-    """
-    types = {"seed": int, **{name: float for name in ("mean_mm", "rms_mm", "p95_mm", "floor_mm", "seconds")}}
-    with open(path, newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    try:
-        return [Row(**{name: types.get(name, str)(line[name]) for name in Row.__dataclass_fields__}) for line in lines]
-    except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(f"{path}: not a table of the registration benchmark ({error}); write it anew.") from None
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, dict[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import atomic_path
+from ..files import write_table
 from ..geometry import FilmPair, View, rotation_from_vector, standard_pair, transform_points
 from ..shape.storage import load_shape_model
 from .renderer_checks import inside_polygon, ray_cast_mm, sphere_mesh
@@ -80,11 +79,7 @@ def benchmark_renderer(
         figures.append(figure)
         if report is not None:
             report(", ".join(f"{key} {_text(value)}" for key, value in asdict(figure).items() if value is not None))
-    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(asdict(figures[0])))
-        writer.writeheader()
-        for figure in figures:
-            writer.writerow({key: _text(value) for key, value in asdict(figure).items()})
+    write_table(output_csv, RendererFigure, figures, _text)
     return figures
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from ..files import atomic_path
+from ..files import write_table
 from ..shape.metrics import GeneralizationRow, compactness, generalization, specificity
 from ..shape.pipeline import Collection, collect_open_data
 
@@ -43,11 +41,9 @@ def benchmark_shape(
     """
     collection = collect_open_data(data, include_sample=True, progress=progress)
     rows = list(generalization(collection, subjects=subjects, mode_counts=mode_counts, progress=progress))
-    with atomic_path(output_csv) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(GeneralizationRow.__dataclass_fields__))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(row).items()})
+    write_table(
+        output_csv, GeneralizationRow, rows, lambda value: round(value, 4) if isinstance(value, float) else value
+    )
     return rows, whole_model_figures(collection, samples)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LumbarBiplanarError, OutputError, StudyError
-from ..files import atomic_path
+from ..files import write_table
 from .steps import CaseResult
 
 FILM_SUFFIXES = frozenset(
@@ -133,17 +132,8 @@ def run_studies(
         seconds = "" if outcome.seconds is None else f" in {outcome.seconds:.1f} s"
         log(f"    {outcome.status}{seconds}{': ' + outcome.message if outcome.message else ''}")
         outcomes.append(outcome)
-        write_summary(target / SUMMARY, outcomes)
+        write_table(target / SUMMARY, Outcome, outcomes)
         yield outcome
-
-
-def write_summary(path: str | Path, outcomes: Iterable[Outcome]) -> None:
-    """Write one line per study as CSV, whole or not at all; raises OutputError if it cannot be written."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [item.name for item in fields(Outcome)])
-        writer.writeheader()
-        for outcome in outcomes:
-            writer.writerow({name: "" if value is None else value for name, value in asdict(outcome).items()})
 
 
 def _run_study(folder: Path, target: Path, process: Process, force: bool) -> Outcome:
