@@ -19,11 +19,12 @@ from . import artefacts
 from .exposure import collimation, exposed, processed
 from .ingredients import Ingredients
 from .options import PITCH_MM, FilmOptions
-from .textures import random_body, smooth_noise
+from .textures import random_body, smooth_noise, trabecular_noise
 
 _SHIFT_SD_PX = (14.0, 22.0)
 _BONE_PER_MM, _BONE_LOG_SD = 0.0055, 0.45
 _SPONGY = (0.02, 0.6)
+_GRAIN = 0.3  # largest deviation of the density, as a share
 _OBJECT_PIXEL_MM = 1.23  # of a training film, where the patient stands
 _MASK_VALUES = (0.0, 0.0, 1.0, 0.5)
 
@@ -78,8 +79,9 @@ def form_film(
         layers = _without_spine(layers)
     bones = _bone_attenuation(layers, rng, options, px)
     attenuation, valid = _with_tissue(layers, bones, rng, options, px)
-    attenuation = attenuation + _artefacts(rng, layers.landmarks, ingredients, options, px)
-    film = processed(exposed(attenuation, rng, options, px), rng, options, px)
+    extra = _artefacts(rng, layers.landmarks, ingredients, options, px)
+    density = exposed(attenuation + extra, rng, options, px, bone=bones + extra.clamp(min=0))
+    film = processed(density, rng, options, px)
     open_field = collimation(rng, *film.shape[2:], options, px) * valid
     film = film * open_field + (1 - open_field) * float(rng.choice(_MASK_VALUES))
     visible = _on_film(layers.landmarks, open_field[0, 0] > 0)
@@ -182,7 +184,8 @@ def _bone_attenuation(layers: _Layers, rng: np.random.Generator, options: FilmOp
     bones = dense[:, :5].sum(dim=1, keepdim=True) * per_mm
     textured = rng.random() < options.texture
     if textured:
-        bones = bones * (1 + 0.25 * rng.random() * smooth_noise(rng, height, width, px * rng.uniform(3, 12)))
+        grain = trabecular_noise(rng, height, width, px)
+        bones = bones * (1 + _GRAIN * rng.random() * grain).clamp(min=0.2)
     for k in range(5):
         bones = bones + dense[:, k : k + 1] * per_mm * rng.normal(0.0, 0.12)
     bones = bones + dense[:, 5:] * per_mm * np.exp(rng.normal(0.0, 0.2))

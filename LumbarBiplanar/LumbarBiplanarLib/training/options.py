@@ -31,6 +31,7 @@ class FilmOptions:
         implants: pedicle screws, rods, cages.
         clips: mean number of clips, wires and other small metal.
         letters: side letters and rulers.
+        beam: of several energies, which bone hardens, instead of one.
         blur, scatter, noise: of the detector, of the body, of the photons.
         falloff: uneven exposure (heel effect, anti-scatter grid out of focus).
         grid: lines of the grid.
@@ -54,6 +55,7 @@ class FilmOptions:
     implants: float = 0.1
     clips: float = 0.7
     letters: float = 0.25
+    beam: float = 0.6
     blur: float = 0.7
     scatter: float = 1.0
     noise: float = 1.0
