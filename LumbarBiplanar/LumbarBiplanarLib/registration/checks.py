@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..anatomy import Level
+from .corrections import Corrections
 from .evidence import FilmEvidence
 from .poses import VertebraState
 
@@ -16,6 +17,7 @@ _IGNORED_MM = 3.0
 # Median length of a vector of two standard normal numbers.
 _MEDIAN_OF_NORMAL_PAIR = 1.1774
 _GAIN_RANGE = (0.7, 1.4)
+_FAR_SD = 2.5
 _CLOSE_MM = 20.0
 _UNUSUAL_SCALE_SD = 3.0
 _RESIDUAL_RATIO = 2.0
@@ -69,6 +71,42 @@ def shape_warnings(vertebrae: Sequence[VertebraState], log_scale_sd: float) -> l
                 "on the same vertebra."
             )
     return warnings
+
+
+def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -> list[str]:
+    """Say what was corrected, how surely, and where a correction is larger than its prior lets one believe.
+
+    Args:
+        corrections: what was found.
+        sd: standard deviations in the units of the report; None if they are unknown.
+    """
+    if not len(corrections):
+        return []
+    found = corrections.reported()
+    told = []
+    for item in corrections.unknowns:
+        if item.level is not None:
+            continue
+        unit = {"deg": " degrees", "mm": " mm"}.get(item.unit, "")
+        spread = f" ± {sd[item.name]:.2f}" if sd else " (uncertainty unknown)"
+        told.append(f"{item.name.replace('_', ' ')} {found[item.name]:+.2f}{spread}{unit}")
+    notes = []
+    if told:
+        notes.append(f"The geometry was corrected from the films themselves: {', '.join(told)}.")
+    single = [abs(found[item.name]) for item in corrections.unknowns if item.level is not None and item.unit == "mm"]
+    if single:
+        notes.append(f"Single vertebrae were moved between the films by up to {max(single):.1f} mm along an axis.")
+    far = [
+        item.name.replace("_", " ")
+        for item in corrections.unknowns
+        if abs(found[item.name]) > _FAR_SD * item.reported(item.prior_sd)
+    ]
+    if far:
+        notes.append(
+            f"These corrections are more than {_FAR_SD:g} times as large as was thought possible: {', '.join(far)}. "
+            "Check the geometry file and the landmarks."
+        )
+    return notes
 
 
 def gain_warnings(gain: Mapping[str, float]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from ..errors import RegistrationError
 from ..shape.model import ShapeModel
+from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
 from .poses import PointBasis, VertebraState
 from .state import RegistrationState
@@ -65,6 +66,7 @@ def pinned_evidence(
     basis: PointBasis,
     vertebrae: Sequence[VertebraState],
     changed: Sequence[set[tuple[Level, str]]],
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> tuple[FilmEvidence, FilmEvidence]:
     """Return evidence in which every landmark that was not touched stays where the vertebra shows it now.
 
@@ -75,7 +77,8 @@ def pinned_evidence(
     for film, moved in zip(evidence, changed, strict=True):
         observations = []
         for vertebra in vertebrae:
-            pixels = film.view.project(basis.posed(vertebra))
+            shown = basis.posed(corrections.in_view(film.view.name, vertebra))
+            pixels = corrections.view(film.view).project(shown)
             for row, name in enumerate(LANDMARK_NAMES):
                 key = (vertebra.level, name)
                 if key in moved and key in film.landmarks:

@@ -10,6 +10,7 @@ import torch
 from ..anatomy import Region
 from ..errors import RegistrationError
 from ..shape.model import ShapeModel
+from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
 from .image_term import ImageTerm, MeshProjector, fitted_nuisance
 from .least_squares import Unknowns, drained
@@ -46,9 +47,10 @@ def image_term(
     options: Options,
     pixel_mm: float,
     margin_mm: float,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> tuple[ImageTerm, Unknowns]:
     """Return what ``image_term_slowly`` does, with the same arguments, in one go."""
-    arguments = (model, projector, films, vertebrae, options, pixel_mm, margin_mm)
+    arguments = (model, projector, films, vertebrae, options, pixel_mm, margin_mm, corrections)
     return drained(image_term_slowly(*arguments))
 
 
@@ -60,6 +62,7 @@ def image_term_slowly(
     options: Options,
     pixel_mm: float,
     margin_mm: float,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
     """Resample the images about the present poses, choose pixels and weights, solve gain and background.
 
@@ -71,6 +74,7 @@ def image_term_slowly(
         options: weights and priors.
         pixel_mm: pixel in the object plane.
         margin_mm: how far outside the projected vertebrae pixels are used, object plane.
+        corrections: present corrections of the geometry.
 
     Yields:
         None between the parts of the work.
@@ -88,7 +92,8 @@ def image_term_slowly(
     prepared = []
     for film in films:
         image, reliability, view = resampled_evidence(film, center, pixel_mm)
-        window = projected_window(view, np.concatenate(points), margin_mm)
+        shown = [projector.basis.posed(corrections.in_view(view.name, item)) for item in vertebrae]
+        window = projected_window(corrections.view(view), np.concatenate(shown), margin_mm)
         if window is None:
             raise RegistrationError(
                 f"The vertebrae project outside the lumbar-only {film.view.name} image. Check that geometry and "
@@ -98,22 +103,22 @@ def image_term_slowly(
         cut = (slice(y0, y0 + height), slice(x0, x0 + width))
         view = view.cropped(x0, y0, width, height)
         area = float(np.prod(view.pixel_size_at(center))) / options.image_correlation_mm2
-        weight_map = area * region_weight_map(view, points, weights, _REGION_RADIUS_MM)
+        weight_map = area * region_weight_map(corrections.view(view), shown, weights, _REGION_RADIUS_MM)
         if reliability is not None:
             weight_map = weight_map * reliability[cut]
         prepared.append((view, image[cut], weight_map, options.background_grid_mm / view.pixel_size_at(center)))
         yield None
-    masks = _masks(projector, vertebrae, prepared, center, margin_mm)
+    masks = _masks(projector, Unknowns(tuple(vertebrae), corrections=corrections), prepared, center, margin_mm)
     yield None
     levels = [_level(*item, mask, projector) for item, mask in zip(prepared, masks, strict=True)]
     yield None
-    return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae))
+    return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae, corrections))
 
 
-def _masks(projector: MeshProjector, vertebrae, prepared, center, margin_mm: float) -> list[torch.Tensor]:
+def _masks(projector: MeshProjector, unknowns, prepared, center, margin_mm: float) -> list[torch.Tensor]:
     blank = torch.zeros(0)
     stubs = [ImageLevel(item[0], blank, blank, blank, blank, blank) for item in prepared]
-    images = projector.path_lengths(vertebrae, stubs)
+    images = ImageTerm(projector, stubs, Options()).images(unknowns)
     return [
         dilated(image > 0, tuple(margin_mm / stub.view.pixel_size_at(center)))
         for image, stub in zip(images, stubs, strict=True)

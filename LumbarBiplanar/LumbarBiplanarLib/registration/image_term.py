@@ -18,6 +18,8 @@ import torch
 from ..errors import GeometryError
 from ..rendering.jacobian import PixelJacobian, SharedTangents, image_jacobian
 from ..rendering.path_length import render_path_length
+from .corrected_views import SharedColumns, corrected, shared_columns
+from .corrections import NO_CORRECTIONS, Corrections
 from .least_squares import NormalEquations, Unknowns, drained
 from .options import Options
 from .poses import PointBasis, VertebraState
@@ -53,16 +55,23 @@ class MeshProjector:
         stacked = np.stack([self.basis.posed(item) for item in vertebrae])
         return torch.as_tensor(stacked, dtype=self.dtype, device=self.device)
 
-    def path_lengths(self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel]) -> list[torch.Tensor]:
-        """Return the (h, w) path length in mm of each view."""
+    def path_lengths(
+        self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], densities: np.ndarray | None = None
+    ) -> list[torch.Tensor]:
+        """Return the (h, w) path length in mm of each view, each vertebra times its density if there are (N,)."""
         with torch.no_grad():
-            return render_path_length(
+            images = render_path_length(
                 self.points(vertebrae),
                 self.faces,
                 [item.view for item in levels],
                 subsamples=self.column_subsamples,
                 shell=self.shell,
+                per_mesh=densities is not None,
             )
+            if densities is None:
+                return images
+            factors = torch.as_tensor(densities, dtype=self.dtype, device=self.device)
+            return [torch.tensordot(factors, image, 1) for image in images]
 
     def jacobians(
         self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], modes: int
@@ -106,6 +115,7 @@ class ImageTerm:
     name: str = "image"
     _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
     _parts: list[list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = field(default_factory=list, init=False)
+    _shared: list[SharedColumns] = field(default_factory=list, init=False)
 
     def cost(self, unknowns: Unknowns) -> float:
         """Return the cost at a point."""
@@ -128,10 +138,21 @@ class ImageTerm:
     def _lengths(self, unknowns: Unknowns) -> list[torch.Tensor]:
         """Return the (n,) path length of each view at the pixels used; those of the last point are kept."""
         if self._latest is None or self._latest[0] is not unknowns:
-            images = self.projector.path_lengths(unknowns.vertebrae, self.levels)
+            images = self.images(unknowns)
             lengths = [image.reshape(-1)[level.pixels] for level, image in zip(self.levels, images, strict=True)]
             self._latest = (unknowns, lengths)
         return self._latest[1]
+
+    def images(self, unknowns: Unknowns) -> list[torch.Tensor]:
+        """Return the (h, w) path length of each view, with the corrections of the geometry."""
+        corrections, vertebrae = unknowns.corrections, unknowns.vertebrae
+        if not len(corrections):
+            return self.projector.path_lengths(vertebrae, self.levels)
+        densities = corrections.densities([item.level for item in vertebrae])
+        return [
+            self.projector.path_lengths(*corrected(corrections, vertebrae, level), densities)[0]
+            for level in self.levels
+        ]
 
     @staticmethod
     def _residual(level: ImageLevel, lengths: torch.Tensor, nuisance: np.ndarray) -> torch.Tensor:
@@ -177,7 +198,8 @@ class ImageTerm:
             residual = self._residual(level, lengths[number], nuisance)
             weights = self._irls(level, residual)
             parts, gain = self._parts[number], float(nuisance[0])
-            _add_blocks(equations, number, level, parts, lengths[number], residual, weights, gain)
+            shared = self._shared[number] if self._shared else None
+            _add_blocks(equations, number, level, parts, lengths[number], residual, weights, gain, shared, unknowns)
             self._add_nuisance_prior(equations, equations.layout.view(number), nuisance)
             total += self._loss(level, residual) + self._nuisance_prior(nuisance)
             yield None
@@ -185,19 +207,26 @@ class ImageTerm:
 
     def _linearize(self, unknowns: Unknowns, modes: int) -> Generator[None, None, None]:
         """Keep, per view and vertebra, the pixels used, path lengths and Jacobian at a point."""
-        self._parts = []
+        self._parts, self._shared = [], []
+        corrections = unknowns.corrections
         for level in self.levels:
+            vertebrae, shown = unknowns.vertebrae, [level]
+            if len(corrections):
+                vertebrae, shown = corrected(corrections, vertebrae, level)
             parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-            for first in range(0, len(unknowns.vertebrae), _TOGETHER):
-                chosen = unknowns.vertebrae[first : first + _TOGETHER]
-                (projections,) = self.projector.jacobians(chosen, [level], modes)
+            for first in range(0, len(vertebrae), _TOGETHER):
+                (projections,) = self.projector.jacobians(vertebrae[first : first + _TOGETHER], shown, modes)
                 parts += [_on_used_pixels(level, projection) for projection in projections]
+                yield None
+            if len(corrections):
+                columns, parts = shared_columns(self.projector.path_lengths, unknowns, level, parts)
+                self._shared.append(columns)
                 yield None
             self._parts.append(parts)
 
     def forget_derivatives(self) -> None:
         """Let go of the derivatives of the last linearization; they are large."""
-        self._parts = []
+        self._parts, self._shared = [], []
 
     def _add_nuisance_prior(self, equations: NormalEquations, block: slice, nuisance: np.ndarray) -> None:
         precision = np.full(len(nuisance), self.options.background_sd_mm**-2.0)
@@ -226,15 +255,29 @@ def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> tuple[torch
     return rows[used], lengths[used], jacobian[used]
 
 
-def _add_blocks(equations, number, level, parts, lengths, residual, weights, gain) -> None:
+def _add_blocks(
+    equations, number, level, parts, lengths, residual, weights, gain, shared: SharedColumns | None, unknowns
+) -> None:
     """Add J^T W J and J^T W r of one view: vertebra pairs on the pixels they share, nuisance on all."""
-    layout, hessian, gradient = equations.layout, equations.hessian, equations.gradient
     nuisance = torch.cat([lengths[:, None], level.hats.to(lengths.dtype)], dim=1)
+    if shared is None:
+        _add_columns(equations, number, level, parts, nuisance, residual, weights, gain)
+        return
+    own, chain = shared.equations(equations.layout, number, level.view.name, unknowns)
+    if own.layout.nuisance[0] > nuisance.shape[1]:
+        nuisance = torch.cat([nuisance, gain * shared.lengths.to(lengths.dtype)], dim=1)
+    _add_columns(own, 0, level, parts, nuisance, residual, weights, gain)
+    equations.add_through(chain, own)
+
+
+def _add_columns(equations, number, level, parts, nuisance, residual, weights, gain) -> None:
+    """Do it for the (n, K) derivatives by what acts on all pixels of the view, ``nuisance``."""
+    layout, hessian, gradient = equations.layout, equations.hessian, equations.gradient
     weighted = nuisance * weights[:, None]
     block = layout.view(number)
     hessian[block, block] += _to_numpy(weighted.T @ nuisance)
     gradient[block] += _to_numpy(weighted.T @ residual)
-    position = torch.full((len(level.pixels),), -1, dtype=torch.long, device=lengths.device)
+    position = torch.full((len(level.pixels),), -1, dtype=torch.long, device=residual.device)
     for a, (rows, _, jacobian) in enumerate(parts):
         if not len(rows):
             continue
@@ -263,7 +306,7 @@ def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
 
 
 def fitted_nuisance(
-    term: ImageTerm, vertebrae: Sequence[VertebraState]
+    term: ImageTerm, vertebrae: Sequence[VertebraState], corrections: Corrections = NO_CORRECTIONS
 ) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
     """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
 
@@ -273,7 +316,7 @@ def fitted_nuisance(
     Returns:
         The term with sigma and turn set from the median absolute residual, and the unknowns.
     """
-    images = term.projector.path_lengths(vertebrae, term.levels)
+    images = term.images(Unknowns(tuple(vertebrae), corrections=corrections))
     levels, solved = [], []
     for level, image in zip(term.levels, images, strict=True):
         yield None
@@ -290,7 +333,7 @@ def fitted_nuisance(
             nuisance = _nuisance_step(term, level, design, residual, nuisance)
         levels.append(level)
         solved.append(nuisance)
-    return replace(term, levels=levels), Unknowns(tuple(vertebrae), tuple(solved))
+    return replace(term, levels=levels), Unknowns(tuple(vertebrae), tuple(solved), corrections)
 
 
 def _nuisance_step(

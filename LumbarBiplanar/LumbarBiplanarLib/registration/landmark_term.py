@@ -15,10 +15,11 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, Level, load_landmarks
 from ..geometry import View
+from .corrections import Corrections
 from .evidence import FilmEvidence
-from .least_squares import NormalEquations, Unknowns
+from .least_squares import Layout, NormalEquations, Unknowns
 from .options import Options
-from .poses import PointBasis
+from .poses import PointBasis, VertebraState
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,40 +97,61 @@ class LandmarkTerm:
     weight: float = 1.0
     name: str = "landmarks"
 
-    @staticmethod
-    def _whitened(points_ras_mm: np.ndarray, seen: Sightings) -> np.ndarray:
+    def _whitened(self, vertebra: VertebraState, seen: Sightings, corrections: Corrections) -> np.ndarray:
         """Return (n, 2) residuals in standard deviations."""
-        return (seen.view.project(points_ras_mm[seen.rows]) - seen.pixels) / seen.sigma_px
+        points = self.basis.posed(corrections.in_view(seen.view.name, vertebra))
+        return (corrections.view(seen.view).project(points[seen.rows]) - seen.pixels) / seen.sigma_px
 
     def cost(self, unknowns: Unknowns) -> float:
         """Return the cost at a point."""
         total = 0.0
         for vertebra in unknowns.vertebrae:
-            points = self.basis.posed(vertebra)
             for seen in self.sightings.get(vertebra.level, ()):
-                residual = self._whitened(points, seen)
+                residual = self._whitened(vertebra, seen, unknowns.corrections)
                 total += float(np.sum(seen.weights * self._loss(residual, seen.firm)[0]))
         return self.weight * total
 
     def add(self, equations: NormalEquations, unknowns: Unknowns) -> None:
         """Add cost, gradient and Hessian at a point."""
-        total = 0.0
+        total, layout, corrections = 0.0, equations.layout, unknowns.corrections
         for index, vertebra in enumerate(unknowns.vertebrae):
-            points = self.basis.posed(vertebra)
-            tangents = self.basis.tangents(vertebra, equations.layout.modes)
-            block = equations.layout.vertebra(index)
+            block = layout.vertebra(index)
             for seen in self.sightings.get(vertebra.level, ()):
                 if not len(seen.rows):
                     continue
-                residual = self._whitened(points, seen)
+                residual = self._whitened(vertebra, seen, corrections)
                 loss, slope = self._loss(residual, seen.firm)
-                jacobian = seen.view.jacobian(points[seen.rows]) / seen.sigma_px[:, :, None]
-                jacobian = (jacobian @ tangents[seen.rows]).reshape(-1, tangents.shape[2])
                 weights = self.weight * np.repeat(seen.weights * slope, 2)
-                equations.gradient[block] += jacobian.T @ (weights * residual.ravel())
-                equations.hessian[block, block] += jacobian.T @ (weights[:, None] * jacobian)
+                jacobian = self._jacobian(vertebra, seen, corrections, layout)
+                columns = np.r_[block, layout.corrections] if layout.shared else block
+                where = np.ix_(columns, columns) if layout.shared else (block, block)
+                equations.gradient[columns] += jacobian.T @ (weights * residual.ravel())
+                equations.hessian[where] += jacobian.T @ (weights[:, None] * jacobian)
                 total += float(np.sum(seen.weights * loss))
         equations.costs[self.name] = self.weight * total
+
+    def _jacobian(
+        self, vertebra: VertebraState, seen: Sightings, corrections: Corrections, layout: Layout
+    ) -> np.ndarray:
+        """Return (2 n, block + shared): derivatives of the residuals by the vertebra's and the shared unknowns."""
+        name, view = seen.view.name, corrections.view(seen.view)
+        moved = corrections.in_view(name, vertebra)
+        points = self.basis.posed(moved)[seen.rows]
+        tangents = self.basis.tangents(moved, layout.modes)[seen.rows]
+        jacobian = (view.jacobian(points) / seen.sigma_px[:, :, None]) @ tangents
+        jacobian = jacobian.reshape(-1, layout.block)
+        if not len(corrections):
+            return jacobian
+        by_own, by_shared = corrections.derivatives(name, vertebra, layout.modes)
+        own, shared = jacobian @ by_own, jacobian @ by_shared
+        if not layout.shared:
+            return own
+        for column in corrections.distances(name):
+            change = (view.project(points) - view.principal_px) / view.focal_mm / seen.sigma_px
+            if view.model == "slot":  # heights are not magnified
+                change[:, 1] = 0.0
+            shared[:, column] = change.ravel()
+        return np.concatenate([own, shared], axis=1)
 
     def _loss(self, residual: np.ndarray, firm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return loss (n,) and its derivative with respect to half the squared residual (n,)."""
@@ -142,9 +164,8 @@ class LandmarkTerm:
         """Return {view name: {(level, landmark): (residual in mm of object plane, in standard deviations)}}."""
         found: dict[str, dict[tuple[Level, str], tuple[float, float]]] = {}
         for vertebra in unknowns.vertebrae:
-            points = self.basis.posed(vertebra)
             for seen in self.sightings.get(vertebra.level, ()):
-                residual = self._whitened(points, seen)
+                residual = self._whitened(vertebra, seen, unknowns.corrections)
                 length = np.linalg.norm(residual, axis=1)
                 entries = found.setdefault(seen.view.name, {})
                 for row, value, sigma in zip(seen.rows, length, seen.sigma_mm, strict=True):

@@ -9,23 +9,26 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import RegistrationError
+from .corrections import NO_CORRECTIONS, Corrections
 from .poses import POSE_UNKNOWNS, VertebraState
-from .threads import solution
+from .threads import product, solution
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each block of unknowns lies: the vertebrae, then gain and background of each view.
+    """Where each block of unknowns lies: the vertebrae, then gain and background of each view, then what they share.
 
     Attributes:
         vertebrae: number of vertebrae.
         modes: free mode coefficients per vertebra.
         nuisance: unknowns of each view.
+        shared: free corrections of the geometry.
     """
 
     vertebrae: int
     modes: int
     nuisance: tuple[int, ...] = ()
+    shared: int = 0
 
     @property
     def block(self) -> int:
@@ -35,7 +38,7 @@ class Layout:
     @property
     def size(self) -> int:
         """Number of all unknowns."""
-        return self.vertebrae * self.block + sum(self.nuisance)
+        return self.vertebrae * self.block + sum(self.nuisance) + self.shared
 
     def vertebra(self, index: int) -> slice:
         """Unknowns of one vertebra."""
@@ -46,19 +49,32 @@ class Layout:
         start = self.vertebrae * self.block + sum(self.nuisance[:index])
         return slice(start, start + self.nuisance[index])
 
+    @property
+    def corrections(self) -> slice:
+        """Corrections of the geometry; empty where they are not free."""
+        return slice(self.size - self.shared, self.size)
+
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
-    """A point in the space of unknowns: the vertebrae, cranial first, and (1 + K,) gain and background per view."""
+    """A point in the space of unknowns.
+
+    Attributes:
+        vertebrae: the vertebrae, cranial first.
+        nuisance: (1 + K,) gain and background per view.
+        corrections: corrections of the geometry.
+    """
 
     vertebrae: tuple[VertebraState, ...]
     nuisance: tuple[np.ndarray, ...] = ()
+    corrections: Corrections = NO_CORRECTIONS
 
     def stepped(self, layout: Layout, step: np.ndarray) -> Unknowns:
         """Return the unknowns after a step (layout.size,)."""
         return Unknowns(
             tuple(item.stepped(step[layout.vertebra(i)]) for i, item in enumerate(self.vertebrae)),
             tuple(item + step[layout.view(i)] for i, item in enumerate(self.nuisance)),
+            self.corrections.stepped(step[layout.corrections]) if layout.shared else self.corrections,
         )
 
 
@@ -80,6 +96,11 @@ class NormalEquations:
     def cost(self) -> float:
         """Sum of the terms."""
         return float(sum(self.costs.values()))
+
+    def add_through(self, chain: np.ndarray, other: NormalEquations) -> None:
+        """Add equations in other unknowns, whose derivative by the own ones is ``chain`` (other.size, size)."""
+        self.gradient += product(chain.T, other.gradient)
+        self.hessian += product(chain.T, product(other.hessian, chain))
 
 
 class Term(Protocol):

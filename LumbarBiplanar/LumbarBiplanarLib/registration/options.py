@@ -45,6 +45,14 @@ class Options:
         threads: processor threads; on a busy machine more than one can make it many times slower.
         posterior_correlation_mm2: the same as ``image_correlation_mm2`` for the uncertainty, from simulated cases: what
             model and film formation get wrong hangs together over far more than a pixel.
+        calibrate_angle_sd_deg: standard deviation of the error of the angle between the beams; 0 believes the geometry.
+        calibrate_pose_sd_deg, calibrate_pose_sd_mm: the same for the three rotations and the three translations of the
+            lateral view against the AP view, about the isocentre.
+        calibrate_distance_sd_mm: the same for the source-detector distance of each film.
+        motion_sd_deg, motion_sd_mm: standard deviation of the patient's motion between the films: rotation about the
+            middle of the spine, translation; 0 for films taken at the same time.
+        level_motion_sd_deg, level_motion_sd_mm: the same for each vertebra against the others.
+        density_sd: standard deviation of the density of each vertebra about 1; 0 gives all the same.
         shell: cortical shell for the renderer (rendering.Shell), or None for homogeneous vertebrae.
     """
 
@@ -80,6 +88,15 @@ class Options:
     fine_modes: int | None = None
     column_subsamples: int = 2
     posterior_correlation_mm2: float = 100.0
+    calibrate_angle_sd_deg: float = 0.0
+    calibrate_pose_sd_deg: float = 0.0
+    calibrate_pose_sd_mm: float = 0.0
+    calibrate_distance_sd_mm: float = 0.0
+    motion_sd_deg: float = 0.0
+    motion_sd_mm: float = 0.0
+    level_motion_sd_deg: float = 0.0
+    level_motion_sd_mm: float = 0.0
+    density_sd: float = 0.0
     shell: object | None = None
     threads: int = 1
 

@@ -79,6 +79,26 @@ class ShapePrior:
 
 
 @dataclass(frozen=True, eq=False)
+class CorrectionPrior:
+    """Squared Mahalanobis length of the corrections of the geometry: the stated numbers are more or less right."""
+
+    name: str = "correction prior"
+
+    def cost(self, unknowns: Unknowns) -> float:
+        """Return the cost at a point."""
+        found = unknowns.corrections
+        return 0.5 * float(np.sum(found.precision * found.values**2))
+
+    def add(self, equations: NormalEquations, unknowns: Unknowns) -> None:
+        """Add cost, gradient and Hessian at a point."""
+        block, found = equations.layout.corrections, unknowns.corrections
+        if equations.layout.shared:
+            equations.gradient[block] += found.precision * found.values
+            equations.hessian[block, block] += np.diag(found.precision)
+        equations.costs[self.name] = self.cost(unknowns)
+
+
+@dataclass(frozen=True, eq=False)
 class IntervalPrior:
     """Weak prior on the disc between neighbors and on their relative rotation, with a Cauchy loss.
 

@@ -11,6 +11,7 @@ from ..errors import RegistrationError
 from ..rendering.device import resolve_device
 from ..shape.model import ShapeModel
 from .continuation import changed_landmarks, images_changed, pinned_evidence, starting_vertebrae
+from .corrections import NO_CORRECTIONS
 from .evidence import FilmEvidence, check_evidence
 from .initialization import initial_poses
 from .options import Options
@@ -108,7 +109,8 @@ def _go_on(stages: Stages, start: RegistrationState) -> Generator[RegistrationSt
     known = starting_vertebrae(model, start, shown)
     vertebrae, warnings = initial_poses(model, evidence, known)
     stages.warn(*warnings)
-    stages.begin(vertebrae.values())
+    same_views = start.views == tuple(film.view for film in evidence)
+    stages.begin(vertebrae.values(), start.corrections if same_views else NO_CORRECTIONS)
     added = set(vertebrae) - set(known)
     changed = [
         changed_landmarks(before.landmarks, after.landmarks)
@@ -120,7 +122,7 @@ def _go_on(stages: Stages, start: RegistrationState) -> Generator[RegistrationSt
     touched = {level for keys in changed for level, _ in keys} & set(known)
     if touched:
         chosen = [vertebrae[level] for level in vertebrae if level in touched]
-        pinned = pinned_evidence(evidence, stages.landmark_points, chosen, changed)
+        pinned = pinned_evidence(evidence, stages.landmark_points, chosen, changed, stages.corrections)
         yield from stages.landmarks(touched, pinned)
     if added:
         yield from stages.landmarks(added)

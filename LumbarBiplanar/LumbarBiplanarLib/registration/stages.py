@@ -12,15 +12,17 @@ from ..anatomy import Level
 from ..errors import GeometryError, RegistrationError
 from ..geometry import vector_from_rotation
 from ..shape.model import ShapeModel
-from .checks import gain_warnings, landmark_warnings, residual_warnings, shape_warnings
+from .checks import correction_notes, gain_warnings, landmark_warnings, residual_warnings, shape_warnings
+from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
+from .free_corrections import free_corrections
 from .image_setup import image_term_slowly, mesh_projector
 from .image_term import ImageTerm
 from .landmark_term import LandmarkTerm, sightings_of
 from .least_squares import Iteration, Layout, Schedule, Unknowns, levenberg_marquardt, total_cost
 from .options import Options
 from .poses import VertebraState, landmark_basis
-from .prior_terms import IntervalPrior, ShapePrior
+from .prior_terms import CorrectionPrior, IntervalPrior, ShapePrior
 from .state import RegistrationState
 from .threads import limited_steps
 from .uncertainty import Posterior, laplace_posterior_slowly
@@ -51,10 +53,19 @@ class Stages:
         """Add warnings to all states from now on."""
         self._warnings += [text for text in warnings if text not in self._warnings]
 
-    def begin(self, vertebrae: Iterable[VertebraState]) -> None:
-        """Set the vertebrae to start from, cranial first."""
-        self._unknowns = Unknowns(tuple(vertebrae))
+    def begin(self, vertebrae: Iterable[VertebraState], known: Corrections = NO_CORRECTIONS) -> None:
+        """Set the vertebrae to start from, cranial first, and the corrections that are known already."""
+        found = tuple(vertebrae)
+        views = [film.view for film in self.evidence]
+        middle = np.mean([item.translation_mm for item in found], axis=0)
+        free = free_corrections(self.options, views, [item.level for item in found], middle)
+        self._unknowns = Unknowns(found, corrections=free.going_on_from(known))
         self._costs = total_cost([self._landmark_term(), *self._priors()], self._unknowns)
+
+    @property
+    def corrections(self) -> Corrections:
+        """Corrections of the geometry now."""
+        return self._unknowns.corrections
 
     # -- terms -----------------------------------------------------------------------------------------------------
 
@@ -79,7 +90,8 @@ class Stages:
             center,
         )
         interval = [IntervalPrior(self.landmark_points, options.interval_weight)] if options.interval_weight else []
-        return [shape, *interval]
+        corrections = [CorrectionPrior()] if len(self._unknowns.corrections) else []
+        return [shape, *interval, *corrections]
 
     def _modes(self, chosen: int | None, usual: int) -> int:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
@@ -109,9 +121,11 @@ class Stages:
         everything = self._unknowns.vertebrae
         chosen = [i for i, item in enumerate(everything) if levels is None or item.level in levels]
         center = tuple(everything[i] for i in chosen) if evidence is not None else None
-        start = Unknowns(tuple(everything[i] for i in chosen))
+        start = replace(self._unknowns, vertebrae=tuple(everything[i] for i in chosen), nuisance=())
         terms = [self._landmark_term(evidence), *self._priors(center)]
-        layout = Layout(len(chosen), self._modes(self.options.landmark_modes, self.model.pca_count))
+        # A few vertebrae that follow a moved landmark are no reason to move the films.
+        shared = len(start.corrections) if levels is None else 0
+        layout = Layout(len(chosen), self._modes(self.options.landmark_modes, self.model.pca_count), (), shared)
         schedule = self._schedule(self.options.landmark_iterations)
         for iteration in levenberg_marquardt(terms, layout, start, schedule):
             if iteration is None:
@@ -120,7 +134,8 @@ class Stages:
             moved = list(everything)
             for i, item in zip(chosen, iteration.unknowns.vertebrae, strict=True):
                 moved[i] = item
-            self._unknowns, self._images, self._costs = Unknowns(tuple(moved)), None, iteration.costs
+            self._unknowns = replace(iteration.unknowns, vertebrae=tuple(moved))
+            self._images, self._costs = None, iteration.costs
             yield self.state("landmarks", iteration.number)
 
     def images(self, stage: str, refit: bool = False) -> Iterator[RegistrationState | None]:
@@ -142,14 +157,15 @@ class Stages:
         start = self._unknowns
         try:
             images, unknowns = yield from image_term_slowly(
-                self.model, self._projector, self.films, start.vertebrae, options, pixel, margin
+                self.model, self._projector, self.films, start.vertebrae, options, pixel, margin, start.corrections
             )
         except GeometryError as error:
             raise RegistrationError(
                 f"The vertebrae cannot be projected: {error} Check that the geometry belongs to these films."
             ) from error
         modes = self._modes(options.coarse_modes if coarse else options.fine_modes, len(self.model.modes_mm))
-        layout = Layout(len(start.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
+        nuisance = tuple(len(item) for item in unknowns.nuisance)
+        layout = Layout(len(start.vertebrae), modes, nuisance, len(start.corrections))
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
         for iteration in self._guarded(terms, layout, unknowns, self._schedule(count), stage):
             if iteration is not None:
@@ -190,6 +206,7 @@ class Stages:
             landmark_residuals=term.residuals_mm(self._unknowns),
             image_residual_mm=self._image_residual_mm(),
             gain=self._gain(),
+            corrections=self._unknowns.corrections,
             warnings=tuple(self._warnings),
             **more,
         )
@@ -211,7 +228,7 @@ class Stages:
             return found
         residuals = self._images.residuals(self._unknowns)
         for vertebra in self._unknowns.vertebrae:
-            images = self._projector.path_lengths([vertebra], self._images.levels)
+            images = self._images.images(replace(self._unknowns, vertebrae=(vertebra,)))
             for film, level, image, residual in zip(self.films, self._images.levels, images, residuals, strict=True):
                 inside = image.reshape(-1)[level.pixels] > 0
                 if bool(inside.any()):
@@ -224,13 +241,33 @@ class Stages:
         """Yield the last state, with the warnings that only the end can give, and None before it."""
         residuals = self._landmark_term().residuals_mm(self._unknowns)
         by_level = yield from self._level_image_residual_mm()
+        find, sd = self._posterior(), None
+        if len(self._unknowns.corrections):
+            # No correction without its uncertainty. What takes a second or two here is not looked for again later.
+            find, sd = yield from self._found_posterior(find)
         self.warn(
+            *correction_notes(self._unknowns.corrections, sd),
             *landmark_warnings(self.evidence, residuals),
             *shape_warnings(self._unknowns.vertebrae, self.model.log_scale_sd),
             *gain_warnings(self._gain()),
             *residual_warnings(by_level),
         )
-        yield self.state(*self._last, done=True, level_image_residual_mm=by_level, find_posterior=self._posterior())
+        more = {"correction_sd": sd or {}, "level_image_residual_mm": by_level, "find_posterior": find}
+        yield self.state(*self._last, done=True, **more)
+
+    @staticmethod
+    def _found_posterior(find):
+        """Return what gives the posterior at once, and the standard deviations of the corrections or None."""
+        try:
+            posterior = yield from find()
+        except RegistrationError:
+            return find, None
+
+        def found() -> Generator[None, None, Posterior]:
+            return posterior
+            yield
+
+        return found, posterior.correction_sd()
 
     def _posterior(self) -> Callable[[], Generator[None, None, Posterior]]:
         """Return what finds the posterior about the present point, in steps; it takes longer than an iteration."""

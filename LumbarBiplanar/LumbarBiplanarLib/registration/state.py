@@ -12,6 +12,7 @@ import numpy as np
 from ..anatomy import Level
 from ..geometry import View, transform_points
 from ..shape.model import ShapeModel
+from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
 from .least_squares import drained
 from .poses import VertebraState, coarse_basis
@@ -41,6 +42,9 @@ class RegistrationState:
         image_residual_mm: {view name: root mean square residual in mm of bone}, empty before the image stages.
         level_image_residual_mm: {view name: {level: root mean square residual where the vertebra projects}}.
         gain: {view name: gain of the film against path length}, empty before the image stages.
+        corrections: corrections of the geometry; RAS, in which poses and surfaces are given, is that of the AP film.
+        correction_sd: {name: standard deviation} of the corrections in their units (deg, mm); empty before the last
+            state.
         warnings: what the user should know.
         find_posterior: finds ``posterior`` in small steps; None but in the last state of a registration.
     """
@@ -57,6 +61,8 @@ class RegistrationState:
     image_residual_mm: Mapping[str, float] = field(default_factory=dict)
     level_image_residual_mm: Mapping[str, Mapping[Level, float]] = field(default_factory=dict)
     gain: Mapping[str, float] = field(default_factory=dict)
+    corrections: Corrections = NO_CORRECTIONS
+    correction_sd: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     find_posterior: Callable[[], Generator[None, None, Posterior]] | None = field(default=None, repr=False)
 
@@ -91,6 +97,11 @@ class RegistrationState:
         return tuple(item.view for item in self.evidence)
 
     @property
+    def corrected_views(self) -> tuple[View, View]:
+        """Views in which the surfaces show as they do on the films, but for the motions of single vertebrae."""
+        return tuple(self.corrections.corrected_view(view) for view in self.views)
+
+    @property
     def landmark_residual_mm(self) -> dict[str, float]:
         """{view name: root mean square landmark residual in mm of the object plane}."""
         return {
@@ -110,22 +121,30 @@ class RegistrationState:
     @cached_property
     def coarse_points_ras_mm(self) -> dict[Level, np.ndarray]:
         """{level: (Vc, 3)} vertices of the model's coarse mesh, RAS mm: enough to draw a running registration."""
-        basis = coarse_basis(self.model)
+        return {level: coarse_basis(self.model).posed(vertebra) for level, vertebra in self._vertebrae.items()}
+
+    @property
+    def _vertebrae(self) -> dict[Level, VertebraState]:
         return {
-            level: basis.posed(VertebraState.from_matrix(level, matrix, self.coefficients[level]))
+            level: VertebraState.from_matrix(level, matrix, self.coefficients[level])
             for level, matrix in self.ras_from_vertebra.items()
         }
 
     @cached_property
     def silhouettes_px(self) -> dict[str, dict[Level, np.ndarray]]:
-        """{view name: {level: (240, 2)}} outline of every vertebra in pixels of the film."""
+        """{view name: {level: (240, 2)}} outline of every vertebra in pixels of the film, where the film shows it."""
         from ..rendering import silhouettes
 
         stacked = np.stack(list(self.coarse_points_ras_mm.values()))
         faces = np.asarray(self.model.coarse_faces)
         found = {}
         for view in self.views:
-            outlines = np.asarray(silhouettes(stacked, faces, view, count=SILHOUETTE_POINTS))
+            shown = stacked
+            if self.corrections.moves(view.name):
+                moved = [self.corrections.in_view(view.name, item) for item in self._vertebrae.values()]
+                shown = np.stack([coarse_basis(self.model).posed(item) for item in moved])
+            corrected = self.corrections.view(view)
+            outlines = np.asarray(silhouettes(shown, faces, corrected, count=SILHOUETTE_POINTS))
             found[view.name] = dict(zip(self.levels, outlines, strict=True))
         return found
 
@@ -145,6 +164,8 @@ class Reconstruction:
         image_residual_mm: {view name: root mean square image residual, mm of bone}.
         level_image_residual_mm: {view name: {level: the same where the vertebra projects}}.
         gain: {view name: gain of the film}.
+        corrections: corrections of the geometry.
+        correction_sd: {name: standard deviation} of these, deg or mm.
         costs: cost of each term.
         warnings: what the user should know.
         iterations: {stage: iterations used}.
@@ -164,6 +185,8 @@ class Reconstruction:
     image_residual_mm: Mapping[str, float]
     level_image_residual_mm: Mapping[str, Mapping[Level, float]]
     gain: Mapping[str, float]
+    corrections: Corrections
+    correction_sd: Mapping[str, float]
     costs: Mapping[str, float]
     warnings: tuple[str, ...]
     iterations: Mapping[str, int]
@@ -190,6 +213,8 @@ class Reconstruction:
             image_residual_mm=state.image_residual_mm,
             level_image_residual_mm=state.level_image_residual_mm,
             gain=state.gain,
+            corrections=state.corrections,
+            correction_sd=state.correction_sd,
             costs=state.costs,
             warnings=state.warnings,
             iterations=dict(iterations),

@@ -1,8 +1,9 @@
 """How sure a reconstruction is: the Laplace approximation of the posterior about the solution.
 
 The objective is half a negative log posterior, so the inverse of its Gauss-Newton Hessian at the minimum is the
-covariance of the unknowns (MacKay 2003, Information Theory, Inference, and Learning Algorithms, chapter 27). Gain and
-background are unknowns too: taking the vertebrae's part of the inverse integrates over them.
+covariance of the unknowns (MacKay 2003, Information Theory, Inference, and Learning Algorithms, chapter 27). Gain,
+background and corrections of the geometry are unknowns too: taking the vertebrae's part of the inverse integrates over
+them.
 
 What the shape model cannot express is no unknown. It is added to the surfaces as independent noise of the size that
 people left out of the model leave over.
@@ -20,6 +21,7 @@ from ..anatomy import Level, Region
 from ..errors import RegistrationError
 from ..shape.model import ShapeModel
 from ..shape.surfaces import vertex_normals
+from .corrections import NO_CORRECTIONS, Corrections
 from .least_squares import Layout, Term, Unknowns, drained, linearized_slowly
 from .poses import POSE_UNKNOWNS, VertebraState, vertex_basis
 from .threads import lower_inverse, product
@@ -48,11 +50,15 @@ class Posterior:
         vertebrae: the solution, cranial first.
         covariance: (P, P) of all unknowns of the vertebrae, in the order of ``VertebraState.stepped``: rotation (rad),
             translation (mm), log-scale, then all mode coefficients; vertebra after vertebra.
+        corrections: corrections of the geometry at the solution.
+        corrections_covariance: (S, S) of these, in rad, mm or 1.
     """
 
     model: ShapeModel
     vertebrae: tuple[VertebraState, ...]
     covariance: np.ndarray
+    corrections: Corrections = NO_CORRECTIONS
+    corrections_covariance: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _floor: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +91,11 @@ class Posterior:
         """
         sd = np.sqrt(np.diag(self.covariance)[self._block(level)][:6])
         return np.rad2deg(sd[:3]), sd[3:]
+
+    def correction_sd(self) -> dict[str, float]:
+        """Return {name: standard deviation} of the corrections of the geometry, in degrees, mm or factors."""
+        sd = np.sqrt(np.diag(self.corrections_covariance))
+        return {item.name: item.reported(value) for item, value in zip(self.corrections.unknowns, sd, strict=True)}
 
     def vertex_sd_mm(self, level: Level) -> np.ndarray:
         """Return (V,) standard deviations in mm of the surface along its normal, the model's own error included.
@@ -150,7 +161,8 @@ def laplace_posterior_slowly(
         RegistrationError: if the solution is no minimum or not finite, so that it has no covariance.
     """
     modes = len(model.modes_mm)
-    layout = Layout(len(unknowns.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance))
+    nuisance = tuple(len(item) for item in unknowns.nuisance)
+    layout = Layout(len(unknowns.vertebrae), modes, nuisance, len(unknowns.corrections))
     hessian = (yield from linearized_slowly(terms, layout, unknowns)).hessian
     size = layout.vertebrae * layout.block
     try:
@@ -161,6 +173,8 @@ def laplace_posterior_slowly(
             "landmarks."
         ) from None
     yield None
-    half = lower_inverse(root)[:, :size]
+    inverse = lower_inverse(root)
+    half, shared = inverse[:, :size], inverse[:, layout.corrections]
     yield None
-    return Posterior(model, unknowns.vertebrae, product(half.T, half))
+    spread = product(shared.T, shared)
+    return Posterior(model, unknowns.vertebrae, product(half.T, half), unknowns.corrections, spread)

@@ -1,0 +1,126 @@
+"""Geometry that is wrong, and patients who move: derivatives, what is found, and how it is reported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
+from LumbarBiplanarLib.registration import Options
+from LumbarBiplanarLib.registration.corrections import Corrections
+from LumbarBiplanarLib.registration.free_corrections import free_corrections
+from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
+from LumbarBiplanarLib.registration.landmark_term import LandmarkTerm, sightings_of
+from LumbarBiplanarLib.registration.least_squares import Layout, NormalEquations, Unknowns
+from LumbarBiplanarLib.registration.poses import VertebraState, landmark_basis
+from LumbarBiplanarLib.registration.prior_terms import CorrectionPrior
+from registration_phantom import drawn_evidence, phantom_model, phantom_truth
+
+LEVELS = LUMBAR_LEVELS[1:4]
+EVERYTHING = Options(
+    calibrate_angle_sd_deg=3.0,
+    calibrate_pose_sd_deg=1.0,
+    calibrate_pose_sd_mm=1.0,
+    calibrate_distance_sd_mm=20.0,
+    motion_sd_deg=1.0,
+    motion_sd_mm=2.0,
+    level_motion_sd_deg=0.5,
+    level_motion_sd_mm=0.5,
+    density_sd=0.15,
+)
+
+
+@pytest.fixture(scope="module", params=["pinhole", "slot"])
+def scene(request):
+    """Three vertebrae, evidence drawn from them, and unknowns away from the truth with all corrections at work."""
+    model, truth = phantom_model(), phantom_truth(0, levels=LEVELS, geometry=request.param)
+    evidence = drawn_evidence(truth, model.faces, 0)
+    rng = np.random.default_rng(1)
+    vertebrae = tuple(
+        VertebraState.from_matrix(level, truth.ras_from_vertebra[level], truth.coefficients[level]).stepped(
+            np.r_[rng.normal(size=3) * 0.03, rng.normal(size=3), 0.02, rng.normal(size=len(model.modes_mm)) * 0.3]
+        )
+        for level in LEVELS
+    )
+    middle = vertebrae[1].translation_mm + 4.0
+    free = free_corrections(EVERYTHING, truth.pair.views, LEVELS, middle)
+    values = np.array([item.prior_sd for item in free.unknowns]) * rng.normal(size=len(free))
+    return model, evidence, vertebrae, replace(free, values=values)
+
+
+def check_gradient(term, unknowns, modes, *, step=1e-5, tolerance=1e-5):
+    layout = Layout(
+        len(unknowns.vertebrae), modes, tuple(len(item) for item in unknowns.nuisance), len(unknowns.corrections)
+    )
+    equations = NormalEquations(layout)
+    term.add(equations, unknowns)
+    assert equations.cost == pytest.approx(term.cost(unknowns), rel=1e-9)
+    for column, item in enumerate(unknowns.corrections.unknowns):
+        direction = np.zeros(layout.size)
+        direction[layout.corrections.start + column] = item.prior_sd
+        high, low = (term.cost(unknowns.stepped(layout, sign * step * direction)) for sign in (1, -1))
+        analytic = float(equations.gradient @ direction)
+        scale = np.sqrt(equations.hessian[layout.corrections, layout.corrections][column, column] * equations.cost)
+        assert (high - low) / (2 * step) == pytest.approx(analytic, abs=tolerance * scale * item.prior_sd), item.name
+    direction = np.random.default_rng(0).normal(size=layout.size) * 0.02
+    direction[layout.corrections] = 0.0
+    high, low = (term.cost(unknowns.stepped(layout, sign * step * direction)) for sign in (1, -1))
+    assert (high - low) / (2 * step) == pytest.approx(float(equations.gradient @ direction), rel=1e-3)
+    eigenvalues = np.linalg.eigvalsh(equations.hessian)
+    assert eigenvalues[0] > -1e-8 * eigenvalues[-1]
+
+
+def test_the_landmark_term_has_the_gradient_of_its_cost(scene):
+    model, evidence, vertebrae, corrections = scene
+    sightings = {
+        item.level: [sightings_of(film, item.level, item.translation_mm, Options()) for film in evidence]
+        for item in vertebrae
+    }
+    term = LandmarkTerm(landmark_basis(model), sightings, 2.5)
+    check_gradient(term, Unknowns(vertebrae, (), corrections), 5, tolerance=1e-4)
+
+
+def test_the_image_term_has_the_gradient_of_its_cost(scene):
+    model, evidence, vertebrae, corrections = scene
+    projector = replace(mesh_projector(model, Options(), torch.device("cpu")), dtype=torch.float64)
+    term, unknowns = image_term(model, projector, evidence, vertebrae, Options(), 1.6, 8.0, corrections)
+    assert unknowns.corrections is corrections
+    check_gradient(term, unknowns, 5, step=1e-5, tolerance=2e-3)
+
+
+def test_the_prior_has_the_gradient_of_its_cost(scene):
+    _, _, vertebrae, corrections = scene
+    check_gradient_of = Unknowns(vertebrae, (), corrections)
+    layout = Layout(3, 5, (), len(corrections))
+    equations = NormalEquations(layout)
+    CorrectionPrior().add(equations, check_gradient_of)
+    expected = corrections.values / np.array([item.prior_sd for item in corrections.unknowns]) ** 2
+    np.testing.assert_allclose(equations.gradient[layout.corrections], expected)
+    assert CorrectionPrior().cost(check_gradient_of) == pytest.approx(0.5 * expected @ corrections.values)
+
+
+def test_corrections_come_back_from_json(scene):
+    corrections = scene[3]
+    again = Corrections.from_dict(corrections.to_dict())
+    assert again.reported() == corrections.reported()
+    np.testing.assert_array_equal(again.lateral_from_ap, corrections.lateral_from_ap)
+    moved, before = (item.in_view("lateral", scene[2][0]) for item in (again, corrections))
+    np.testing.assert_array_equal(moved.translation_mm, before.translation_mm)
+    assert again.densities(LEVELS) == pytest.approx(corrections.densities(LEVELS))
+
+
+def test_the_corrected_view_shows_a_point_where_the_moved_vertebra_does(scene):
+    model, evidence, vertebrae, corrections = scene
+    alike = Corrections(
+        tuple(item for item in corrections.unknowns if item.level is None),
+        np.array([v for item, v in zip(corrections.unknowns, corrections.values, strict=True) if item.level is None]),
+        corrections.center_ras_mm,
+    )
+    basis = landmark_basis(model)
+    for film in evidence:
+        shown = alike.view(film.view).project(basis.posed(alike.in_view(film.view.name, vertebrae[0])))
+        seen = alike.corrected_view(film.view).project(basis.posed(vertebrae[0]))
+        np.testing.assert_allclose(seen, shown, atol=1e-6)
