@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
+from . import benchmark_accuracy
 from .shape_model import show_shape
 from .terminal import counted, print_table, progress_bar
 
-SUMMARY = "remake the figures of one part: renderer, registration, shape or network"
+SUMMARY = "remake the figures of one part: renderer, accuracy, shape or network"
 EPILOG = """\
 examples:
   lumbar-biplanar benchmark renderer --csv renderer.csv
-  lumbar-biplanar benchmark registration --data DATA --csv registration.csv
-  lumbar-biplanar benchmark registration --models LEFT_OUT --csv registration.csv
+  lumbar-biplanar benchmark accuracy --data DATA --models LEFT_OUT --output accuracy --jobs 2
+  lumbar-biplanar benchmark accuracy --models LEFT_OUT --output accuracy --conditions lumbar-only "wrong angle"
+  lumbar-biplanar benchmark accuracy --summary docs/benchmarks
   lumbar-biplanar benchmark shape --data DATA --csv shape.csv
   lumbar-biplanar benchmark network --data DATA --output network
 
 People are always left out of what is judged on them. DATA is the folder of open data (docs/shape-model.md).
-'registration' builds the models without each person first (some minutes); --models keeps them, or takes them if the
-folder is there."""
+'accuracy' builds the models without each person first (some minutes); --models keeps them, or takes those that are
+there. It keeps finished cases in its output folder: started again, it goes on. With --conditions the rows of other
+conditions in tables that are there already stay."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``benchmark`` to a parser."""
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     renderer = parts.add_parser("renderer", help="path length against ray casting, leaks, derivatives, times")
-    registration = parts.add_parser("registration", help="surface error on people left out, true images disturbed")
+    accuracy = parts.add_parser("accuracy", help="surface error of whole reconstructions of people left out")
+    benchmark_accuracy.add_arguments(accuracy)
     shape = parts.add_parser("shape", help="generalisation, compactness and specificity of the shape model")
     network = parts.add_parser("network", help="landmarks and lumbar-only images on films of people left out")
     network.add_argument(
@@ -35,21 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     network.add_argument("--weights", type=Path, metavar="PATH", help="spine.pt, or its folder with refine.pt (own)")
     network.add_argument("--count", type=int, default=2, help="film pairs per person, difficulty and geometry (2)")
-    for one in (registration, shape, network):
+    for one in (shape, network):
         one.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
         one.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
-    registration.add_argument("--models", type=Path, metavar="DIR", help="folder of left-out models, made if absent")
-    registration.add_argument("--seeds", type=int, default=3, help="cases per person and condition (3)")
-    for one in (renderer, registration, shape):
+    for one in (renderer, shape):
         one.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if there")
-    for one in (renderer, registration, shape, network):
+    for one in (renderer, shape, network):
         one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
         one.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``benchmark``."""
-    parts = {"renderer": _renderer, "registration": _registration, "shape": _shape, "network": _network}
+    if args.part == "accuracy":
+        return benchmark_accuracy.run(args)
+    parts = {"renderer": _renderer, "shape": _shape, "network": _network}
     parts[args.part](args)
     print(f"Written to {args.output if args.part == 'network' else args.csv}")
     return 0
@@ -93,49 +96,6 @@ def _network(args: argparse.Namespace) -> None:
         print_table(title, columns, rows)
     for sentence in sentences:
         print(sentence)
-
-
-def _registration(args: argparse.Namespace) -> None:
-    from ..evaluation.registration_benchmark import benchmark_registration, read_left_out
-
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = args.models or Path(temporary)
-        if not list(folder.glob("*/lumbar.npz")):
-            _write_models(folder, args)
-        people = list(read_left_out(folder, args.subjects))
-        total, done = len(people) * 4 * args.seeds, [0]
-        with progress_bar("registering", args.verbose) as update:
-
-            def report(text: str) -> None:
-                done[0] += 1
-                update(text, done[0] / total)
-
-            rows = benchmark_registration(
-                args.csv, people, seeds=range(args.seeds), device=args.device, progress=report
-            )
-    _show_registration(rows)
-
-
-def _write_models(folder: Path, args: argparse.Namespace) -> None:
-    from ..evaluation.left_out import write_left_out
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with progress_bar("models without each person", args.verbose) as update:
-        write_left_out(_data(args), folder, args.subjects, counted(update))
-
-
-def _show_registration(rows) -> None:
-    overall = [row for row in rows if row.region == "all"]
-    table = []
-    for condition in dict.fromkeys(row.condition for row in overall):
-        values = [row.mean_mm for row in overall if row.condition == condition]
-        floors = [row.floor_mm for row in overall if row.condition == condition]
-        table.append(
-            (condition, len(values), f"{sum(values) / len(values):.2f}", f"{max(values):.2f}",
-             f"{sum(floors) / len(floors):.2f}")
-        )  # fmt: skip
-    columns = ("condition", "vertebrae", "mean (mm)", "worst vertebra", "model's own floor")
-    print_table("Registration of people left out", columns, table)
 
 
 def _data(args: argparse.Namespace) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..geometry import FilmPair, View, standard_pair
 from ..geometry.frames import transform_points
-from ..imaging import Film, draw_films, read_volume
+from ..imaging import Film, Volume, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
 from ..training.options import CANVAS_PX, PITCH_MM, FilmOptions
@@ -102,15 +102,22 @@ def drawn_pairs(
         count: film pairs per difficulty and geometry.
         difficulties: how the films are made, by name.
     """
-    for row, geometry in enumerate(GEOMETRIES):
+    for geometry in GEOMETRIES:
         for number in range(count):
-            rng = np.random.default_rng([*_SEED, row, number, *person.subject.encode()])
-            ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=bool(number % 2))
-            for name, options in difficulties.items():
-                yield tuple(
-                    formed_film(person, name, geometry, number, parts, view, rng, options)
-                    for parts, view in zip(ingredients, pair.views, strict=True)
-                )
+            yield from drawn_pair(person, context, geometry, number, difficulties)
+
+
+def drawn_pair(
+    person: Person, context: Context, geometry: str, number: int, difficulties: Mapping[str, FilmOptions]
+) -> Iterator[FilmPairTruth]:
+    """Draw film pair ``number`` of ``drawn_pairs`` in one of ``GEOMETRIES``, once per difficulty."""
+    rng = np.random.default_rng([*_SEED, list(GEOMETRIES).index(geometry), number, *person.subject.encode()])
+    ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=bool(number % 2))
+    for name, options in difficulties.items():
+        yield tuple(
+            formed_film(person, name, geometry, number, parts, view, rng, options)
+            for parts, view in zip(ingredients, pair.views, strict=True)
+        )
 
 
 def drawn_ingredients(
@@ -165,44 +172,55 @@ def ct_pairs(data: str | Path, person: Person, count: int) -> Iterator[FilmPairT
         person: its landmarks.
         count: film pairs per geometry, each with another exposure.
     """
-    folder = Path(data) / "whole-body-ct"
-    ct = read_volume(folder / "example_ct.nii.gz")
-    mask = read_volume(folder / "example_ct_totalseg_vertebrae.nii.gz")
-    landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
-    for row, (geometry, (model, angle, sdd, distance)) in enumerate(GEOMETRIES.items()):
+    volumes = read_ct(data)
+    for geometry in GEOMETRIES:
         for number in range(count):
-            rng = np.random.default_rng([*_SEED, row, number])
-            center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (6.0, 6.0, 10.0))
-            pair = standard_pair(
-                tuple(center),
-                sdd_mm=sdd,
-                source_isocenter_mm=distance,
-                angle_deg=angle,
-                size_px=(_CT_FILM_PX, _CT_FILM_PX),
-                spacing_mm=_CT_PITCH_MM,
-                model=model,
-            )
-            drawn = draw_films(
-                ct.data,
-                mask.data,
-                ct.ras_from_ijk,
-                pair,
-                seed=number,
-                photons=float(np.exp(rng.uniform(np.log(2e4), np.log(1e6)))),
-                compression=float(rng.uniform(0.3, 0.9)),
-            )
-            yield tuple(
-                _benchmark_film(
-                    CT,
-                    geometry,
-                    person,
-                    number,
-                    film,
-                    drawn.lumbar_mm[film.view.name],
-                    film.view.contains(film.view.project(landmarks)),
-                )
-                for film in drawn.films
-            )
+            yield ct_pair(volumes, person, geometry, number)
+
+
+def read_ct(data: str | Path) -> tuple[Volume, Volume]:
+    """Read the whole-body CT and its vertebra masks from the folder of open data; raises VolumeError."""
+    folder = Path(data) / "whole-body-ct"
+    return read_volume(folder / "example_ct.nii.gz"), read_volume(folder / "example_ct_totalseg_vertebrae.nii.gz")
+
+
+def ct_pair(volumes: tuple[Volume, Volume], person: Person, geometry: str, number: int) -> FilmPairTruth:
+    """Draw film pair ``number`` of ``ct_pairs`` in one of ``GEOMETRIES`` from what ``read_ct`` gives."""
+    ct, mask = volumes
+    model, angle, sdd, distance = GEOMETRIES[geometry]
+    landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
+    rng = np.random.default_rng([*_SEED, list(GEOMETRIES).index(geometry), number])
+    center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (6.0, 6.0, 10.0))
+    pair = standard_pair(
+        tuple(center),
+        sdd_mm=sdd,
+        source_isocenter_mm=distance,
+        angle_deg=angle,
+        size_px=(_CT_FILM_PX, _CT_FILM_PX),
+        spacing_mm=_CT_PITCH_MM,
+        model=model,
+    )
+    drawn = draw_films(
+        ct.data,
+        mask.data,
+        ct.ras_from_ijk,
+        pair,
+        seed=number,
+        photons=float(np.exp(rng.uniform(np.log(2e4), np.log(1e6)))),
+        compression=float(rng.uniform(0.3, 0.9)),
+    )
+    return tuple(
+        _benchmark_film(
+            CT,
+            geometry,
+            person,
+            number,
+            film,
+            drawn.lumbar_mm[film.view.name],
+            film.view.contains(film.view.project(landmarks)),
+        )
+        for film in drawn.films
+    )
 
 
 def _benchmark_film(condition, geometry, person, number, film, lumbar_mm, visible) -> BenchmarkFilm:

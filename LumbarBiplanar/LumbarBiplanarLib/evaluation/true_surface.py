@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy import Level, Region
-from ..shape.fitting import fit_to_surface
+from ..anatomy import Region
 from ..shape.model import ShapeModel
 from ..shape.surfaces import Surface, surface_distances, vertex_areas
 
@@ -34,17 +33,22 @@ class TrueSurface:
     floor: dict[str, dict[str, float]]
 
     @classmethod
-    def of(cls, model: ShapeModel, level: Level, truth: Surface) -> TrueSurface:
-        """Lay the model onto the true surface (RAS mm) of a level, and sample and label the surface."""
+    def of(cls, model: ShapeModel, truth: Surface, fitted_ras_mm: np.ndarray) -> TrueSurface:
+        """Sample and label a true surface.
+
+        Args:
+            model: shape model without this person.
+            truth: the surface, RAS mm.
+            fitted_ras_mm: (V, 3) the model laid onto it as closely as it can (``shape.fitting.fit_to_surface``).
+        """
         from scipy.spatial import cKDTree
 
-        fit = fit_to_surface(model, level, truth)
         areas = vertex_areas(truth.points_ras_mm, truth.faces)
         step = max(1, len(areas) // _SAMPLES)
         samples, weights = truth.points_ras_mm[::step], areas[::step]
-        labels = model.region_labels[cKDTree(fit.points_ras_mm).query(samples)[1]]
+        labels = model.region_labels[cKDTree(fitted_ras_mm).query(samples)[1]]
         found = cls(truth, samples, weights, labels, {})
-        found.floor.update(found.errors_mm_of(Surface(fit.points_ras_mm, model.faces), model.region_labels))
+        found.floor.update(found.errors_mm_of(Surface(fitted_ras_mm, model.faces), model.region_labels))
         return found
 
     def errors_mm_of(self, recovered: Surface, region_labels: np.ndarray) -> dict[str, dict[str, float]]:

@@ -1,0 +1,90 @@
+"""``lumbar-biplanar benchmark accuracy``: surface errors of people left out, under every condition."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from ..errors import StudyError
+from .terminal import counted, print_table, progress_bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``benchmark accuracy`` to a parser."""
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the tables; made if absent")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of left-out models, made if absent")
+    parser.add_argument("--conditions", nargs="+", metavar="NAME", help="groups or conditions to compute (all)")
+    parser.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, of one thread each (1)")
+    parser.add_argument("--weights", metavar="PATH", help="weights of the network (the module's)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)")
+    parser.add_argument("--list", action="store_true", help="print the conditions and stop")
+    parser.add_argument(
+        "--summary", type=Path, metavar="DIR", help="print what the tables in a folder come to and stop"
+    )
+    parser.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``benchmark accuracy``."""
+    from ..evaluation.accuracy_conditions import conditions, without_unknown_options
+    from ..evaluation.accuracy_summary import summary_tables
+
+    chosen = without_unknown_options(conditions(args.conditions))
+    if args.list:
+        for item in chosen:
+            print(f"{item.name}  ({len(item.subjects)} people, {item.seeds} cases each)")
+        return 0
+    if args.summary is None:
+        _compute(args, chosen)
+    folder = args.output if args.summary is None else args.summary
+    for table in summary_tables(folder).values():
+        print_table(table.title, table.columns, table.rows)
+    if args.summary is None:
+        print(f"Written to {folder}")
+    return 0
+
+
+def _compute(args: argparse.Namespace, chosen) -> None:
+    from ..evaluation.accuracy_benchmark import benchmark_accuracy, cases_of
+
+    if args.output is None:
+        raise StudyError("Say where the tables shall go: --output DIR.")
+    args.output.mkdir(parents=True, exist_ok=True)
+    cases = cases_of(chosen, args.subjects)
+    if not cases:
+        raise StudyError(f"No such case: nobody of {', '.join(args.subjects)} belongs to a condition asked for.")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.models or Path(temporary)
+        _make_models(folder, args, sorted({case.subject for case in cases}))
+        with progress_bar("accuracy", args.verbose) as update:
+            done = benchmark_accuracy(
+                cases,
+                folder,
+                args.output,
+                data=args.data,
+                jobs=args.jobs,
+                device=args.device,
+                weights=args.weights,
+            )
+            for count, (case, _) in enumerate(done, start=1):
+                update(f"{case.condition.name}, {case.subject}, case {case.seed}", count / len(cases))
+
+
+def _make_models(folder: Path, args: argparse.Namespace, subjects: list[str]) -> None:
+    """Build the models without each person that ``folder`` lacks; that takes some minutes."""
+    from ..evaluation.left_out import people_in, write_left_out
+    from ..shape.pipeline import collect_open_data
+
+    missing = sorted(set(subjects) - set(people_in(folder)))
+    if not missing:
+        return
+    if args.data is None:
+        raise StudyError("Say where the open data is: --data DIR (docs/shape-model.md describes the folder).")
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress_bar("vertebrae in correspondence", args.verbose) as update:
+        collection = collect_open_data(args.data, include_sample=True, progress=counted(update))
+    with progress_bar("models without each person", args.verbose) as update:
+        write_left_out(collection, folder, missing, counted(update))

@@ -1,0 +1,204 @@
+"""How accurate a reconstruction is, on people who are not in the shape model: the tables of docs/accuracy.md.
+
+Every case is made from the true surfaces of a person left out, and nothing of that person but its evidence reaches
+the registration. Cases are independent of each other, so that several processes can compute them, and each is kept as
+soon as it is done: what was interrupted goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import OutputError, StudyError
+from ..files import read_table, sha256_of, write_table
+from .accuracy_conditions import Condition
+from .accuracy_evidence import EvidenceSource
+from .accuracy_measures import Truth, case_rows
+from .accuracy_rows import CASES_FILE, FRACTURED, REGIONS_FILE, CaseRow, RegionRow
+from .left_out import MODEL_FILE, TRUTH_FILE, read_left_out
+
+PARTIAL_FILE = "accuracy.partial.jsonl"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+Rows = tuple[list[RegionRow], list[CaseRow]]
+
+
+@dataclass(frozen=True)
+class AccuracyCase:
+    """One registration: under which condition, of whom, and which one."""
+
+    condition: Condition
+    subject: str
+    seed: int
+
+
+def cases_of(conditions: Iterable[Condition], subjects: Sequence[str] | None = None) -> list[AccuracyCase]:
+    """Return the cases of conditions, of all their people or of those in ``subjects``."""
+    return [
+        AccuracyCase(condition, subject, seed)
+        for condition in conditions
+        for subject in condition.subjects
+        if subjects is None or subject in subjects
+        for seed in range(condition.seeds)
+    ]
+
+
+def benchmark_accuracy(
+    cases: Sequence[AccuracyCase],
+    models: str | Path,
+    output_folder: str | Path,
+    *,
+    data: str | Path | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+    weights: str | None = None,
+) -> Iterator[tuple[AccuracyCase, list[CaseRow]]]:
+    """Compute cases and write ``accuracy.csv`` and ``accuracy_cases.csv``.
+
+    Rows of the same conditions in tables that are there already are replaced; those of other conditions stay.
+    ``accuracy.partial.jsonl`` keeps finished cases until the tables are written; a case that it holds, of the same
+    condition, model and person, is not computed again.
+
+    Args:
+        cases: what to compute.
+        models: folder of people left out (``left_out.write_left_out``).
+        output_folder: where the tables go; it must exist.
+        data: folder of open data, for whole films.
+        jobs: processes, of one thread each.
+        device: "auto", "cpu" or "cuda".
+        weights: weights of the network; None means the module's.
+
+    Yields:
+        Each case with its rows per vertebra, in the order in which they are done.
+
+    Raises:
+        StudyError: if a person is missing, or the tables there are others.
+        OutputError: if a file cannot be written.
+    """
+    output_folder = Path(output_folder)
+    partial = output_folder / PARTIAL_FILE
+    keys = {case: _key(case, Path(models)) for case in cases}
+    found = {key: rows for key, rows in _read_partial(partial).items() if key in set(keys.values())}
+    for case in cases:
+        if keys[case] in found:
+            yield case, found[keys[case]][1]
+    waiting = [case for case in cases if keys[case] not in found]
+    with _appended(partial) as stream:
+        for case, rows in _computed(waiting, Path(models), data, jobs, device, weights):
+            found[keys[case]] = rows
+            line = {"key": keys[case], "regions": [asdict(x) for x in rows[0]], "cases": [asdict(x) for x in rows[1]]}
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            yield case, rows[1]
+    ordered = [found[keys[case]] for case in cases]
+    replaced = {case.condition.name for case in cases}
+    for name, kind, part in ((REGIONS_FILE, RegionRow, 0), (CASES_FILE, CaseRow, 1)):
+        rows = [row for done in ordered for row in done[part]]
+        path = output_folder / name
+        if path.exists():
+            kept = [row for row in read_table(path, kind) if row.condition.removeprefix(FRACTURED) not in replaced]
+            rows = kept + rows
+        write_table(path, kind, rows, _rounded)
+    partial.unlink(missing_ok=True)
+
+
+def _rounded(value):
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _key(case: AccuracyCase, models: Path) -> str:
+    """Return what a case is and what it depends on."""
+    own = models / case.subject
+    if not (own / MODEL_FILE).is_file():
+        raise StudyError(f"{models} holds no model without {case.subject}; build it there, or leave the person out.")
+    hashes = (_hash(own / MODEL_FILE), _hash(own / TRUTH_FILE))
+    return f"{case.condition!r} {case.subject} {case.seed} {' '.join(hashes)}"
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path) -> str:
+    return sha256_of(path)
+
+
+@contextmanager
+def _appended(path: Path):
+    try:
+        with open(path, "a", encoding="utf-8") as stream:
+            yield stream
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}); choose another folder.") from error
+
+
+def _read_partial(path: Path) -> dict[str, Rows]:
+    """Return the finished cases; a last line that was cut short is no case."""
+    found: dict[str, Rows] = {}
+    if not path.is_file():
+        return found
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            stored = json.loads(line)
+            rows = [RegionRow(**row) for row in stored["regions"]], [CaseRow(**row) for row in stored["cases"]]
+        except (ValueError, TypeError, KeyError):
+            continue
+        found[stored["key"]] = rows
+    return found
+
+
+# -- computing ---------------------------------------------------------------------------------------------------------
+
+
+class _Worker:
+    """Computes cases one after the other; keeps people and images between them."""
+
+    def __init__(self, models: Path, data: str | Path | None, device: str, weights: str | None) -> None:
+        self._device = device
+        self._source = EvidenceSource(data, device, weights)
+        self._truth = lru_cache(8)(lambda subject: Truth.of(read_left_out(models, subject)))
+
+    def rows(self, case: AccuracyCase) -> Rows:
+        return case_rows(self._truth(case.subject), case.condition, case.seed, self._source, self._device)
+
+
+_worker: _Worker | None = None
+
+
+def _begin(*arguments) -> None:
+    global _worker
+    _worker = _Worker(*arguments)
+
+
+def _work(case: AccuracyCase) -> Rows:
+    return _worker.rows(case)
+
+
+def _computed(cases: list[AccuracyCase], models: Path, data, jobs: int, device: str, weights):
+    """Yield (case, rows) as they are done; each process has one thread, which only its environment can tell it."""
+    if not cases:
+        return
+    if jobs < 1:
+        raise StudyError(f"{jobs} processes cannot compute anything; give --jobs 1 or more.")
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (models, data, device, weights))
+    try:
+        left, running = list(reversed(cases)), {}
+        while left or running:
+            # Few at a time, so that an error or Ctrl-C does not wait for hundreds.
+            while left and len(running) < jobs + 1:
+                case = left.pop()
+                running[pool.submit(_work, case)] = case
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
