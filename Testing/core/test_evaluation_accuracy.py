@@ -321,7 +321,5 @@ def test_figures_are_those_of_the_rows(tmp_path):
 def test_options_of_a_condition_are_options_of_the_registration():
     known = set(Options.__dataclass_fields__)
     for item in conditions():
-        assert {name for name, _ in item.options} - known <= {
-            name for name in dict(item.options) if name.startswith(("calibrate_", "motion_", "level_motion_"))
-        }
+        assert {name for name, _ in item.options} <= known
         json.dumps(dict(item.options))

@@ -29,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``benchmark accuracy``."""
-    from ..evaluation.accuracy_conditions import conditions, without_unknown_options
+    from ..evaluation.accuracy_conditions import conditions
     from ..evaluation.accuracy_summary import summary_tables
 
-    chosen = without_unknown_options(conditions(args.conditions))
+    chosen = conditions(args.conditions)
     if args.list:
         for item in chosen:
             print(f"{item.name}  ({len(item.subjects)} people, {item.seeds} cases each)")

@@ -5,8 +5,8 @@ A condition is named "group: variant"; a group can be asked for by its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..errors import StudyError
 from ..shape.sources import SAMPLE_STUDY_SUBJECT
@@ -184,12 +184,6 @@ def _ablations(base: Condition) -> Iterator[Condition]:
         names = ("landmark_modes", "coarse_modes", "fine_modes")
         yield replace(base, name=f"modes: {count}", options=tuple((name, count) for name in names))
     yield replace(base, name="shell: not modelled", true_shell=SHELL)
+    density = (("density_sd", 0.15),)
+    yield replace(base, name="shell: not modelled, density of each vertebra free", true_shell=SHELL, options=density)
     yield replace(base, name="shell: modelled", true_shell=SHELL, shell=SHELL)
-
-
-def without_unknown_options(chosen: Iterable[Condition]) -> list[Condition]:
-    """Return the conditions whose settings this version's registration has."""
-    from ..registration import Options
-
-    known = {item.name for item in fields(Options)}
-    return [item for item in chosen if {name for name, _ in item.options} <= known]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -14,7 +15,6 @@ from ..anatomy import Level
 from ..errors import LumbarBiplanarError, MeasurementError, RegistrationError
 from ..geometry import transform_points, vector_from_rotation
 from ..measurement import Spread, measure, vertebrae_from_reconstruction
-from ..registration import Reconstruction, reconstruct
 from ..shape.sources import FRACTURED as FRACTURED_VERTEBRAE
 from ..shape.surfaces import Surface, surface_distances, vertex_areas
 from ..study.registering import INTERVAL_SAMPLES, register_case
@@ -25,6 +25,9 @@ from .left_out import LeftOutPerson
 from .memory import forget_peak, peak_mb
 from .metrics import misnamed_levels, rigid_alignment
 from .true_surface import TrueSurface
+
+if TYPE_CHECKING:
+    from ..registration import Reconstruction
 
 _WITHIN_90 = 1.6449
 _DIGITS = 8  # of a hash
@@ -151,6 +154,8 @@ def registered(person: LeftOutPerson, drawn: Drawn, device: str = "cpu") -> Regi
     Raises:
         DetectionError, LandmarkError, RegistrationError: as the product raises them.
     """
+    from ..registration import reconstruct
+
     knows_peak = forget_peak()
     processor, wall = time.process_time(), time.perf_counter()
     if drawn.case is None:
@@ -216,8 +221,10 @@ def _common(truth: Truth, done: Registered, with_intervals: bool) -> CaseRow:
 
 
 def _corrections(result: Reconstruction) -> Iterator[str]:
-    for name, item in getattr(result, "corrections", {}).items():
-        yield f"{name} {item.value:.3f} {item.sd:.3f} {item.unit}"
+    units = {item.name: item.unit for item in result.corrections.unknowns}
+    for name, value in result.corrections.reported().items():
+        sd = result.correction_sd.get(name)
+        yield f"{name} {value:.3f} {'?' if sd is None else f'{sd:.3f}'} {units[name]}".strip()
 
 
 def _flags(result: Reconstruction) -> dict[Level, dict]:

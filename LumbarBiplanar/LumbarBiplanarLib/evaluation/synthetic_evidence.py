@@ -109,7 +109,7 @@ def drawn_evidence(
 def drawn_landmarks(
     view: View, landmarks_ras_mm: Mapping[Level, np.ndarray], sigma_mm: float, rng: np.random.Generator
 ) -> FilmLandmarks:
-    """Return the landmarks that a film shows, disturbed by ``sigma_mm`` per axis in the object plane."""
+    """Return those of {level: (20, 3)} landmarks that a film shows, disturbed by ``sigma_mm`` in the object plane."""
     found = []
     for level, points in landmarks_ras_mm.items():
         errors = rng.standard_normal((len(points), 2)) * sigma_mm / view.pixel_size_at(points)
