@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of left-out models, made if absent")
     parser.add_argument("--conditions", nargs="+", metavar="NAME", help="groups or conditions to compute (all)")
     parser.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
+    parser.add_argument("--cases", type=int, metavar="N", help="at most so many per condition and person (all)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, of one thread each (1)")
     parser.add_argument("--weights", metavar="PATH", help="weights of the network (the module's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)")
@@ -53,9 +54,12 @@ def _compute(args: argparse.Namespace, chosen) -> None:
     if args.output is None:
         raise StudyError("Say where the tables shall go: --output DIR.")
     args.output.mkdir(parents=True, exist_ok=True)
-    cases = cases_of(chosen, args.subjects)
+    cases = cases_of(chosen, args.subjects, args.cases)
     if not cases:
-        raise StudyError(f"No such case: nobody of {', '.join(args.subjects)} belongs to a condition asked for.")
+        who = ", ".join(args.subjects or ["anybody"])
+        raise StudyError(
+            f"There is no case of {who} under these conditions; --list names them, --cases must be 1 or more."
+        )
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.models or Path(temporary)
         _make_models(folder, args, sorted({case.subject for case in cases}))

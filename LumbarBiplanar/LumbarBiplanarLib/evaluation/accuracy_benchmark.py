@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,14 +39,16 @@ class AccuracyCase:
     seed: int
 
 
-def cases_of(conditions: Iterable[Condition], subjects: Sequence[str] | None = None) -> list[AccuracyCase]:
-    """Return the cases of conditions, of all their people or of those in ``subjects``."""
+def cases_of(
+    conditions: Iterable[Condition], subjects: Sequence[str] | None = None, most: int | None = None
+) -> list[AccuracyCase]:
+    """Return the cases of conditions: of all their people or of those in ``subjects``, at most ``most`` of each."""
     return [
         AccuracyCase(condition, subject, seed)
         for condition in conditions
         for subject in condition.subjects
         if subjects is None or subject in subjects
-        for seed in range(condition.seeds)
+        for seed in range(condition.seeds if most is None else min(most, condition.seeds))
     ]
 
 
@@ -119,7 +121,9 @@ def _key(case: AccuracyCase, models: Path) -> str:
     if not (own / MODEL_FILE).is_file():
         raise StudyError(f"{models} holds no model without {case.subject}; build it there, or leave the person out.")
     hashes = (_hash(own / MODEL_FILE), _hash(own / TRUTH_FILE))
-    return f"{case.condition!r} {case.subject} {case.seed} {' '.join(hashes)}"
+    # Who else belongs to a condition, and how often, changes nothing in a case.
+    condition = replace(case.condition, subjects=(), seeds=1)
+    return f"{condition!r} {case.subject} {case.seed} {' '.join(hashes)}"
 
 
 @lru_cache(maxsize=64)

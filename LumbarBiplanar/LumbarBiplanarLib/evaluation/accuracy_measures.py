@@ -16,7 +16,7 @@ from ..errors import LumbarBiplanarError, MeasurementError, RegistrationError
 from ..geometry import transform_points, vector_from_rotation
 from ..measurement import Spread, measure, vertebrae_from_reconstruction
 from ..shape.sources import FRACTURED as FRACTURED_VERTEBRAE
-from ..shape.surfaces import Surface, surface_distances, vertex_areas
+from ..shape.surfaces import Surface, vertex_areas
 from ..study.registering import INTERVAL_SAMPLES, register_case
 from .accuracy_conditions import Condition
 from .accuracy_evidence import Drawn, EvidenceSource
@@ -124,8 +124,9 @@ def case_rows(
         recovered = Surface(done.result.points_ras_mm[level], done.result.faces)
         true_from_recovered = rigid_alignment({level: recovered}, {level: true.truth})
         aligned = Surface(transform_points(true_from_recovered, recovered.points_ras_mm), recovered.faces)
-        for alignment, surface in ((ABSOLUTE, recovered), (RIGID, aligned)):
-            for region, values in true.errors_mm_of(surface, truth.person.model.region_labels).items():
+        there = true.distances_mm_to(recovered)
+        for alignment, surface, known in ((ABSOLUTE, recovered, there), (RIGID, aligned, None)):
+            for region, values in true.errors_mm_of(surface, truth.person.model.region_labels, known).items():
                 regions.append(
                     RegionRow(
                         name, subject, seed, level.name, region, alignment, values["mean"], values["rms"],
@@ -137,7 +138,7 @@ def case_rows(
             replace(
                 row,
                 named_right=level not in misnamed,
-                inside=_share_inside(done.result, level, true),
+                inside=_share_inside(done.result, level, true, there),
                 **dict(zip(("right_mm", "anterior_mm", "superior_mm"), shift.tolist(), strict=True)),
                 **dict(
                     zip(("about_right_deg", "about_anterior_deg", "about_superior_deg"), turn.tolist(), strict=True)
@@ -254,16 +255,14 @@ def _key(item) -> tuple[str, str]:
     return item.key, item.level
 
 
-def _share_inside(result: Reconstruction, level: Level, true: TrueSurface) -> float | None:
+def _share_inside(result: Reconstruction, level: Level, true: TrueSurface, distances_mm: np.ndarray) -> float | None:
     """Return the share (by area) of the true surface within the 90 % interval of the reconstruction; None if unknown.
 
-    A point of the true surface counts with the standard deviation of the reconstructed vertex nearest to it.
+    A sample of the true surface counts with the standard deviation of the reconstructed vertex nearest to it.
     """
     try:
         sd = result.final_state.posterior.vertex_sd_mm(level)
     except RegistrationError:
         return None
-    surface = Surface(result.points_ras_mm[level], result.faces)
-    distance, _ = surface_distances(true.samples, surface)
-    nearest = cKDTree(surface.points_ras_mm).query(true.samples)[1]
-    return float(true.weights @ (distance <= _WITHIN_90 * sd[nearest]) / true.weights.sum())
+    nearest = cKDTree(result.points_ras_mm[level]).query(true.samples)[1]
+    return float(true.weights @ (distances_mm <= _WITHIN_90 * sd[nearest]) / true.weights.sum())

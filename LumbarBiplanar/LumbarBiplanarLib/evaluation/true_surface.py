@@ -11,7 +11,7 @@ from ..anatomy import Region
 from ..shape.model import ShapeModel
 from ..shape.surfaces import Surface, surface_distances, vertex_areas
 
-_SAMPLES = 4000
+_SAMPLES = 2500
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,20 @@ class TrueSurface:
         from scipy.spatial import cKDTree
 
         areas = vertex_areas(truth.points_ras_mm, truth.faces)
-        step = max(1, len(areas) // _SAMPLES)
+        step = -(-len(areas) // _SAMPLES)
         samples, weights = truth.points_ras_mm[::step], areas[::step]
         labels = model.region_labels[cKDTree(fitted_ras_mm).query(samples)[1]]
         found = cls(truth, samples, weights, labels, {})
         found.floor.update(found.errors_mm_of(Surface(fitted_ras_mm, model.faces), model.region_labels))
         return found
 
-    def errors_mm_of(self, recovered: Surface, region_labels: np.ndarray) -> dict[str, dict[str, float]]:
+    def distances_mm_to(self, recovered: Surface) -> np.ndarray:
+        """Return the distance (n,) in mm of each sample from a reconstructed surface."""
+        return surface_distances(self.samples, recovered)[0]
+
+    def errors_mm_of(
+        self, recovered: Surface, region_labels: np.ndarray, there: np.ndarray | None = None
+    ) -> dict[str, dict[str, float]]:
         """Return {"all" or region: {"mean", "rms", "p95"}} of the distances both ways, mm, weighted by area.
 
         Both directions count alike. Truth is labeled by the region of the nearest vertex of the model laid onto it.
@@ -59,10 +65,11 @@ class TrueSurface:
         Args:
             recovered: the reconstructed surface, RAS mm.
             region_labels: (V,) Region of its vertices.
+            there: (n,) what ``distances_mm_to`` gives, if it is known already.
         """
-        there, _ = surface_distances(self.samples, recovered)
+        there = self.distances_mm_to(recovered) if there is None else there
         areas = vertex_areas(recovered.points_ras_mm, recovered.faces)
-        step = max(1, len(areas) // _SAMPLES)
+        step = -(-len(areas) // _SAMPLES)
         back, _ = surface_distances(recovered.points_ras_mm[::step], self.truth)
         found = {}
         for name, region in itertools.chain([("all", None)], ((item.name.lower(), item) for item in Region)):
