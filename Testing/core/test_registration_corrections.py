@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
-from LumbarBiplanarLib.registration import Options
+from LumbarBiplanarLib.geometry import GeometrySettings
+from LumbarBiplanarLib.registration import Options, reconstruct
 from LumbarBiplanarLib.registration.corrections import Corrections
 from LumbarBiplanarLib.registration.free_corrections import free_corrections
 from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
@@ -124,3 +125,92 @@ def test_the_corrected_view_shows_a_point_where_the_moved_vertebra_does(scene):
         shown = alike.view(film.view).project(basis.posed(alike.in_view(film.view.name, vertebrae[0])))
         seen = alike.corrected_view(film.view).project(basis.posed(vertebrae[0]))
         np.testing.assert_allclose(seen, shown, atol=1e-6)
+
+
+def turned(pair, degrees):
+    """The pair with another angle between the beams than it states."""
+    return GeometrySettings.from_pair(pair).edited("angle_deg", None, f"{pair.angle_deg + degrees}").pair
+
+
+def seen_with(stated, evidence):
+    """Evidence as somebody sees it who believes the stated views."""
+    return tuple(replace(film, view=view) for film, view in zip(evidence, stated.views, strict=True))
+
+
+def surface_error_mm(result, truth):
+    return np.mean(
+        [
+            np.linalg.norm(result.points_ras_mm[level] - points, axis=1).mean()
+            for level, points in truth.points_ras_mm.items()
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def wrong_angle():
+    """Films at 94 degrees that are stated to be at 90, and the spine."""
+    model, truth = phantom_model(), phantom_truth(3)
+    stated = truth.pair
+    evidence = drawn_evidence(replace(truth, pair=turned(stated, 4.0)), model.faces, 3)
+    return model, truth, seen_with(stated, evidence)
+
+
+def test_a_wrong_angle_is_found_with_its_uncertainty_and_the_surfaces_are_better_for_it(wrong_angle):
+    model, truth, evidence = wrong_angle
+    believed = reconstruct(model, evidence, Options(), "cpu")
+    assert not any("corrected" in text for text in believed.warnings)
+    assert not len(believed.corrections)
+    result = reconstruct(model, evidence, Options(calibrate_angle_sd_deg=3.0), "cpu")
+    found, sd = result.corrections.reported()["angle"], result.correction_sd["angle"]
+    assert 0.1 < sd < 2.0
+    assert found == pytest.approx(4.0, abs=3 * sd)
+    assert found > 2.0
+    assert surface_error_mm(result, truth) < 0.9 * surface_error_mm(believed, truth)
+    (note,) = [text for text in result.warnings if "corrected from the films" in text]
+    assert f"angle {found:+.2f} ± {sd:.2f} degrees" in note
+
+
+def test_going_on_keeps_the_angle_and_draws_outlines_where_the_film_shows_the_vertebrae(wrong_angle):
+    model, truth, evidence = wrong_angle
+    options = Options(calibrate_angle_sd_deg=3.0, fine_iterations=0)
+    first = reconstruct(model, evidence, options, "cpu")
+    point = truth.landmarks_ras_mm[LUMBAR_LEVELS[0]][0]
+    true_view = turned(truth.pair, 4.0).lateral
+    landmarks = evidence[1].landmarks.moved(
+        LUMBAR_LEVELS[0], "superior_endplate_centre", tuple(true_view.project(point))
+    )
+    again = reconstruct(
+        model, (evidence[0], replace(evidence[1], landmarks=landmarks)), options, "cpu", first.final_state
+    )
+    assert again.corrections.reported() == first.corrections.reported()
+    assert "landmarks" in again.iterations
+    outlines = again.final_state.silhouettes_px["lateral"]
+    corrected = again.final_state.corrected_views[1]
+    points = np.concatenate(list(again.final_state.coarse_points_ras_mm.values()))
+    drawn, shown = np.concatenate(list(outlines.values())), corrected.project(points)
+    for end in (np.min, np.max):
+        np.testing.assert_allclose(end(drawn, axis=0), end(shown, axis=0), atol=1.0)
+    spread = corrected.project(points) - evidence[1].view.project(points)
+    assert np.abs(spread).max() > 2.0  # the stated view would draw them elsewhere
+
+
+def test_a_patient_who_moved_is_found_and_the_ap_film_stays_the_reference():
+    model, truth = phantom_model(), phantom_truth(4)
+    shift = np.array([0.0, 0.0, 3.0])
+    after = replace(
+        truth,
+        points_ras_mm={level: points + shift for level, points in truth.points_ras_mm.items()},
+        landmarks_ras_mm={level: points + shift for level, points in truth.landmarks_ras_mm.items()},
+    )
+    evidence = (drawn_evidence(truth, model.faces, 4)[0], drawn_evidence(after, model.faces, 4)[1])
+    options = Options(motion_sd_deg=1.0, motion_sd_mm=2.0, level_motion_sd_deg=0.2, level_motion_sd_mm=0.2)
+    result, believed = (reconstruct(model, evidence, item, "cpu") for item in (options, Options()))
+    found, sd = result.corrections.reported(), result.correction_sd
+    name = "motion_translation_s"
+    assert found[name] == pytest.approx(3.0, abs=max(0.5, 3 * sd[name]))
+    assert found[name] > 2.0
+    assert surface_error_mm(result, truth) < surface_error_mm(believed, truth)
+
+
+def test_nothing_is_corrected_unless_it_is_asked_for():
+    assert not len(free_corrections(Options(), phantom_truth(0).pair.views, LEVELS, np.zeros(3)))

@@ -39,7 +39,30 @@ written to OUTPUT, all or nothing (docs/file-formats.md):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``reconstruct`` to a parser."""
     add_film_arguments(parser)
+    add_geometry_arguments(parser)
     add_running_arguments(parser)
+
+
+def add_geometry_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the registration may correct in the geometry."""
+    wrong = parser.add_argument_group(
+        "geometry that is wrong",
+        "By default what the geometry file says of itself decides: a geometry that is not calibrated frees angle and "
+        "distance, films that were not taken at once the motion. Every correction is reported with its uncertainty.",
+    )
+    wrong.add_argument(
+        "--calibrate",
+        nargs="+",
+        choices=("angle", "pose", "distance", "none"),
+        metavar="WHAT",
+        help="correct from the films themselves: angle (between the beams, ± 3 degrees), pose (of the lateral view, "
+        "± 1 degree, 1 mm), distance (source to detector, ± 20 mm); none believes the file",
+    )
+    wrong.add_argument(
+        "--motion",
+        action=argparse.BooleanOptionalAction,
+        help="allow for a patient who moved between the films (± 2 mm, 1 degree)",
+    )
 
 
 def add_film_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,10 +130,21 @@ def run_with_progress(case: Case, args: argparse.Namespace) -> CaseResult:
     weights = None if args.weights is None else str(args.weights)
     result = None
     with progress_bar("reconstructing", args.verbose) as update:
-        for step in run_case(case, device=args.device, weights=weights):
+        for step in run_case(case, options=_options(case, args), device=args.device, weights=weights):
             update(f"{step.stage}: {step.message}", (STAGES.index(step.stage) + step.fraction) / len(STAGES))
             result = step.result
     return result
+
+
+def _options(case: Case, args: argparse.Namespace):
+    """Return the settings of the registration if the arguments say more than the geometry, else None."""
+    calibrate, motion = getattr(args, "calibrate", None), getattr(args, "motion", None)
+    if calibrate is None and motion is None:
+        return None
+    from ..study.run import default_options
+
+    chosen = None if calibrate is None else [name for name in calibrate if name != "none"]
+    return default_options(case, chosen, motion)
 
 
 def _summary(result: CaseResult, seconds, output: Path) -> str:

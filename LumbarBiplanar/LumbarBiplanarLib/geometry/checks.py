@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -76,3 +76,16 @@ def rigid_matrix(key: str, value: Any) -> np.ndarray:
         )
     matrix.setflags(write=False)
     return matrix
+
+
+def uncertainties(given: Any, largest: Mapping[str, float]) -> dict[str, float]:
+    """Return standard deviations {key: value}, or raise GeometryError for a key that ``largest`` lacks or above it."""
+    if not isinstance(given, Mapping):
+        raise GeometryError(f"uncertainty must be an object with keys {', '.join(largest)}; found {given!r}.")
+    strange = sorted(set(map(str, given)) - set(largest))
+    if strange:
+        raise GeometryError(f"uncertainty has unknown key {', '.join(strange)}; use {', '.join(largest)}.")
+    for key, value in given.items():
+        if not _is_number(value) or not 0 <= value <= largest[key]:
+            raise GeometryError(f"uncertainty {key} must be a number from 0 to {largest[key]:g}, found {value!r}.")
+    return {key: float(value) for key, value in given.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,17 @@ from .view import View
 FORMAT = "LumbarBiplanar geometry"
 VERSION = 1
 _KEYS = ("format", "version", "frame", "calibrated", "simultaneous", "views")
+# What the key "uncertainty" of geometry.json may hold: standard deviations, and the largest that make sense.
+UNCERTAINTIES = {
+    "angle_deg": 15.0,
+    "rotation_deg": 15.0,
+    "translation_mm": 50.0,
+    "distance_mm": 300.0,
+    "motion_deg": 15.0,
+    "motion_mm": 50.0,
+    "level_motion_deg": 10.0,
+    "level_motion_mm": 20.0,
+}
 
 
 @dataclass(frozen=True)
@@ -28,12 +39,15 @@ class FilmPair:
         ap, lateral: the views; their names are "AP" and "lateral".
         calibrated: False if source positions were assumed rather than measured; absolute scale is then uncertain.
         simultaneous: False if the patient may have moved between the films.
+        uncertainty: standard deviations, where they are known, of the errors of this geometry, by the keys of
+            ``UNCERTAINTIES`` (docs/geometry.md); 0 means exact.
     """
 
     ap: View
     lateral: View
     calibrated: bool = True
     simultaneous: bool = True
+    uncertainty: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Check the names, so that a swapped pair is noticed here and not in a reconstruction."""
@@ -45,6 +59,7 @@ class FilmPair:
         for key in ("calibrated", "simultaneous"):
             if not isinstance(getattr(self, key), bool):
                 raise GeometryError(f"{key} must be true or false, found {getattr(self, key)!r}.")
+        object.__setattr__(self, "uncertainty", checks.uncertainties(self.uncertainty, UNCERTAINTIES))
 
     @property
     def views(self) -> tuple[View, View]:
@@ -66,6 +81,7 @@ class FilmPair:
             "calibrated": self.calibrated,
             "simultaneous": self.simultaneous,
             "views": [view.to_dict() for view in self.views],
+            **({"uncertainty": dict(self.uncertainty)} if self.uncertainty else {}),
         }
 
     @classmethod
@@ -80,7 +96,8 @@ class FilmPair:
             views[view.name] = view
         if set(views) != {"AP", "lateral"}:
             raise GeometryError(f"views must hold one view named 'AP' and one named 'lateral', found {sorted(views)}.")
-        pair = cls(views["AP"], views["lateral"], values["calibrated"], values["simultaneous"])
+        uncertainty = values.get("uncertainty", {})
+        pair = cls(views["AP"], views["lateral"], values["calibrated"], values["simultaneous"], uncertainty)
         if min(pair.angle_deg, 180.0 - pair.angle_deg) < 1.0:
             raise GeometryError(
                 f"The two beams are {pair.angle_deg:.2f} degrees apart; depth cannot be found. "
@@ -98,7 +115,7 @@ def _check_header(values: Any) -> None:
         raise GeometryError(
             f"version must be {VERSION}, found {values.get('version')!r}; update LumbarBiplanar or convert the file."
         )
-    missing, strange = [k for k in _KEYS if k not in values], sorted(set(values) - set(_KEYS))
+    missing, strange = [k for k in _KEYS if k not in values], sorted(set(values) - {*_KEYS, "uncertainty"})
     if missing:
         raise GeometryError(f"missing {', '.join(missing)}; add them.")
     if strange:

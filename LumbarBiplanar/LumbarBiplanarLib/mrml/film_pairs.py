@@ -30,6 +30,7 @@ from .film_nodes import (
 FACTS, ORIGIN = "LumbarBiplanar.PairFacts", "LumbarBiplanar.GeometryOrigin"
 PAIR = "LumbarBiplanar.Pair"  # the same on the films of one case, so that films of two cases are not mixed up
 CALIBRATED, SIMULTANEOUS = "LumbarBiplanar.Calibrated", "LumbarBiplanar.Simultaneous"
+UNCERTAINTY = "LumbarBiplanar.GeometryUncertainty"
 
 
 def pair_of_nodes(ap: Any, lateral: Any) -> FilmPair:
@@ -41,7 +42,11 @@ def pair_of_nodes(ap: Any, lateral: Any) -> FilmPair:
     """
     check_films(ap, lateral)
     facts = {key: all(node.GetAttribute(key) == "true" for node in (ap, lateral)) for key in (CALIBRATED, SIMULTANEOUS)}
-    return FilmPair(view_of_node(ap), view_of_node(lateral), facts[CALIBRATED], facts[SIMULTANEOUS])
+    try:
+        uncertainty = json.loads(ap.GetAttribute(UNCERTAINTY) or "{}")
+    except json.JSONDecodeError:
+        uncertainty = {}
+    return FilmPair(view_of_node(ap), view_of_node(lateral), facts[CALIBRATED], facts[SIMULTANEOUS], uncertainty)
 
 
 def settings_of_nodes(ap: Any, lateral: Any) -> GeometrySettings:
@@ -81,6 +86,7 @@ def set_settings(ap: Any, lateral: Any, settings: GeometrySettings) -> None:
         node.SetAttribute(PAIR, name)
         node.SetAttribute(CALIBRATED, str(settings.pair.calibrated).lower())
         node.SetAttribute(SIMULTANEOUS, str(settings.pair.simultaneous).lower())
+        node.SetAttribute(UNCERTAINTY, json.dumps(dict(settings.pair.uncertainty)))
         node.SetAttribute(FACTS, json.dumps(dict(settings.facts)))
         node.SetAttribute(ORIGIN, settings.origin)
 

@@ -92,6 +92,7 @@ def state_of(
         StudyError: if the reconstruction was made with another shape model, or its content is damaged.
     """
     from ..registration import RegistrationState
+    from ..registration.corrections import NO_CORRECTIONS, Corrections
 
     stated = content.get("shape_model", {}).get("sha256")
     if stated != model.sha256:
@@ -116,6 +117,8 @@ def state_of(
                 name: {Level[level]: value for level, value in film["level_image_residual_mm"].items()}
                 for name, film in content["films"].items()
             },
+            corrections=Corrections.from_dict(content["corrections"]) if "corrections" in content else NO_CORRECTIONS,
+            correction_sd=dict(content.get("correction_sd", {})),
             warnings=tuple(content["registration_warnings"]),
             **{name: dict(content[name]) for name in _NUMBERS},
         )
@@ -166,6 +169,8 @@ def _content(result: CaseResult) -> dict[str, Any]:
             for level in state.levels
         },
         **{name: dict(getattr(state, name)) for name in _NUMBERS},
+        **({"corrections": state.corrections.to_dict()} if len(state.corrections) else {}),
+        "correction_sd": dict(state.correction_sd),
         "films": {film.view.name: _film(film, state) for film in state.evidence},
         "registration_warnings": list(state.warnings),
         "warnings": list(result.warnings),

@@ -96,6 +96,8 @@ def _states(
     if stages.films:
         last = "fine" if options.fine_iterations else "coarse"
         if resume in ("landmarks", "coarse"):
+            if len(stages.corrections):
+                yield from stages.images("coarse", calibrate=True)
             yield from stages.images("coarse")
         if last == "fine" or resume in ("fine", "refit"):
             yield from stages.images(last, refit=resume == "refit")

@@ -138,8 +138,11 @@ class Stages:
             self._images, self._costs = None, iteration.costs
             yield self.state("landmarks", iteration.number)
 
-    def images(self, stage: str, refit: bool = False) -> Iterator[RegistrationState | None]:
+    def images(self, stage: str, refit: bool = False, calibrate: bool = False) -> Iterator[RegistrationState | None]:
         """Solve all terms at one resolution, "coarse" or "fine"; ``refit`` after a landmark was moved.
+
+        With ``calibrate`` the corrections of the geometry are free, and images count for no more than they are worth:
+        what they get wrong hangs together and would be taken for wrong geometry. Otherwise corrections stay.
 
         None is yielded between the parts of an iteration, every few hundredths of a second.
 
@@ -165,7 +168,9 @@ class Stages:
             ) from error
         modes = self._modes(options.coarse_modes if coarse else options.fine_modes, len(self.model.modes_mm))
         nuisance = tuple(len(item) for item in unknowns.nuisance)
-        layout = Layout(len(start.vertebrae), modes, nuisance, len(start.corrections))
+        layout = Layout(len(start.vertebrae), modes, nuisance, len(start.corrections) if calibrate else 0)
+        if calibrate:
+            images = replace(images, options=self._worth_of_images())
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
         for iteration in self._guarded(terms, layout, unknowns, self._schedule(count), stage):
             if iteration is not None:
@@ -269,15 +274,19 @@ class Stages:
 
         return found, posterior.correction_sd()
 
+    def _worth_of_images(self) -> Options:
+        """Return the options with images weighted as ``posterior_correlation_mm2`` says."""
+        area = self.options.image_correlation_mm2
+        share = area / max(self.options.posterior_correlation_mm2, area)
+        return replace(self.options, image_weight=share * self.options.image_weight)
+
     def _posterior(self) -> Callable[[], Generator[None, None, Posterior]]:
         """Return what finds the posterior about the present point, in steps; it takes longer than an iteration."""
         unknowns, options, images = self._unknowns, self.options, self._images
         weight = 1.0 if images is None else options.landmark_weight
         terms = [self._landmark_term(weight=weight), *self._priors()]
         if images is not None:
-            area = options.image_correlation_mm2
-            share = area / max(options.posterior_correlation_mm2, area)
-            terms.append(replace(images, options=replace(options, image_weight=share * options.image_weight)))
+            terms.append(replace(images, options=self._worth_of_images()))
 
         def find() -> Generator[None, None, Posterior]:
             return limited_steps(laplace_posterior_slowly(self.model, terms, unknowns), options.threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ..measurement import Measurements, Spread, measure, vertebrae_from_reconstr
 from ..shape import ShapeModel, load_shape_model
 from .case import Case
 from .detecting import check_device, detection_warnings, finder
+from .geometry_settings import geometry_settings
 from .steps import CaseResult, Step
 from .swapped import swap_hint
 
@@ -144,13 +145,19 @@ def _sure(result: CaseResult, state: RegistrationState) -> Generator[Step, None,
     return spread.applied_to(result.measurements), result.warnings
 
 
-def default_options(case: Case) -> Options:
-    """Return the settings of the registration that suit the origin of a case's lumbar-only images."""
+def default_options(case: Case, calibrate: Collection[str] | None = None, motion: bool | None = None) -> Options:
+    """Return the settings of the registration that suit a case's lumbar-only images and its geometry.
+
+    Args:
+        case: films, geometry and what replaces the network's work.
+        calibrate, motion: what to correct in the geometry; None leaves it to the geometry (``geometry_settings``).
+    """
     from ..registration import Options
 
+    free = geometry_settings(case.pair, calibrate, motion)
     if all(film.view.name in case.lumbar_mm for film in case.films):
-        return Options()
-    return Options(**NETWORK_SETTINGS)
+        return Options(**free)
+    return Options(**NETWORK_SETTINGS, **free)
 
 
 def evidence_of(

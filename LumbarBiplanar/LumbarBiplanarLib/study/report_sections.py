@@ -176,7 +176,31 @@ def geometry(result: CaseResult) -> list[str]:
         else "The films were NOT taken at once: the patient may have moved.",
     ]
     header = ("Number", "Film", "Value", "Where it came from")
-    return [kept_together((heading("Geometry"), paragraph(" ".join(stated)), table(header, rows, css="small")))]
+    parts = [kept_together((heading("Geometry"), paragraph(" ".join(stated)), table(header, rows, css="small")))]
+    return parts + _corrections(result)
+
+
+def _corrections(result: CaseResult) -> list[str]:
+    """Return what the registration changed in the geometry, if it was free to."""
+    found = result.reconstruction
+    if not len(found.corrections):
+        return []
+    values, sd = found.corrections.reported(), found.correction_sd
+    rows = [
+        (
+            item.name.replace("_", " "),
+            f"{values[item.name]:+.2f} {item.unit}",
+            f"{sd[item.name]:.2f} {item.unit}" if item.name in sd else "–",
+            f"{item.reported(item.prior_sd):.2f} {item.unit}",
+        )
+        for item in found.corrections.unknowns
+    ]
+    text = (
+        "The registration was free to correct these numbers, because the geometry is uncertain or the patient may have "
+        "moved. Surfaces are where the patient lay in the AP film; the lateral film is drawn with the corrections."
+    )
+    header = ("Corrected", "By", "Standard deviation", "Thought possible")
+    return [kept_together((paragraph(text), table(header, rows, css="small", numbers=(1, 2, 3))))]
 
 
 def _number(view: View, key: str) -> str:

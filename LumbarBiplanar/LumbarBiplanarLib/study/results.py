@@ -100,6 +100,7 @@ def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "inputs": {"films": {film.view.name: _film(film) for film in case.films}, **case.inputs},
         "geometry": case.pair.to_dict(),
+        "geometry_corrections": _corrections(found),
         "shape_model": {"sha256": found.model_sha256, "version": found.model_version},
         "network": {
             name: {"weights": item.weights, "levels": [level.name for level in item.levels]}
@@ -137,6 +138,24 @@ def _options(options) -> dict[str, Any]:
     values["region_weights"] = {region.name.lower(): weight for region, weight in options.region_weights.items()}
     values["shell"] = None if options.shell is None else str(options.shell)
     return values
+
+
+def _corrections(found) -> dict[str, Any]:
+    """Return what the registration changed in the geometry, and how surely; empty if it took it as stated."""
+    if not len(found.corrections):
+        return {}
+    values, sd = found.corrections.reported(), found.correction_sd
+    entries = {
+        item.name: {
+            "value": round(values[item.name], 4),
+            "sd": round(sd[item.name], 4) if item.name in sd else None,
+            "prior_sd": round(item.reported(item.prior_sd), 4),
+            "unit": item.unit,
+        }
+        for item in found.corrections.unknowns
+    }
+    views = [view.to_dict() for view in found.final_state.corrected_views]
+    return {"unknowns": entries, "corrected_views": views}
 
 
 def _levels(result: CaseResult) -> dict[str, Any]:
