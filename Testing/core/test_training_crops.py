@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from LumbarBiplanarLib.errors import WeightsError
+from LumbarBiplanarLib.errors import StudyError, WeightsError
 from LumbarBiplanarLib.network.crops import CROP_PX
 from LumbarBiplanarLib.network.first_stage import mean_landmarks_mm
 from LumbarBiplanarLib.network.refine_model import RefineConfig, SpineRefiner
@@ -118,10 +118,13 @@ def test_the_contact_sheet_is_written(pool, tmp_path):
 
 def test_the_second_stage_is_trained_and_its_weights_are_told_from_the_first(pool, tmp_path):
     options = replace(TrainingOptions.refine(), widths=(8, 8, 8, 8), batch=2, steps=2, workers=0, subjects=2)
-    states = list(train(pool, tmp_path, options, device="cpu", task=RefineTask(load_shape_model())))
-    assert states[-1].step == 2 and (tmp_path / "refine_record.json").exists()
+    done = train(pool, tmp_path, options, device="cpu", task=RefineTask(load_shape_model()))
+    assert done.step == 2 and (tmp_path / "refine_record.json").exists()
     network, info = load_refiner(tmp_path / "refine.pt")
     assert network.config.widths == (8, 8, 8, 8) and info.record["task"] == "refine"
+    more = replace(options, steps=1, single_task="landmarks")
+    with pytest.raises(StudyError, match="these weights are of"):
+        train(pool, tmp_path / "more", more, device="cpu", task=RefineTask(load_shape_model()), start_from=info.path)
     with pytest.raises(WeightsError, match="'refine' weights"):
         load_weights(tmp_path / "refine.pt")
     save_weights(SpineRefiner(RefineConfig(widths=(8, 8, 8, 8))), tmp_path / "other.pt", {})

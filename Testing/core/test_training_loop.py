@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from LumbarBiplanarLib.errors import StudyError
+from LumbarBiplanarLib.errors import StudyError, WeightsError
+from LumbarBiplanarLib.network.refine_model import heatmap_moments
 from LumbarBiplanarLib.network.weights import load_weights
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training import TrainingOptions, train
@@ -17,7 +21,9 @@ from LumbarBiplanarLib.training import anatomy as anatomy_module
 from LumbarBiplanarLib.training.anatomy import Context
 from LumbarBiplanarLib.training.command import add_arguments, run
 from LumbarBiplanarLib.training.loss import heatmap_loss, image_loss_mm, landmark_errors_px
+from LumbarBiplanarLib.training.module import learning_rate, read_checkpoint
 from LumbarBiplanarLib.training.pool import build_pool
+from LumbarBiplanarLib.training.progress import Progress
 
 TINY = TrainingOptions(subjects=2, steps=2, batch=1, widths=(4, 4, 8, 8), workers=0, save_every=1, warmup_steps=1)
 
@@ -30,42 +36,127 @@ def pool(tmp_path_factory):
 
 
 def test_a_training_leaves_weights_a_record_and_a_checkpoint(pool, tmp_path):
-    states = list(train(pool, tmp_path, TINY, device="cpu", about={"left_out": ["vhm"]}))
-    assert len(states) == 2 and states[-1].step == 2
+    steps = []
+    about = {"left_out": ["vhm"]}
+    done = train(pool, tmp_path, TINY, device="cpu", about=about, told=lambda now: steps.append(now.step))
+    assert steps == [1, 2] and done.step == 2 and done.share == 1.0
     network, info = load_weights(tmp_path / "spine.pt")
     assert network.config.widths == TINY.widths
     record = json.loads((tmp_path / "spine_record.json").read_text(encoding="utf-8"))
     assert record == info.record
     assert record["steps"] == 2 and record["examples"] == 2 and record["seed"] == 1 and record["left_out"] == ["vhm"]
-    assert {"seconds", "device", "torch", "options", "curve"} <= set(record)
+    assert record["precision"] == "bf16-mixed" and record["start_from"] is None
+    assert {"seconds", "device", "torch", "lightning", "options", "curve"} <= set(record)
+    assert record["validation"]["landmark_loss"] > 0 and record["validation"]["image_loss_mm"] > 0
+    assert not list(tmp_path.glob(".tmp-*")) and not list(tmp_path.glob("lightning_logs"))
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(pool, tmp_path):
     found = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        list(train(pool, tmp_path / name, TrainingOptions(**{**vars(TINY), "seed": seed}), device="cpu"))
+        train(pool, tmp_path / name, replace(TINY, seed=seed, steps=1), device="cpu")
         found.append(load_weights(tmp_path / name / "spine.pt")[0].landmark_head.weight)
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
 
 
-def test_a_closed_training_goes_on_from_its_checkpoint(pool, tmp_path):
-    running = train(pool, tmp_path, TINY, device="cpu")
-    next(running)
-    running.close()
-    assert not (tmp_path / "spine.pt").exists()
-    states = list(train(pool, tmp_path, TINY, device="cpu", resume=True))
-    assert [state.step for state in states] == [2]
+def test_a_stopped_training_goes_on_from_its_checkpoint_and_a_finished_one_says_so(pool, tmp_path):
+    train(pool, tmp_path, TINY, device="cpu", told=lambda now: False)
+    assert (tmp_path / "spine_checkpoint.ckpt").exists() and not (tmp_path / "spine.pt").exists()
+    steps = []
+    train(pool, tmp_path, TINY, device="cpu", resume=True, told=lambda now: steps.append(now.step))
+    assert steps == [2]
     assert (tmp_path / "spine.pt").exists()
+    with pytest.raises(StudyError, match="done .2 steps"):
+        train(pool, tmp_path, TINY, device="cpu", resume=True)
+    content = torch.load(tmp_path / "spine_checkpoint.ckpt", weights_only=True)
+    assert content["global_step"] == 2  # the optimiser's own count went on as well
+    # What is kept is the average, not the last step.
+    kept = load_weights(tmp_path / "spine.pt")[0].state_dict()["landmark_head.weight"]
+    average, last = (content[key]["network.landmark_head.weight"] for key in ("state_dict", "current_model_state"))
+    assert torch.allclose(kept, average, atol=1e-3) and not torch.allclose(average, last, rtol=1e-6, atol=0.0)
 
 
-def test_a_checkpoint_of_other_options_is_refused(pool, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_after_the_step_and_leaves_a_whole_checkpoint(pool, tmp_path, number):
+    before = signal.getsignal(number)
+    options = replace(TINY, steps=50, save_every=100)
+    with pytest.raises(KeyboardInterrupt):
+        train(pool, tmp_path, options, device="cpu", told=lambda now: signal.raise_signal(number))
+    assert signal.getsignal(number) is before
+    assert [path.name for path in tmp_path.iterdir()] == ["spine_checkpoint.ckpt"]
+    assert read_checkpoint(tmp_path / "spine_checkpoint.ckpt", options, ()).step == 1
+
+
+def test_a_checkpoint_of_other_options_and_a_file_that_is_none_are_refused(pool, tmp_path):
     with pytest.raises(StudyError, match="no checkpoint"):
-        next(train(pool, tmp_path, TINY, device="cpu", resume=True))
-    list(train(pool, tmp_path, TINY, device="cpu"))
-    wider = TrainingOptions(**{**vars(TINY), "widths": (4, 4, 8, 12)})
+        train(pool, tmp_path, TINY, device="cpu", resume=True)
+    train(pool, tmp_path, TINY, device="cpu", told=lambda now: False)
     with pytest.raises(StudyError, match="widths"):
-        next(train(pool, tmp_path, wider, device="cpu", resume=True))
+        train(pool, tmp_path, replace(TINY, widths=(4, 4, 8, 12)), device="cpu", resume=True)
+    (tmp_path / "spine_checkpoint.ckpt").write_bytes(b"nothing")
+    with pytest.raises(StudyError, match="not a checkpoint"):
+        train(pool, tmp_path, TINY, device="cpu", resume=True)
+
+
+def test_a_training_that_diverges_says_so_and_leaves_no_weights(pool, tmp_path):
+    with pytest.raises(StudyError, match="diverged"):
+        train(pool, tmp_path, replace(TINY, image_weight=float("nan")), device="cpu")
+    assert not (tmp_path / "spine.pt").exists()
+
+
+def test_a_training_starts_from_given_weights_and_takes_their_widths(pool, tmp_path):
+    train(pool, tmp_path / "a", replace(TINY, fusion=False), device="cpu")
+    slow = replace(TINY, steps=1, learning_rate=1e-12, widths=(8, 8, 8, 8))
+    train(pool, tmp_path / "b", slow, device="cpu", start_from=tmp_path / "a" / "spine.pt")
+    (first, given), (second, info) = (load_weights(tmp_path / name / "spine.pt") for name in "ab")
+    assert second.config == first.config and not second.config.fusion
+    # Steps of that size change nothing but the statistics of the normalisation.
+    assert torch.allclose(second.landmark_head.weight, first.landmark_head.weight, atol=1e-4)
+    assert info.record["start_from"] == {"name": "spine.pt", "sha256": given.sha256}
+    with pytest.raises(WeightsError, match=r"none\.pt"):
+        train(pool, tmp_path / "c", TINY, device="cpu", start_from=tmp_path / "none.pt")
+    with pytest.raises(StudyError, match="these weights are of"):
+        options = replace(TINY, single_task="images")
+        train(pool, tmp_path / "c", options, device="cpu", start_from=tmp_path / "a" / "spine.pt")
+
+
+@pytest.mark.parametrize("task", ["landmarks", "images"])
+def test_a_network_of_one_task_is_trained_kept_and_loaded(pool, tmp_path, task):
+    options = replace(TINY, steps=1, single_task=task, plain_films=True)
+    train(pool, tmp_path, options, device="cpu")
+    network, info = load_weights(tmp_path / "spine.pt")
+    assert network.config.tasks == (task,)
+    assert info.record["options"]["single_task"] == task and info.record["options"]["plain_films"]
+    output = network(torch.rand(1, 3, 64, 48), torch.tensor([1]))
+    assert output.level_mm.shape == (1, 5, 64, 48) and output.heatmaps.shape == (1, 100, 32, 24)
+    assert bool(output.level_mm.any()) is (task == "images")
+    assert bool((output.heatmaps > -30.0).any()) is (task == "landmarks")
+
+
+def test_without_lightning_the_remedy_is_named(pool, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
+    with pytest.raises(StudyError, match="pip install"):
+        train(pool, tmp_path, TINY, device="cpu")
+
+
+def test_the_rate_rises_stays_and_falls_with_steps_or_with_time():
+    by_steps = replace(TINY, steps=100, warmup_steps=10, flat_share=0.2, learning_rate=1.0)
+    rates = [learning_rate(Progress(step=step), by_steps) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1, abs=1e-3) and rates[10:20] == [pytest.approx(1.0, abs=1e-3)] * 10
+    assert rates[60] == pytest.approx(0.5, abs=1e-3) and rates[100] < 1e-5
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    by_time = replace(by_steps, steps=0, minutes=2.0)
+    assert learning_rate(Progress(step=50, seconds=72.0), by_time) == pytest.approx(rates[60])
+
+
+def test_the_means_of_heatmaps_are_exact_in_mixed_precision():
+    heatmaps = 3.0 * torch.randn(2, 20, 48, 64, generator=torch.Generator().manual_seed(0))
+    exact = heatmap_moments(heatmaps)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = heatmap_moments(heatmaps)
+    for one, other in zip(exact, mixed, strict=True):
+        assert other.dtype == torch.float32 and torch.allclose(one, other, atol=1e-4)
 
 
 def test_impossible_options_are_refused():
@@ -128,3 +219,7 @@ def test_the_command_refuses_what_contradicts_itself(tmp_path):
         run(arguments(*words, "--leave-out", "vhm", "--shape-model", "a.npz"))
     with pytest.raises(StudyError, match="batch"):
         run(arguments(*words, "--batch", "0"))
+    with pytest.raises(StudyError, match="first stage"):
+        run(arguments(*words, "--stage", "refine", "--no-fusion"))
+    with pytest.raises(SystemExit):
+        arguments(*words, "--resume", "--start-from", "registered")

@@ -18,6 +18,7 @@ VIEW_NAMES = ("AP", "lateral")
 INPUT_CHANNELS = 3  # see preprocess.network_channels
 N_LEVELS = 5
 N_LANDMARKS = 20
+TASKS = ("images", "landmarks")
 THICKNESS_SCALE_MM = 20.0  # the decomposition head works in this unit so that its values are of order one
 
 
@@ -31,21 +32,39 @@ class NetworkConfig:
         dilations: dilation of each block of the context stage at 1/16; they make the receptive field longer than a
             lumbar spine with its sacrum and last ribs, without which levels cannot be counted.
         fusion: exchange features between the two decoders (the ablation switches it off).
+        tasks: what it gives, ``TASKS`` or one of them (an ablation); the other then is nothing everywhere.
     """
 
     widths: tuple[int, int, int, int] = (32, 64, 128, 192)
     blocks: tuple[int, int, int, int] = (1, 2, 2, 1)
     dilations: tuple[int, ...] = (1, 2, 4, 1)
     fusion: bool = True
+    tasks: tuple[str, ...] = TASKS
 
     def to_dict(self) -> dict:
         """Return plain lists and numbers for a weights file."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return config_to_dict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> NetworkConfig:
         """Build from the result of ``to_dict``."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return config_from_dict(cls, values)
+
+
+def config_to_dict(config) -> dict:
+    """Return a network's configuration as plain lists and numbers; that it gives both tasks goes without saying."""
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    if config.tasks == TASKS:
+        del values["tasks"]
+    return values
+
+
+def config_from_dict(kind: type, values: dict):
+    """Build a configuration from the result of ``config_to_dict``; raises ValueError for tasks that there are not."""
+    config = kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    if config.tasks not in (TASKS, TASKS[:1], TASKS[1:]):
+        raise ValueError(f"tasks are {config.tasks}, they must be of {TASKS}")
+    return config
 
 
 @dataclass
@@ -60,6 +79,9 @@ class NetworkOutput:
 
     level_mm: Tensor
     heatmaps: Tensor
+
+
+NOT_FOUND_LOGIT = -30.0  # everywhere on a heatmap: the landmark is not on the film
 
 
 def _conv(cin: int, cout: int, kernel: int = 3, dilation: int = 1) -> nn.Conv2d:
@@ -98,25 +120,26 @@ class ConvNormAct(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """Doubles the resolution of both decoders, joins the encoder's features and lets the decoders exchange theirs."""
+    """Doubles the resolution of the decoders, joins the encoder's features and lets the decoders exchange theirs."""
 
-    def __init__(self, deep: int, skip: int, out: int, fusion: bool) -> None:
+    def __init__(self, deep: int, skip: int, out: int, decoders: int, fusion: bool) -> None:
         super().__init__()
-        self.reduce = nn.ModuleList(nn.Conv2d(deep, out, 1, bias=False) for _ in range(2))
-        self.skip = nn.ModuleList(nn.Conv2d(skip, out, 1, bias=False) for _ in range(2))
-        self.exchange = nn.ModuleList(nn.Conv2d(out, out, 1, bias=False) for _ in range(2)) if fusion else None
-        self.mix = nn.ModuleList(ConvNormAct(out, out) for _ in range(2))
-        self.refine = nn.ModuleList(ConvNormAct(out, out) for _ in range(2))
+        self.reduce = nn.ModuleList(nn.Conv2d(deep, out, 1, bias=False) for _ in range(decoders))
+        self.skip = nn.ModuleList(nn.Conv2d(skip, out, 1, bias=False) for _ in range(decoders))
+        fused = fusion and decoders == 2
+        self.exchange = nn.ModuleList(nn.Conv2d(out, out, 1, bias=False) for _ in range(2)) if fused else None
+        self.mix = nn.ModuleList(ConvNormAct(out, out) for _ in range(decoders))
+        self.refine = nn.ModuleList(ConvNormAct(out, out) for _ in range(decoders))
 
     def forward(self, deep: list[Tensor], skip: Tensor, view: Tensor) -> list[Tensor]:
-        """Return the (decomposition, landmark) features at twice the resolution."""
+        """Return the features of each decoder, decomposition before landmarks, at twice the resolution."""
         mixed = []
-        for i in range(2):
+        for i in range(len(deep)):
             up = functional.interpolate(self.reduce[i](deep[i]), scale_factor=2.0, mode="nearest")
             mixed.append(self.mix[i](up + self.skip[i](skip), view))
         if self.exchange is not None:
             mixed = [mixed[0] + self.exchange[0](mixed[1]), mixed[1] + self.exchange[1](mixed[0])]
-        return [self.refine[i](mixed[i], view) for i in range(2)]
+        return [refine(item, view) for refine, item in zip(self.refine, mixed, strict=True)]
 
 
 class SpineNetwork(nn.Module):
@@ -134,12 +157,16 @@ class SpineNetwork(nn.Module):
             stages.append(nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks[i]))))
         self.entries, self.stages = nn.ModuleList(entries), nn.ModuleList(stages)
         self.context = nn.Sequential(*(ResidualBlock(w[3], dilation) for dilation in config.dilations))
-        self.decoders = nn.ModuleList(DecoderStage(w[i + 1], w[i], w[i], config.fusion) for i in (2, 1, 0))
-        self.level_head = nn.Conv2d(w[0], 4 * N_LEVELS, 3, padding=1)
-        self.landmark_head = nn.Conv2d(w[0], N_LEVELS * N_LANDMARKS, 1)
-        nn.init.constant_(self.landmark_head.bias, -9.0)
-        nn.init.normal_(self.level_head.weight, std=0.01)
-        nn.init.zeros_(self.level_head.bias)
+        self.decoders = nn.ModuleList(
+            DecoderStage(w[i + 1], w[i], w[i], len(config.tasks), config.fusion) for i in (2, 1, 0)
+        )
+        if "images" in config.tasks:
+            self.level_head = nn.Conv2d(w[0], 4 * N_LEVELS, 3, padding=1)
+            nn.init.normal_(self.level_head.weight, std=0.01)
+            nn.init.zeros_(self.level_head.bias)
+        if "landmarks" in config.tasks:
+            self.landmark_head = nn.Conv2d(w[0], N_LEVELS * N_LANDMARKS, 1)
+            nn.init.constant_(self.landmark_head.bias, -9.0)
 
     def forward(self, image: Tensor, view: Tensor) -> NetworkOutput:
         """Return the decomposition and the heatmaps.
@@ -156,9 +183,15 @@ class SpineNetwork(nn.Module):
             x = stage(x)
             skips.append(x)
         x = self.context(x)
-        features = [x, x]
+        features = [x] * len(self.config.tasks)
         for decoder, skip in zip(self.decoders, skips[2::-1], strict=True):
             features = decoder(features, skip, view)
-        levels = functional.pixel_shuffle(self.level_head(features[0]).float(), 2)
-        level_mm = functional.softplus(levels, beta=8.0) * THICKNESS_SCALE_MM
-        return NetworkOutput(level_mm, self.landmark_head(features[1]).float())
+        count, _, height, width = image.shape
+        level_mm = image.new_zeros((count, N_LEVELS, height, width))
+        heatmaps = image.new_full((count, N_LEVELS * N_LANDMARKS, height // 2, width // 2), NOT_FOUND_LOGIT)
+        if "images" in self.config.tasks:
+            levels = functional.pixel_shuffle(self.level_head(features[0]).float(), 2)
+            level_mm = functional.softplus(levels, beta=8.0) * THICKNESS_SCALE_MM
+        if "landmarks" in self.config.tasks:
+            heatmaps = self.landmark_head(features[-1]).float()
+        return NetworkOutput(level_mm, heatmaps)

@@ -5,14 +5,25 @@ One network serves both views and all levels, told which by a token (FiLM, as in
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .crops import CROP_CHANNELS, CROP_PX
-from .model import N_LANDMARKS, N_LEVELS, THICKNESS_SCALE_MM, VIEW_NAMES, ConvNormAct, ResidualBlock
+from .model import (
+    N_LANDMARKS,
+    N_LEVELS,
+    NOT_FOUND_LOGIT,
+    TASKS,
+    THICKNESS_SCALE_MM,
+    VIEW_NAMES,
+    ConvNormAct,
+    ResidualBlock,
+    config_from_dict,
+    config_to_dict,
+)
 
 TOKENS = len(VIEW_NAMES) * N_LEVELS  # token = N_LEVELS * view + level
 HEATMAP_STEP = 2  # crop pixels per pixel of a heatmap
@@ -30,19 +41,21 @@ class RefineConfig:
     Attributes:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the crop's resolution.
         blocks: residual blocks at each.
+        tasks: what it gives, ``TASKS`` or one of them (an ablation); the other then is nothing everywhere.
     """
 
     widths: tuple[int, int, int, int] = (32, 64, 128, 256)
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    tasks: tuple[str, ...] = TASKS
 
     def to_dict(self) -> dict:
         """Return plain lists and numbers for a weights file."""
-        return {key: list(value) for key, value in asdict(self).items()}
+        return config_to_dict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> RefineConfig:
         """Build from the result of ``to_dict``."""
-        return cls(**{key: tuple(value) for key, value in values.items()})
+        return config_from_dict(cls, values)
 
 
 @dataclass
@@ -129,6 +142,10 @@ class SpineRefiner(nn.Module):
             x = decoder(x, skip, token)
         path = functional.softplus(functional.pixel_shuffle(self.path_head(x).float(), 2), beta=_SOFT)
         heatmaps = self.landmark_head(x).float()
+        if "images" not in self.config.tasks:
+            path = torch.zeros_like(path)
+        if "landmarks" not in self.config.tasks:
+            heatmaps = torch.full_like(heatmaps, NOT_FOUND_LOGIT)
         positions, log_variance = heatmap_moments(heatmaps)
         spread = self._log_sd(deepest, log_variance, token)
         return RefineOutput(heatmaps, positions, path * THICKNESS_SCALE_MM, spread)
@@ -148,7 +165,8 @@ def heatmap_moments(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     means, variances = [], []
     for size, marginal in ((width, shares.sum(dim=2)), (height, shares.sum(dim=3))):
         at = (torch.arange(size, device=heatmaps.device, dtype=heatmaps.dtype) + 0.5) * HEATMAP_STEP - 0.5
-        mean = marginal @ at
+        # Not as a matrix product, which a training in mixed precision would round to half a pixel.
+        mean = (marginal * at).sum(dim=2)
         means.append(mean)
-        variances.append(marginal @ (at * at) - mean**2)
+        variances.append((marginal * (at - mean[..., None]) ** 2).sum(dim=2))
     return torch.stack(means, dim=-1), torch.log(torch.stack(variances, dim=-1).clamp(min=1e-2))

@@ -10,6 +10,7 @@ from ..errors import StudyError
 from ..files import sha256_of
 from ..shape.model import ShapeModel
 from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
+from .progress import Progress as TrainingProgress
 
 SUMMARY = "train the network on films drawn from the shape model"
 EPILOG = """\
@@ -17,11 +18,14 @@ examples:
   lumbar-biplanar train --data DATA --output run1
   lumbar-biplanar train --data DATA --output run1 --resume --minutes 120
   lumbar-biplanar train --data DATA --output run1 --stage refine
+  lumbar-biplanar train --data DATA --output run2 --stage refine --start-from registered --minutes 300 --device cuda
 
 First the ingredients of the films are drawn into the cache (about a second per spine), then the network is trained.
 The network has two stages, which are trained independently: "spine" finds the vertebrae on a film, "refine" looks at
 each of them. The output folder gets spine.pt or refine.pt (the weights), a record and a checkpoint. People named by
 --leave-out are left out of the shape model the films are drawn from, so that the network can be tested on them.
+Ctrl-C leaves a checkpoint, from which --resume goes on, on another machine too if the folder is copied there.
+Training needs the package lightning: pip install 'lightning>=2.6'.
 """
 
 
@@ -44,7 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
     parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="draw what films are made of, and end")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(%(default)s)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+    begin.add_argument(
+        "--start-from",
+        metavar="WEIGHTS",
+        help="begin with these weights, a file of the same stage; 'registered' means those that come with the program",
+    )
+    ablation = parser.add_argument_group("ablations, to measure what a part is worth")
+    ablation.add_argument("--no-fusion", action="store_true", help="decoders that exchange no features (spine only)")
+    ablation.add_argument("--single-task", choices=("landmarks", "images"), help="train only one of the two tasks")
+    ablation.add_argument("--plain-films", action="store_true", help="films without noise, artefacts and processing")
 
 
 def _both(key: str) -> str:
@@ -89,11 +103,23 @@ def run(args: argparse.Namespace) -> int:
             print(f"Contact sheet: {args.contact_sheet}")
             return 0
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))
-        states = train(pool, args.output, options, device=args.device, resume=args.resume, about=about, task=task)
-        for state in states:
+
+        def told(state: TrainingProgress) -> None:
             losses = f"landmarks {state.landmark_loss:.2f}, image {state.image_loss_mm:.2f} mm"
             done = state.step if options.steps else round(state.seconds)
             bars.update(training, completed=done, description=f"training: step {state.step}, {losses}")
+
+        train(
+            pool,
+            args.output,
+            options,
+            device=args.device,
+            resume=args.resume,
+            start_from=args.start_from,
+            about=about,
+            task=task,
+            told=told,
+        )
     print(f"Weights: {weights} ({sha256_of(weights)[:16]}...)")
     return 0
 
@@ -102,6 +128,9 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
     default = TrainingOptions.refine() if args.stage == "refine" else TrainingOptions()
     given = {"subjects": args.films, "minutes": args.minutes, "batch": args.batch, "workers": args.workers}
     given = {key: value for key, value in given.items() if value is not None}
+    if args.no_fusion and args.stage == "refine":
+        raise StudyError("--no-fusion is about the two decoders of the first stage; leave it out, or --stage spine.")
+    given |= {"fusion": not args.no_fusion, "single_task": args.single_task or "", "plain_films": args.plain_films}
     try:
         return replace(default, steps=args.steps, seed=args.seed, **given)
     except ValueError as error:

@@ -43,15 +43,27 @@ CROP_FILMS = FilmOptions(scale_sd=0.05, empty=0.0)
 
 
 class CropStream(IterableDataset):
-    """Batches of crops of random vertebrae of a pool's spines; every fiftieth spine is kept out, for validation.
+    """Batches of crops of random vertebrae of a pool's spines; every fiftieth spine is held out, for validation.
 
     Yields (channels (n, 3, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop pixels, visible (n, 20)).
     """
 
-    def __init__(self, pool: str | Path, seed: int, template_mm: np.ndarray, batch: int) -> None:
-        """Stream the vertebrae of ``pool``; ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae."""
-        self.files = pool_files(pool)
-        self.seed, self.template_mm, self.batch = seed, template_mm, batch
+    def __init__(
+        self,
+        pool: str | Path,
+        seed: int,
+        template_mm: np.ndarray,
+        batch: int,
+        films: FilmOptions = CROP_FILMS,
+        *,
+        held_out: bool = False,
+    ) -> None:
+        """Stream the vertebrae of ``pool``, or of what is held out, on films made as ``films`` says.
+
+        ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae.
+        """
+        self.files = pool_files(pool, held_out)
+        self.seed, self.template_mm, self.batch, self.films = seed, template_mm, batch, films
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         worker = get_worker_info()
@@ -63,7 +75,7 @@ class CropStream(IterableDataset):
             while len(waiting) < _BUFFER_BATCHES * self.batch:
                 path, view = self.files[rng.integers(len(self.files))], VIEW_NAMES[rng.integers(2)]
                 ingredients = load_ingredients(path, view)
-                film = form_film(ingredients, rng, options=CROP_FILMS)
+                film = form_film(ingredients, rng, options=self.films)
                 waiting += random_crops(film, view, ingredients.pitch_mm, self.template_mm, rng)
             # Crops of one film come at different times.
             order = rng.permutation(len(waiting))

@@ -15,29 +15,39 @@ from ..network.model import VIEW_NAMES
 from ..network.preprocess import network_channels
 from .films import cropped, form_film
 from .ingredients import load_ingredients
-from .options import CROP_PX
+from .options import CROP_PX, FilmOptions
 
 VALIDATION_EVERY = 50
 
 
-def pool_files(pool: str | Path) -> list[Path]:
-    """Return the ingredients of a pool that may be trained on: all but every fiftieth; raises StudyError for none."""
+def pool_files(pool: str | Path, held_out: bool = False) -> list[Path]:
+    """Return the ingredients of a pool that may be trained on, all but every fiftieth, or those held out.
+
+    Raises:
+        StudyError: if there are none.
+    """
     files = sorted(Path(pool).glob("[0-9]*.npz"))
     if not files:
         raise StudyError(f"{pool}: no ingredients of training films here; build the pool first.")
-    return [path for path in files if int(path.stem) % VALIDATION_EVERY or len(files) == 1]
+    chosen = [path for path in files if bool(int(path.stem) % VALIDATION_EVERY) is not held_out]
+    return chosen or files
 
 
 class FilmStream(IterableDataset):
-    """Films of random spines of a pool, each different; every fiftieth spine is kept out, for validation.
+    """Films of random spines of a pool, each different; every fiftieth spine is held out, for validation.
 
     Yields (channels (3, h, w), view (), level_mm (5, h, w), landmarks_px (5, 20, 2), visible (5, 20)).
     """
 
-    def __init__(self, pool: str | Path, seed: int) -> None:
-        """Stream the films of ``pool``; ``seed`` and the number of the worker determine them."""
-        self.files = pool_files(pool)
-        self.seed = seed
+    def __init__(
+        self, pool: str | Path, seed: int, films: FilmOptions | None = None, *, held_out: bool = False
+    ) -> None:
+        """Stream the films of ``pool``, or of what is held out; ``seed`` and the number of the worker determine them.
+
+        ``films`` says what they are made with; None means the training's.
+        """
+        self.files = pool_files(pool, held_out)
+        self.seed, self.films = seed, films
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         worker = get_worker_info()
@@ -46,6 +56,6 @@ class FilmStream(IterableDataset):
         rng = np.random.default_rng([self.seed, worker.id if worker is not None else 0])
         while True:
             path, view = self.files[rng.integers(len(self.files))], int(rng.integers(2))
-            film = cropped(form_film(load_ingredients(path, VIEW_NAMES[view]), rng), rng, CROP_PX)
+            film = cropped(form_film(load_ingredients(path, VIEW_NAMES[view]), rng, options=self.films), rng, CROP_PX)
             channels = network_channels(film.image[None, None])[0]
             yield channels, torch.tensor(view), film.level_mm, film.landmarks_px, film.visible

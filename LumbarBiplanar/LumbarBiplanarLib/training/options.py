@@ -104,6 +104,9 @@ class TrainingOptions:
         workers: processes that draw films beside the training; 0 draws them in it.
         save_every: steps between checkpoints.
         distance_weight: of the distance of the heatmaps' means (pixels of the crop); second stage only.
+        fusion: let the decoders of the first stage exchange features; off for an ablation.
+        single_task: train only "landmarks" or only "images", for an ablation; empty for both.
+        plain_films: films without noise, artefacts and processing (``FilmOptions.clean``), for an ablation.
     """
 
     subjects: int = 1500
@@ -123,6 +126,14 @@ class TrainingOptions:
     workers: int = 1
     save_every: int = 250
     distance_weight: float = 0.0
+    fusion: bool = True
+    single_task: str = ""
+    plain_films: bool = False
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is trained: "images", "landmarks" or both."""
+        return (self.single_task,) if self.single_task else ("images", "landmarks")
 
     @classmethod
     def refine(cls) -> TrainingOptions:
@@ -145,6 +156,8 @@ class TrainingOptions:
                 raise ValueError(f"{key} must be at least 1, found {getattr(self, key)}.")
         if self.minutes <= 0:
             raise ValueError(f"minutes must be positive, found {self.minutes}.")
+        if self.single_task not in ("", "landmarks", "images"):
+            raise ValueError(f"single_task must be 'landmarks', 'images' or empty, found {self.single_task!r}.")
 
     def to_dict(self) -> dict:
         """Return plain lists and numbers for a record."""

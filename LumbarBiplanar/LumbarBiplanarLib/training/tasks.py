@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +15,10 @@ from torch.utils.data import DataLoader
 from ..network.model import N_LANDMARKS, N_LEVELS, NetworkConfig, SpineNetwork
 from ..network.refine_model import RefineConfig, SpineRefiner
 from ..shape.model import ShapeModel
-from .crop_stream import CropStream, error_basis
+from .crop_stream import CROP_FILMS, CropStream, error_basis
 from .dataset import FilmStream
 from .loss import heatmap_loss, image_loss_mm, landmark_errors_px, spread_loss, vertebra_image_loss_mm
-from .options import TrainingOptions
+from .options import FilmOptions, TrainingOptions
 
 _PREFETCH = 4
 
@@ -42,51 +41,63 @@ class Losses:
 
 
 class Task(Protocol):
-    """A network, its training examples and what it is to minimise."""
+    """A network, its training examples and what it is to minimise.
+
+    Attributes:
+        name: "spine" or "refine".
+        architecture: options that the network's own configuration decides when a training starts from given weights.
+    """
 
     name: str
+    architecture: tuple[str, ...]
 
     def network(self, options: TrainingOptions) -> nn.Module:
         """Return a new network."""
 
-    def batches(self, pool: Path, seed: int, options: TrainingOptions) -> Iterator[list[Tensor]]:
-        """Return an endless stream of training examples, tensors (n, ...)."""
+    def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
+        """Return an endless stream of training examples, lists of tensors (n, ...), or of those held out."""
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
-        """Return what the network makes of a batch, tensors (n, ...), run in bfloat16."""
+        """Return what the network makes of a batch, tensors (n, ...); losses are computed in float32."""
 
 
 class SpineTask:
     """The first stage: all levels on a window of a film."""
 
     name = "spine"
+    architecture = ("widths", "fusion")
 
     def network(self, options: TrainingOptions) -> SpineNetwork:
         """Return a new network."""
-        return SpineNetwork(NetworkConfig(widths=options.widths))
+        return SpineNetwork(NetworkConfig(widths=options.widths, fusion=options.fusion, tasks=options.tasks))
 
-    def batches(self, pool: Path, seed: int, options: TrainingOptions) -> Iterator[list[Tensor]]:
+    def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
         """Return an endless stream of films, as ``FilmStream`` yields them: (n, ...)."""
-        return _loaded(FilmStream(pool, seed), options.batch, options.workers)
+        films = FilmOptions.clean() if options.plain_films else None
+        return _loader(FilmStream(pool, seed, films, held_out=held_out), options.batch, options.workers)
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return heatmaps' cross entropy and the error of the five images for a batch (n, ...) of ``FilmStream``."""
         channels, view, level_mm, landmarks, visible = batch
-        with torch.autocast(channels.device.type, dtype=torch.bfloat16):
-            output = model(channels.to(memory_format=torch.channels_last), view)
+        output = model(channels.to(memory_format=torch.channels_last), view)
         marks = (len(view), N_LEVELS * N_LANDMARKS)
         landmarks, visible = landmarks.view(*marks, 2), visible.view(marks)
-        on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
-        on_image = image_loss_mm(output.level_mm, level_mm)
-        with torch.no_grad():
-            errors = landmark_errors_px(output.heatmaps, landmarks, visible)
-        return Losses(on_marks + options.image_weight * on_image, on_marks, on_image, errors)
+        with torch.autocast(channels.device.type, enabled=False):
+            on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
+            on_image = image_loss_mm(output.level_mm, level_mm)
+            with torch.no_grad():
+                errors = landmark_errors_px(output.heatmaps, landmarks, visible)
+        weights = {"landmarks": 1.0, "images": options.image_weight}
+        parts = {"landmarks": on_marks, "images": on_image}
+        total = sum(weights[task] * parts[task] for task in options.tasks)
+        return Losses(total, on_marks, on_image, errors)
 
 
 class RefineTask:
     """The second stage: one vertebra in one crop."""
 
     name = "refine"
+    architecture = ("widths",)
 
     def __init__(self, model: ShapeModel) -> None:
         """Train on crops laid out by the mean vertebrae of ``model``, errors apart along its modes."""
@@ -95,27 +106,36 @@ class RefineTask:
 
     def network(self, options: TrainingOptions) -> SpineRefiner:
         """Return a new network."""
-        network = SpineRefiner(RefineConfig(widths=options.widths))
+        network = SpineRefiner(RefineConfig(widths=options.widths, tasks=options.tasks))
         network.basis.copy_(self.basis)
         return network
 
-    def batches(self, pool: Path, seed: int, options: TrainingOptions) -> Iterator[list[Tensor]]:
+    def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
         """Return an endless stream of crops, as ``CropStream`` yields them: (n, ...)."""
-        return _loaded(CropStream(pool, seed, self.template_mm, options.batch), None, options.workers)
+        films = FilmOptions.clean() if options.plain_films else CROP_FILMS
+        stream = CropStream(pool, seed, self.template_mm, options.batch, films, held_out=held_out)
+        return _loader(stream, None, options.workers)
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return cross entropy, distance, error of the image and spread for a batch (n, ...) of ``CropStream``."""
         crops, token, path_mm, landmarks, visible = batch
-        with torch.autocast(crops.device.type, dtype=torch.bfloat16):
-            output = model(crops.to(memory_format=torch.channels_last), token)
-        on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
-        off = output.positions - landmarks
-        distance = functional.smooth_l1_loss(off[visible], torch.zeros_like(off[visible]))
-        on_image = vertebra_image_loss_mm(output.path_mm, path_mm)
-        spread = spread_loss(output.log_sd, off.detach(), visible, model.basis[token])
-        total = on_marks + options.distance_weight * distance + options.image_weight * on_image + 0.1 * spread
+        output = model(crops.to(memory_format=torch.channels_last), token)
+        with torch.autocast(crops.device.type, enabled=False):
+            on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
+            off = output.positions - landmarks
+            distance = functional.smooth_l1_loss(off[visible], torch.zeros_like(off[visible]))
+            on_image = vertebra_image_loss_mm(output.path_mm, path_mm)
+            spread = spread_loss(output.log_sd, off.detach(), visible, model.basis[token])
+        total = torch.zeros_like(on_image)
+        if "landmarks" in options.tasks:
+            total = total + on_marks + options.distance_weight * distance + 0.1 * spread
+        if "images" in options.tasks:
+            total = total + options.image_weight * on_image
         return Losses(total, on_marks, on_image, off.detach().norm(dim=-1)[visible])
 
 
-def _loaded(stream, batch: int | None, workers: int) -> Iterator[list[Tensor]]:
-    return iter(DataLoader(stream, batch, num_workers=workers, prefetch_factor=_PREFETCH if workers else None))
+def _loader(stream, batch: int | None, workers: int) -> DataLoader:
+    on_gpu = torch.cuda.is_available()
+    return DataLoader(
+        stream, batch, num_workers=workers, prefetch_factor=_PREFETCH if workers else None, pin_memory=on_gpu
+    )
