@@ -86,6 +86,15 @@ def test_a_film_that_the_network_is_unsure_of_is_said():
     assert said[0].startswith("AP film")
 
 
+def test_a_film_whose_landmarks_may_be_far_off_is_said_however_confident_the_network_is():
+    def detector(film, **options):
+        items = [replace(item, sigma_mm=4.5) for item in found(film).landmarks.values()]
+        return replace(found(film), landmarks=FilmLandmarks(items))
+
+    said = [warning for warning in run_with(detector).warnings if "unsure" in warning]
+    assert len(said) == 2 and "within some 4 mm" in said[0]
+
+
 def test_landmarks_where_the_lumbar_only_image_shows_next_to_nothing_are_no_spine():
     def detector(film, **options):
         true = found(film)

@@ -87,6 +87,19 @@ def test_the_table_lists_what_is_shown_or_what_should_be_checked(desk):
     assert "not sure" in desk.table.item(0, 0).toolTip() and "outside" in desk.table.item(1, 0).toolTip()
 
 
+def test_a_landmark_that_may_be_far_off_should_be_checked_however_confident_the_detection_is(desk):
+    node = desk.node("AP")
+    for index, sigma_mm in ((0, 1.2), (4, 4.0)):
+        item = replace(desk.lists.read_record(node, index).observation, confidence=0.99, sigma_mm=sigma_mm)
+        desk.lists.write_records(node, {index: desk.lists.PointRecord(item, item)})
+    desk.app.process_events()
+    desk.filter(show=2)
+    assert desk.section._table.keys == [("AP", 4)]
+    assert "within 9 mm" in desk.table.item(0, 0).toolTip()
+    desk.filter(show=0)
+    assert "in nine of ten cases within 2.6 mm" in desk.table.item(0, 0).toolTip()
+
+
 def test_a_landmark_taken_in_the_view_is_listed_even_if_the_table_lists_others(desk):
     item = desk.loner("AP")
     desk.filter(film=2, level=1)

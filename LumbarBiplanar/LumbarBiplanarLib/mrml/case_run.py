@@ -44,7 +44,8 @@ class CaseRun(CaseResults):
     def detectSteps(self, device: str | None = None) -> Iterator[Step]:
         """Find landmarks and lumbar-only images of both films, step by step; close the generator to cancel.
 
-        They are written into the scene as each film is done. Landmarks that a person has corrected stay.
+        They are written into the scene as each film is done, and once more when both films have been made to agree.
+        Landmarks that a person has corrected stay.
 
         Args:
             device: "auto", "cpu" or "cuda"; None means the parameter node's.
@@ -65,12 +66,14 @@ class CaseRun(CaseResults):
         self._run(self.detectSteps(device), progress)
 
     def _detect(self, case: Any, device: str, films: dict[str, Any]) -> Iterator[Step]:
-        begin, kept = time.perf_counter(), set()
-        for step in detect_case(case, device=device, weights=self.weights, detector=self.detector):
-            for name in set(step.detections) - kept:
-                self._check_films(films)
-                self._keep_detection(name, step.detections[name])
-                kept.add(name)
+        begin, kept = time.perf_counter(), {}
+        how = {"device": device, "weights": self.weights, "detector": self.detector, "model": self.shapeModel()}
+        for step in detect_case(case, **how):
+            for name, detection in step.detections.items():
+                if kept.get(name) is not detection:
+                    self._check_films(films)
+                    self._keep_detection(name, detection)
+                    kept[name] = detection
             yield step
         self._detection_s = time.perf_counter() - begin
 

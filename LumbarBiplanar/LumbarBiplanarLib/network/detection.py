@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Detection:
         notes: what a reader should know, for example levels that are not on the film.
         weights: name and version of the weights.
         device: where the network ran, "cpu" or "cuda".
+        reading: what ``join`` needs to read both films of a patient together; None once that is done, or if the
+            detection does not come from ``detect``.
     """
 
     view: View
@@ -33,6 +35,7 @@ class Detection:
     notes: tuple[str, ...] = ()
     weights: str = ""
     device: str = "cpu"
+    reading: object | None = field(default=None, repr=False)
 
     @property
     def levels(self) -> tuple[Level, ...]:

@@ -46,7 +46,7 @@ def agreed_names(
     best, best_score = (0, 0), -np.inf
     for first in _SHIFTS:
         for second in _SHIFTS:
-            gap = _median_gap_mm(views, centers_px[0], centers_px[1], second - first)
+            gap = median_gap_mm(views, centers_px[0], centers_px[1], second - first)
             if gap is not None and gap <= _AGREE_MM:
                 score = evidence[0][first] + evidence[1][second]
                 if score > best_score:
@@ -54,10 +54,17 @@ def agreed_names(
     return best
 
 
-def _median_gap_mm(views, first: np.ndarray, second: np.ndarray, offset: int) -> float | None:
-    """Return how far rays to level k - offset of the second film pass those to level k of the first, median, mm.
+def median_gap_mm(views: tuple[View, View], first: np.ndarray, second: np.ndarray, offset: int = 0) -> float | None:
+    """Return how far rays to the bodies of one level pass each other, median over the levels, mm; None without any.
 
-    With ``offset`` = renaming of the second less renaming of the first, these get the same name. None without any.
+    Args:
+        views: of the two films.
+        first, second: of each film (5, 2), middles of the bodies, NaN where a level was not found.
+        offset: renaming of the second film less renaming of the first; with it level k - offset of the second film
+            gets the name of level k of the first.
+
+    Raises:
+        GeometryError: if the rays are parallel.
     """
     gaps = []
     for k in range(len(first)):

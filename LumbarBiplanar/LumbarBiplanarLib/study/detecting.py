@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import DetectionError, LumbarBiplanarError, StudyError
 from ..imaging import Film
+from ..shape.model import ShapeModel
 from .case import Case
 from .steps import Step
 from .swapped import confidence, swap_hint
@@ -14,9 +17,12 @@ from .swapped import confidence, swap_hint
 if TYPE_CHECKING:
     from ..network import Detection
 
-# Below this mean confidence a film is one that the network has trouble with.
-UNSURE_CONFIDENCE = 0.5
+# Below this mean confidence, or above this usual deviation of its landmarks (per axis, so that nine of ten are within
+# 7 mm), a film is one that the network has trouble with.
+UNSURE_CONFIDENCE, UNSURE_SIGMA_MM = 0.5, 3.3
 Detector = Callable[..., "Detection"]
+# Share of the detection that is done when both films have been read, each by itself.
+_READ_SHARE = 0.95
 
 
 def detect_case(
@@ -25,19 +31,22 @@ def detect_case(
     device: str = "auto",
     weights: str | None = None,
     detector: Detector | None = None,
+    model: ShapeModel | None = None,
 ) -> Iterator[Step]:
     """Run the network on the films of a case that need it, yielding before and after each; close it to cancel.
 
-    A film needs no network if its landmarks and its lumbar-only image were given.
+    A film needs no network if its landmarks and its lumbar-only image were given. If no landmarks were given, what
+    was found on each film is at last made to agree with the other (``network.join``), which takes a moment.
 
     Args:
         case: films, geometry and what replaces the network's work.
         device: "auto", "cpu" or "cuda".
         weights: weights file of the network; None means the module's.
-        detector: replaces ``network.detect``.
+        detector: replaces ``network.detect``; what it returns is not made to agree.
+        model: shape model that tells what a vertebra looks like on both films; None means the module's.
 
     Yields:
-        Steps; those that follow a film carry what was found so far, the last one all of it.
+        Steps; those that follow a film carry what was found so far, the last one all of it as it is to be used.
 
     Raises:
         StudyError: if the device cannot be used.
@@ -51,17 +60,31 @@ def detect_case(
         name = film.view.name
         if case.landmarks is not None and name in case.lumbar_mm:
             continue
-        yield Step("detection", f"{name} film: landmarks and lumbar-only image", number / 2)
+        yield Step("detection", f"{name} film: landmarks and lumbar-only image", _READ_SHARE * number / 2)
         try:
             found[name] = find(film)
         except DetectionError as error:
             if case.landmarks is None:
                 raise DetectionError(f"{error} {swap_hint(case.films, found, find)}".strip()) from error
             warnings.append(f"{error} Its landmarks were given, so it is used without a lumbar-only image.")
-        yield Step(
-            "detection", f"{name} film: done", (number + 1) / 2, detections=dict(found), warnings=tuple(warnings)
-        )
+        share = _READ_SHARE * (number + 1) / 2
+        yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))
+    if case.landmarks is None:
+        yield Step("detection", "both films together", _READ_SHARE, detections=dict(found), warnings=tuple(warnings))
+        found = _joined(case, found, model)
     yield Step("detection", "done", 1.0, detections=dict(found), warnings=tuple(warnings))
+
+
+def _joined(case: Case, found: Mapping[str, Detection], model: ShapeModel | None) -> dict[str, Detection]:
+    """Return what was found, as both films together show it if both were read."""
+    from ..network import join
+    from ..registration.threads import limited_threads
+
+    names = [film.view.name for film in case.films]
+    if not all(name in found for name in names):
+        return dict(found)
+    with limited_threads(1):
+        return dict(zip(names, join(tuple(found[name] for name in names), model), strict=True))
 
 
 def detection_warnings(case: Case, detections: Mapping[str, Detection]) -> list[str]:
@@ -73,10 +96,11 @@ def detection_warnings(case: Case, detections: Mapping[str, Detection]) -> list[
             continue
         warnings += [f"{name} film: {note}" for note in detection.notes]
         sure = confidence(detection)
-        if case.landmarks is None and sure < UNSURE_CONFIDENCE:
-            warnings.append(
-                f"{name} film: the network is unsure of it (confidence {sure:.2f}); check every landmark and outline."
-            )
+        sigmas = [item.sigma_mm for item in detection.landmarks.visible().values() if item.sigma_mm is not None]
+        sigma_mm = float(np.median(sigmas)) if sigmas else 0.0
+        if case.landmarks is None and (sure < UNSURE_CONFIDENCE or sigma_mm > UNSURE_SIGMA_MM):
+            why = f"confidence {sure:.2f}" if sure < UNSURE_CONFIDENCE else f"landmarks within some {sigma_mm:.0f} mm"
+            warnings.append(f"{name} film: the network is unsure of it ({why}); check every landmark and outline.")
     return warnings
 
 

@@ -62,7 +62,7 @@ def run_case(
     device = check_device(device)
     model = load_shape_model() if model is None else model
     found = None
-    for found in detect_case(case, device=device, weights=weights, detector=detector):
+    for found in detect_case(case, device=device, weights=weights, detector=detector, model=model):
         yield found
     detection = time.perf_counter() - begin
     for step in register_case(

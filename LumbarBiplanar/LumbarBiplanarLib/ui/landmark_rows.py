@@ -17,6 +17,8 @@ Residuals = Mapping[tuple[Level, str], tuple[float, float]]
 COLUMNS = ("level", "landmark", "film", "confidence", "residual", "state")
 UNSURE_CONFIDENCE = 0.5
 FAR_MM = 7.0
+# Nine tenths of the errors are within this many standard deviations (per axis) of the landmark, in any direction.
+_REACH_SD = 2.146
 NONE = "–"
 
 
@@ -133,9 +135,16 @@ def _doubts(view: View, item, residual: tuple[float, float] | None) -> str:
         doubts.append(_("It lies outside the film."))
     if not item.corrected and item.confidence < UNSURE_CONFIDENCE:
         doubts.append(_("The detection is not sure of it."))
+    elif not item.corrected and (reach := _reach_mm(item)) is not None and reach > FAR_MM:
+        doubts.append(_("The detection says only that it is within {reach} mm of here.").format(reach=f"{reach:.0f}"))
     if residual is not None and residual[0] > FAR_MM:
         doubts.append(_("The reconstruction is {distance} mm away.").format(distance=f"{residual[0]:.1f}"))
     return " ".join(doubts)
+
+
+def _reach_mm(item) -> float | None:
+    """Return how far from a detected landmark its true place is at most, in nine of ten, mm; None if not known."""
+    return None if item.sigma_mm is None else _REACH_SD * item.sigma_mm
 
 
 def _state(record: PointRecord, doubts: str) -> tuple[int, str]:
@@ -152,7 +161,13 @@ def _tip(record: PointRecord, doubts: str) -> str:
     placed = _("Placed by you: it is taken as certain.")
     if doubts:
         return f"{placed} {doubts}" if record.corrected else doubts
-    return placed if record.corrected else _("As detected. Drag it in its film if it is wrong.")
+    if record.corrected:
+        return placed
+    reach = _reach_mm(record.observation)
+    if reach is None:
+        return _("As detected. Drag it in its film if it is wrong.")
+    text = _("As detected, in nine of ten cases within {reach} mm. Drag it in its film if it is wrong.")
+    return text.format(reach=f"{reach:.1f}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,133 @@
+"""Reading one film with both stages of the network, and keeping all that was read."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import DetectionError
+from ..imaging import Film
+from ..rendering import resolve_device
+from .first_stage import LEAST_SCORE, FirstLook, better_otherwise, first_look, stretched
+from .model import VIEW_NAMES, SpineNetwork
+from .refine_model import SpineRefiner
+from .refinement import CloseLook, look_closely, unrefined
+from .weights import SECOND_STAGE, load_refiner, load_weights, read_registry
+
+_LEAST_CONFIDENCE = 0.15
+LEAST_SEEN = 6
+# Mean confidence of the close and, on lateral films, of the first look above which a film is not tried turned over.
+_CERTAIN_PRESENCE, _CERTAIN_SCORE = 0.975, 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """Both stages, ready to use.
+
+    Attributes:
+        spine: the first stage.
+        refiner: the second stage, or None to do without.
+        device: where they are.
+        name: names and versions of the weights.
+    """
+
+    spine: SpineNetwork
+    refiner: SpineRefiner | None
+    device: torch.device
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What both stages read on one film.
+
+    Attributes:
+        networks: that read it.
+        film: the film.
+        image: (h, w) of ``first_stage.stretched``.
+        look: of the first stage.
+        close: of the second.
+        notes: what a reader should know.
+    """
+
+    networks: Networks
+    film: Film
+    image: np.ndarray
+    look: FirstLook
+    close: CloseLook
+    notes: tuple[str, ...]
+
+    @property
+    def seen(self) -> np.ndarray:
+        """(5, 20) bool: landmarks on the film."""
+        return self.close.found[:, None] & _on_film(self.film, self.close)
+
+
+def load_networks(weights: str | Path | None, device: str | torch.device) -> Networks:
+    """Return the networks of a weights file or folder, kept for the next call; arguments and errors as ``detect``."""
+    return _networks(str(weights) if weights is not None else None, str(resolve_device(device)))
+
+
+@functools.lru_cache(maxsize=2)
+def _networks(weights: str | None, device: str) -> Networks:
+    path = None if weights is None else Path(weights)
+    folder = path is not None and path.is_dir()
+    spine, info = load_weights(path / "spine.pt" if folder else path, device)
+    alone = SECOND_STAGE not in read_registry() if path is None else not (folder and (path / "refine.pt").exists())
+    if alone:
+        return Networks(spine, None, torch.device(device), info.name)
+    refiner, close = load_refiner(path / "refine.pt" if folder else None, device)
+    return Networks(spine, refiner, torch.device(device), f"{info.name}, {close.name}")
+
+
+def read_film(networks: Networks, film: Film) -> Reading:
+    """Read a film; raises DetectionError if it shows no lumbar spine, or not the way it should."""
+    if film.view.name not in VIEW_NAMES:
+        raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
+    image = stretched(film)
+    look = first_look(networks.spine, film.view, image, networks.device)
+    if look.score < LEAST_SCORE:
+        raise DetectionError(_not_found(film, look))
+    close = unrefined(look, film.view)
+    if networks.refiner is not None:
+        close = look_closely(networks.refiner, film.view, image, look, networks.device)
+    # A level of which the film shows a sliver is not on it.
+    close = replace(close, found=close.found & (_on_film(film, close).sum(axis=1) >= LEAST_SEEN))
+    sure = float(close.presence[close.found].mean()) if close.found.any() else 0.0
+    if sure < _CERTAIN_PRESENCE or (film.view.name == "lateral" and look.score < _CERTAIN_SCORE):
+        way = better_otherwise(networks.spine, film.view, image, look, networks.device)
+        if way is not None:
+            raise DetectionError(_looks_turned(film, look, *way))
+    if not close.found.any():
+        raise DetectionError(_not_found(film, look))
+    return Reading(networks, film, image, look, close, look.choice.notes)
+
+
+def _on_film(film: Film, close: CloseLook) -> np.ndarray:
+    """Return (5, 20) bool: whether the film shows each landmark."""
+    return film.view.contains(close.landmarks_px) & (close.confidences >= _LEAST_CONFIDENCE)
+
+
+def _looks_turned(film: Film, look: FirstLook, way: str, score: float) -> str:
+    return (
+        f"{_name(film)} looks {way}: set right the network's confidence is {score:.2f}, as it is {look.score:.2f}. "
+        "Turn the film, or correct its polarity."
+    )
+
+
+def _name(film: Film) -> str:
+    return str(film.path) if film.path is not None else f"The {film.view.name} film"
+
+
+def _not_found(film: Film, look: FirstLook) -> str:
+    width, height = (size * pitch for size, pitch in zip(film.view.size_px, film.view.spacing_mm, strict=True))
+    return (
+        f"{_name(film)}: no lumbar spine was found ({int(look.choice.visible.sum())} of 100 landmarks at first sight, "
+        f"confidence {look.score:.2f}) on a film of {width:.0f} x {height:.0f} mm. Check that it is the "
+        f"{film.view.name} film, upright and facing as usual, that bone is bright as its polarity says, and its "
+        "pixel spacing."
+    )

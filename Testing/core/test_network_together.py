@@ -1,0 +1,93 @@
+"""Both films of a case are read once each, then made to agree; where they cannot, each keeps its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.geometry import FilmPair
+from LumbarBiplanarLib.network import detect_pair, inference, join
+from LumbarBiplanarLib.network.naming import median_gap_mm
+from LumbarBiplanarLib.study.case import case_of_films
+from LumbarBiplanarLib.study.detecting import detect_case, detection_warnings
+from network_phantom import phantom_film, phantom_view
+
+APART = "do not show one spine in one place"
+
+
+@pytest.fixture(scope="module")
+def films():
+    return tuple(phantom_film(phantom_view(name), seed=3).film for name in ("AP", "lateral"))
+
+
+@pytest.fixture(scope="module")
+def alone(films):
+    return tuple(inference.detect(film, "cpu") for film in films)
+
+
+def positions(detection):
+    return np.array([item.position_px for item in detection.landmarks.values()])
+
+
+def shifted(detection, by_mm: float):
+    """What would have been found had the patient been elsewhere when that film was taken: its view is not true."""
+    film = detection.reading.film
+    across, along = film.view.principal_px
+    view = replace(film.view, principal_px=(across, along + by_mm / 0.82 / film.view.spacing_mm[1]))
+    return replace(detection, view=view, reading=replace(detection.reading, film=replace(film, view=view)))
+
+
+def test_a_case_is_read_once_per_film_and_ends_with_what_both_films_show(films, monkeypatch):
+    read = []
+    real = inference.read_film
+    monkeypatch.setattr(
+        inference, "read_film", lambda networks, film: read.append(film.view.name) or real(networks, film)
+    )
+    case = case_of_films(films, FilmPair(*(film.view for film in films)))
+    steps = list(detect_case(case, device="cpu"))
+    assert read == ["AP", "lateral"]
+    assert [step.message for step in steps if step.detections] == [
+        "AP film: done",
+        "lateral film: done",
+        "both films together",
+        "done",
+    ]
+    shares = [step.fraction for step in steps]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    expected = detect_pair(films, "cpu")
+    for detection in expected:
+        np.testing.assert_allclose(positions(steps[-1].detections[detection.view.name]), positions(detection))
+    assert not np.allclose(positions(steps[-1].detections["AP"]), positions(steps[-2].detections["AP"]))
+
+
+def test_a_patient_in_one_place_is_fitted_and_one_who_moved_is_not(alone):
+    still = join(alone)
+    assert not any(APART in note for detection in still for note in detection.notes)
+    assert all(detection.reading is None for detection in still)
+    for by_mm in (8.0, -14.0, 27.0):
+        moved = join((alone[0], shifted(alone[1], by_mm)))
+        for detection, before in zip(moved, alone, strict=True):
+            assert sum(APART in note for note in detection.notes) == 1
+            assert not any("renamed" in note for note in detection.notes)
+            np.testing.assert_allclose(positions(detection), positions(before))
+    case = case_of_films(
+        tuple(d.reading.film for d in alone), FilmPair(*(detection.reading.film.view for detection in alone))
+    )
+    told = detection_warnings(case, {detection.view.name: detection for detection in moved})
+    assert any(APART in text and "patient moved" in text for text in told)
+
+
+def test_the_gap_of_the_rays_is_how_far_the_patient_moved(alone):
+    pair = (alone[0], shifted(alone[1], 10.0))
+    bodies = [d.reading.close.landmarks_px[:, [0, 5]].mean(axis=1) for d in pair]
+    gap = median_gap_mm(tuple(d.view for d in pair), *bodies)
+    assert gap == pytest.approx(10.0, abs=1.5)
+
+
+def test_what_was_joined_or_does_not_come_from_the_network_stays_as_it_is(alone):
+    joined = join(alone)
+    assert join(joined) is joined
+    foreign = (replace(alone[0], reading=None), alone[1])
+    assert join(foreign) is foreign
