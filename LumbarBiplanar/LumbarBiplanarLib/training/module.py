@@ -44,12 +44,12 @@ class TrainingModule(LightningModule):
         self.network = task.network(options).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: list[Tensor], index: int) -> dict[str, Any]:
-        """Return the loss of a batch, and its parts."""
+        """Return the loss of a batch, tensors (n, ...), and its parts."""
         losses = self.task.losses(self.network, batch, self.options)
         return {"loss": losses.total, "parts": detached(losses)}
 
     def validation_step(self, batch: list[Tensor], index: int) -> None:
-        """Log what the network makes of spines it was not trained on."""
+        """Log what the network makes of a batch, tensors (n, ...), of spines it was not trained on."""
         losses = self.task.losses(self.network, batch, self.options)
         errors = losses.errors_px
         values = {"loss": losses.total, "landmark_loss": losses.landmarks, "image_loss_mm": losses.image_mm}
@@ -111,7 +111,7 @@ class Schedule(Callback):
             group["lr"] = rate
 
     def on_train_batch_end(self, trainer: Trainer, module: TrainingModule, outputs: Any, batch: Any, index: int):
-        """Note the losses of the step just done, and stop where it is time to."""
+        """Note the losses of the step done, and stop if it is time to; raises StudyError if they are not finite."""
         progress, options, parts = module.progress, module.options, outputs["parts"]
         progress.step += 1
         progress.seconds = self._before + time.monotonic() - self._start
