@@ -24,6 +24,8 @@ examples:
       landmarks and lumbar-only images come from the network
   lumbar-biplanar reconstruct ... --output corrected --landmarks result/landmarks.json
       with landmarks that were corrected in the file of an earlier result
+  lumbar-biplanar reconstruct ... --output manual --landmarks placed.json --no-network
+      with landmarks placed by hand and the films as they are
   lumbar-biplanar reconstruct ... --landmarks true.json --lumbar-ap lumbar_ap.nrrd --lumbar-lateral lumbar_lateral.nrrd
       without the network
 
@@ -83,6 +85,9 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
         instead.add_argument(
             f"--lumbar-{name}", type=Path, metavar="FILM", help=f"lumbar-only image of the {name} film, mm of bone"
         )
+    instead.add_argument(
+        "--no-network", action="store_true", help="use --landmarks, and films without a lumbar-only image as they are"
+    )
 
 
 def add_running_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +124,7 @@ def case_of(args: argparse.Namespace) -> Case:
         landmarks=args.landmarks,
         lumbar_ap=args.lumbar_ap,
         lumbar_lateral=args.lumbar_lateral,
+        use_network=not args.no_network,
         polarity={"bone-bright": Polarity.BONE_BRIGHT, "bone-dark": Polarity.BONE_DARK}.get(args.polarity),
     )
 

@@ -21,6 +21,8 @@ class FilmEvidence:
         lumbar_mm: (h, w) float32 lumbar-only image in mm of bone along the ray, or None.
         lumbar_view: view of ``lumbar_mm``; None means ``view``.
         reliability: (h, w) weights of the pixels of ``lumbar_mm``, 0 to 1, or None.
+        raw: (H, W) density of the film itself on ``view``, bone bright, any unit, or None; it is used where there is
+            no lumbar-only image (``raw_films.py``).
     """
 
     view: View
@@ -28,11 +30,22 @@ class FilmEvidence:
     lumbar_mm: np.ndarray | None = None
     lumbar_view: View | None = None
     reliability: np.ndarray | None = None
+    raw: np.ndarray | None = None
 
     @property
     def image_view(self) -> View:
-        """View of the lumbar-only image."""
-        return self.view if self.lumbar_view is None else self.lumbar_view
+        """View of the lumbar-only image, or of the film where that is used."""
+        return self.view if self.lumbar_view is None or self.is_raw else self.lumbar_view
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the film itself is used, for want of a lumbar-only image."""
+        return not self.has_bone and self.raw is not None
+
+    @property
+    def has_image(self) -> bool:
+        """Whether there is a lumbar-only image that shows anything, or a film in its place."""
+        return self.has_bone or self.is_raw
 
     def check(self) -> None:
         """Raise LandmarkError or RegistrationError if a landmark or the image cannot be used as it is."""
@@ -48,6 +61,11 @@ class FilmEvidence:
                 raise LandmarkError(f"{where} has a confidence of {item.confidence}; it must lie between 0 and 1.")
         if self.lumbar_mm is not None:
             self._check_image()
+        if self.raw is not None and (np.shape(self.raw) != self.view.shape or not np.all(np.isfinite(self.raw))):
+            raise RegistrationError(
+                f"The {self.view.name} film has the shape {np.shape(self.raw)} and its view {self.view.shape}; both "
+                "must be the same and all pixels finite."
+            )
 
     def _check_image(self) -> None:
         width, height = self.image_view.size_px

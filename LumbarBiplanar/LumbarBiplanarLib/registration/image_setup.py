@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..anatomy import Region
 from ..errors import RegistrationError
+from ..geometry import View
 from ..shape.model import ShapeModel
 from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
@@ -24,6 +26,7 @@ from .pyramid import (
     region_weight_map,
     resampled_evidence,
 )
+from .raw_films import BACKGROUND_SD_MM, GRID_MM, LEAST_CORRELATION, NoBoneError, edge_weights, in_bone_mm
 
 _REGION_RADIUS_MM = 1.5
 
@@ -69,7 +72,7 @@ def image_term_slowly(
     Args:
         model: shape model, for its region labels.
         projector: renders its coarse mesh.
-        films: films that have a lumbar-only image.
+        films: films that have an image, lumbar-only or raw.
         vertebrae: present poses.
         options: weights and priors.
         pixel_mm: pixel in the object plane.
@@ -84,6 +87,7 @@ def image_term_slowly(
 
     Raises:
         RegistrationError: if the vertebrae project outside a film.
+        NoBoneError: if a raw film shows no bone where the vertebrae are.
     """
     points = [projector.basis.posed(item) for item in vertebrae]
     center = np.concatenate(points).mean(axis=0)
@@ -102,41 +106,61 @@ def image_term_slowly(
         x0, y0, width, height = window
         cut = (slice(y0, y0 + height), slice(x0, x0 + width))
         view = view.cropped(x0, y0, width, height)
-        area = float(np.prod(view.pixel_size_at(center))) / options.image_correlation_mm2
-        weight_map = area * region_weight_map(corrections.view(view), shown, weights, _REGION_RADIUS_MM)
+        pixel = view.pixel_size_at(center)
+        alike = options.raw_correlation_mm2 if film.is_raw else options.image_correlation_mm2
+        weight_map = region_weight_map(corrections.view(view), shown, weights, _REGION_RADIUS_MM)
+        weight_map *= float(np.prod(pixel)) / alike
         if reliability is not None:
             weight_map = weight_map * reliability[cut]
-        prepared.append((view, image[cut], weight_map, options.background_grid_mm / view.pixel_size_at(center)))
+        prepared.append(_Prepared(film.is_raw, view, pixel, image[cut], weight_map))
         yield None
-    masks = _masks(projector, Unknowns(tuple(vertebrae), corrections=corrections), prepared, center, margin_mm)
+    paths = _path_lengths(projector, Unknowns(tuple(vertebrae), corrections=corrections), prepared)
     yield None
-    levels = [_level(*item, mask, projector) for item, mask in zip(prepared, masks, strict=True)]
+    levels = [_level(*item, margin_mm, options, projector) for item in zip(prepared, paths, strict=True)]
     yield None
     return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae, corrections))
 
 
-def _masks(projector: MeshProjector, unknowns, prepared, center, margin_mm: float) -> list[torch.Tensor]:
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """An image cut out about the vertebrae: its view, pixel (x, y) in the object plane in mm, and weights (h, w)."""
+
+    raw: bool
+    view: View
+    pixel_mm: np.ndarray
+    image: np.ndarray
+    weights: np.ndarray
+
+
+def _path_lengths(projector: MeshProjector, unknowns: Unknowns, prepared: Sequence[_Prepared]) -> list[torch.Tensor]:
     blank = torch.zeros(0)
-    stubs = [ImageLevel(item[0], blank, blank, blank, blank, blank) for item in prepared]
-    images = ImageTerm(projector, stubs, Options()).images(unknowns)
-    return [
-        dilated(image > 0, tuple(margin_mm / stub.view.pixel_size_at(center)))
-        for image, stub in zip(images, stubs, strict=True)
-    ]
+    stubs = [ImageLevel(item.view, blank, blank, blank, blank, blank) for item in prepared]
+    return ImageTerm(projector, stubs, Options()).images(unknowns)
 
 
-def _level(view, image, weight_map, node_px, mask: torch.Tensor, projector: MeshProjector) -> ImageLevel:
-    device = mask.device
-    used = mask & torch.as_tensor(weight_map > 0, device=device)
-    pixels = torch.nonzero(used.reshape(-1))[:, 0]
-    position = torch.full((used.numel(),), -1, dtype=torch.long, device=device)
+def _level(
+    part: _Prepared, path_mm: torch.Tensor, margin_mm: float, options: Options, projector: MeshProjector
+) -> ImageLevel:
+    device, view = path_mm.device, part.view
+    mask = dilated(path_mm > 0, tuple(margin_mm / part.pixel_mm))
+    observed = torch.as_tensor(part.image, dtype=projector.dtype, device=device)
+    weights = torch.as_tensor(part.weights, dtype=projector.dtype, device=device)
+    node_px = tuple((GRID_MM if part.raw else options.background_grid_mm) / part.pixel_mm)
+    if part.raw:
+        observed, correlation = in_bone_mm(observed, path_mm, mask, node_px)
+        if correlation < LEAST_CORRELATION:
+            raise NoBoneError(view.name, correlation)
+        weights = weights * edge_weights(path_mm, part.pixel_mm).to(weights)
+    pixels = torch.nonzero((mask & (weights > 0)).reshape(-1))[:, 0]
+    position = torch.full((mask.numel(),), -1, dtype=torch.long, device=device)
     position[pixels] = torch.arange(len(pixels), device=device)
     width, height = view.size_px
     return ImageLevel(
         view=view,
         pixels=pixels,
         position=position,
-        observed=torch.as_tensor(image, dtype=projector.dtype, device=device).reshape(-1)[pixels],
-        weights=torch.as_tensor(weight_map, dtype=projector.dtype, device=device).reshape(-1)[pixels],
-        hats=hat_functions(pixels, width, height, tuple(node_px)).to(projector.dtype),
+        observed=observed.reshape(-1)[pixels],
+        weights=weights.reshape(-1)[pixels],
+        hats=hat_functions(pixels, width, height, node_px).to(projector.dtype),
+        background_sd_mm=BACKGROUND_SD_MM if part.raw else options.background_sd_mm,
     )

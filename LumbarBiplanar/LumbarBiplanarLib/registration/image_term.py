@@ -125,7 +125,7 @@ class ImageTerm:
             return float("inf")
         total = 0.0
         for level, residual, nuisance in zip(self.levels, residuals, unknowns.nuisance, strict=True):
-            total += self._loss(level, residual) + self._nuisance_prior(nuisance)
+            total += self._loss(level, residual) + self._nuisance_prior(level, nuisance)
         return total
 
     def residuals(self, unknowns: Unknowns) -> list[torch.Tensor]:
@@ -166,9 +166,9 @@ class ImageTerm:
         bent = torch.sqrt(1.0 + (residual.double() / level.turn) ** 2) - 1.0
         return self._scale(level) * level.turn**2 * float(torch.sum(level.weights.double() * bent))
 
-    def _nuisance_prior(self, nuisance: np.ndarray) -> float:
+    def _nuisance_prior(self, level: ImageLevel, nuisance: np.ndarray) -> float:
         gain = ((nuisance[0] - 1.0) / self.options.gain_sd) ** 2
-        return 0.5 * float(gain + np.sum((nuisance[1:] / self.options.background_sd_mm) ** 2))
+        return 0.5 * float(gain + np.sum((nuisance[1:] / level.background_sd_mm) ** 2))
 
     def _irls(self, level: ImageLevel, residual: torch.Tensor) -> torch.Tensor:
         return self._scale(level) * level.weights / torch.sqrt(1.0 + (residual / level.turn) ** 2)
@@ -200,8 +200,8 @@ class ImageTerm:
             parts, gain = self._parts[number], float(nuisance[0])
             shared = self._shared[number] if self._shared else None
             _add_blocks(equations, number, level, parts, lengths[number], residual, weights, gain, shared, unknowns)
-            self._add_nuisance_prior(equations, equations.layout.view(number), nuisance)
-            total += self._loss(level, residual) + self._nuisance_prior(nuisance)
+            self._add_nuisance_prior(equations, equations.layout.view(number), level, nuisance)
+            total += self._loss(level, residual) + self._nuisance_prior(level, nuisance)
             yield None
         equations.costs[self.name] = total
 
@@ -228,8 +228,10 @@ class ImageTerm:
         """Let go of the derivatives of the last linearization; they are large."""
         self._parts, self._shared = [], []
 
-    def _add_nuisance_prior(self, equations: NormalEquations, block: slice, nuisance: np.ndarray) -> None:
-        precision = np.full(len(nuisance), self.options.background_sd_mm**-2.0)
+    def _add_nuisance_prior(
+        self, equations: NormalEquations, block: slice, level: ImageLevel, nuisance: np.ndarray
+    ) -> None:
+        precision = np.full(len(nuisance), level.background_sd_mm**-2.0)
         precision[0] = self.options.gain_sd**-2.0
         target = np.zeros(len(nuisance))
         target[0] = 1.0
@@ -341,7 +343,7 @@ def _nuisance_step(
 ) -> np.ndarray:
     weights = term._irls(level, residual)
     weighted = design * weights[:, None]
-    precision = np.full(len(nuisance), term.options.background_sd_mm**-2.0)
+    precision = np.full(len(nuisance), level.background_sd_mm**-2.0)
     precision[0] = term.options.gain_sd**-2.0
     target = np.zeros(len(nuisance))
     target[0] = 1.0

@@ -22,6 +22,7 @@ class Options:
         corrected_weight: factor on the weight of such a landmark, so that thousands of pixels do not outvote it.
         image_weight: weight of the image term.
         image_correlation_mm2: area of object plane that counts as one independent measurement.
+        raw_correlation_mm2: the same for a film that is used for want of a lumbar-only image.
         image_turn: residual, in standard deviations, beyond which the image loss grows linearly.
         image_sigma_floor_mm: smallest standard deviation of an image residual, in mm of bone.
         prior_weight: weight of the squared Mahalanobis length of the mode coefficients and of the log-scales.
@@ -64,6 +65,7 @@ class Options:
     corrected_weight: float = 50.0
     image_weight: float = 1.0
     image_correlation_mm2: float = 1.0
+    raw_correlation_mm2: float = 30.0
     image_turn: float = 3.0
     image_sigma_floor_mm: float = 0.5
     prior_weight: float = 1.0
@@ -103,7 +105,8 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse values with which the objective has no meaning; raises RegistrationError naming the option."""
         positive = {
-            "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "image_turn", "image_sigma_floor_mm",
+            "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "raw_correlation_mm2", "image_turn",
+            "image_sigma_floor_mm",
             "prior_weight", "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
             "threads", "posterior_correlation_mm2",
         }  # fmt: skip

@@ -25,6 +25,7 @@ class ImageLevel:
         hats: (n, K) background functions.
         sigma: standard deviation of a residual, mm of bone; fixed within the level.
         turn: residual at which the pseudo-Huber loss turns linear, mm of bone; fixed within the level.
+        background_sd_mm: standard deviation of a background node, mm of bone.
     """
 
     view: View
@@ -35,6 +36,7 @@ class ImageLevel:
     hats: torch.Tensor
     sigma: float = 1.0
     turn: float = 1.0
+    background_sd_mm: float = 8.0
 
 
 def averaging_matrix(count: int, factor: float) -> tuple[np.ndarray, int]:
@@ -139,12 +141,12 @@ def region_weight_map(
 def resampled_evidence(
     film: FilmEvidence, center_ras_mm: np.ndarray, pixel_mm: float
 ) -> tuple[np.ndarray, np.ndarray | None, View]:
-    """Return (image, reliability or None, view) of a film's lumbar-only image at ``pixel_mm`` in the object plane.
+    """Return (image, reliability or None, view) of what is used of a film, at ``pixel_mm`` in the object plane.
 
     Image and reliability have the shape (height, width) of the view; the centre has the shape (3,).
     """
     factors = pixel_factors(film.image_view, center_ras_mm, pixel_mm)
-    image, view = area_averaged(film.lumbar_mm, film.image_view, factors)
-    if film.reliability is None:
+    image, view = area_averaged(film.raw if film.is_raw else film.lumbar_mm, film.image_view, factors)
+    if film.reliability is None or film.is_raw:
         return image, None, view
     return image, area_averaged(film.reliability, film.image_view, factors)[0], view

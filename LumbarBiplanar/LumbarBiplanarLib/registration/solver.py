@@ -82,7 +82,8 @@ def _states(
     for film in evidence:
         if options.use_images and not film.has_bone:
             what = "no lumbar-only image" if film.lumbar_mm is None else "a lumbar-only image that shows nothing"
-            stages.warn(f"{film.view.name} has {what}; its landmarks alone are used. Expect errors of more than 1 mm.")
+            instead = "the film itself is used" if film.is_raw else "its landmarks alone are used"
+            stages.warn(f"{film.view.name} has {what}; {instead}. Expect errors of more than 1 mm.")
     if start is None:
         vertebrae, warnings = initial_poses(model, evidence)
         stages.warn(*warnings)

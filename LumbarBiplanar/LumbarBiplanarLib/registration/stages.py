@@ -23,6 +23,7 @@ from .least_squares import Iteration, Layout, Schedule, Unknowns, levenberg_marq
 from .options import Options
 from .poses import VertebraState, landmark_basis
 from .prior_terms import CorrectionPrior, IntervalPrior, ShapePrior
+from .raw_films import NoBoneError
 from .state import RegistrationState
 from .threads import limited_steps
 from .uncertainty import Posterior, laplace_posterior_slowly
@@ -40,7 +41,7 @@ class Stages:
     ) -> None:
         """Prepare; nothing is solved yet."""
         self.model, self.evidence, self.options, self.device = model, evidence, options, device
-        self.films = [film for film in evidence if film.has_bone] if options.use_images else []
+        self.films = [film for film in evidence if film.has_image] if options.use_images else []
         self.landmark_points = landmark_basis(model)
         self._projector = mesh_projector(model, options, device) if self.films else None
         self._unknowns = Unknowns(())
@@ -162,6 +163,12 @@ class Stages:
             images, unknowns = yield from image_term_slowly(
                 self.model, self._projector, self.films, start.vertebrae, options, pixel, margin, start.corrections
             )
+        except NoBoneError as error:
+            self.warn(f"{error}; its landmarks alone are used. Check its polarity and its landmarks.")
+            self.films = [film for film in self.films if film.view.name != error.view_name]
+            if self.films:
+                yield from self.images(stage, refit)
+            return
         except GeometryError as error:
             raise RegistrationError(
                 f"The vertebrae cannot be projected: {error} Check that the geometry belongs to these films."

@@ -24,6 +24,8 @@ class Case:
         pair: their views.
         landmarks: per view name, landmarks that replace the detected ones, or None.
         lumbar_mm: per view name, (H, W) lumbar-only images in mm of bone that replace the network's; may hold one only.
+        use_network: whether the network may look at the films for what was not given; without it landmarks are needed,
+            and a film without a lumbar-only image serves as its own.
         inputs: per role ("geometry", "landmarks", "lumbar AP", "lumbar lateral"), the file's name and hash.
         warnings: what about the input the user should know.
     """
@@ -32,8 +34,14 @@ class Case:
     pair: FilmPair
     landmarks: Mapping[str, FilmEntry] | None = None
     lumbar_mm: Mapping[str, np.ndarray] = field(default_factory=dict)
+    use_network: bool = True
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a case in which nothing finds the landmarks."""
+        if self.landmarks is None and not self.use_network:
+            raise LandmarkError("Without the network the landmarks must be given: a landmarks.json of both films.")
 
 
 def load_case(
@@ -45,6 +53,7 @@ def load_case(
     lumbar_ap: str | Path | None = None,
     lumbar_lateral: str | Path | None = None,
     polarity: Polarity | None = None,
+    use_network: bool = True,
 ) -> Case:
     """Read the files of a case.
 
@@ -54,12 +63,13 @@ def load_case(
         landmarks: landmark file that replaces the detection of landmarks.
         lumbar_ap, lumbar_lateral: lumbar-only images that replace the network's.
         polarity: whether bone is bright or dark; None takes what the file states.
+        use_network: whether the network may look at the films for what is not given.
 
     Raises:
         FilmError: if a film or lumbar-only image is missing, unreadable, empty, constant or not finite, or both films
             are the same file.
         GeometryError: if the geometry cannot be used or does not match the size of a film.
-        LandmarkError: if the landmark file cannot be used or belongs to other films.
+        LandmarkError: if the landmark file cannot be used or belongs to other films, or there is none and no network.
     """
     pair = load_geometry(geometry)
     films = (read_film(ap, pair.ap, polarity), read_film(lateral, pair.lateral, polarity))
@@ -78,7 +88,7 @@ def load_case(
         inputs[f"lumbar {view.name}"] = _stated(path)
         if is_relative(path):
             warnings.append(f"{path} holds whole numbers, not mm of bone: it is used up to a gain.")
-    return Case(films, pair, entries, lumbar, inputs, tuple(warnings))
+    return Case(films, pair, entries, lumbar, use_network, inputs, tuple(warnings))
 
 
 def case_of_films(films: tuple[Film, Film], pair: FilmPair) -> Case:

@@ -35,8 +35,9 @@ def detect_case(
 ) -> Iterator[Step]:
     """Run the network on the films of a case that need it, yielding before and after each; close it to cancel.
 
-    A film needs no network if its landmarks and its lumbar-only image were given. If no landmarks were given, what
-    was found on each film is at last made to agree with the other (``network.join``), which takes a moment.
+    A film needs no network if its landmarks and its lumbar-only image were given, or the case forbids it. If no
+    landmarks were given, what was found on each film is at last made to agree with the other (``network.join``), which
+    takes a moment.
 
     Args:
         case: films, geometry and what replaces the network's work.
@@ -58,7 +59,7 @@ def detect_case(
     warnings: list[str] = []
     for number, film in enumerate(case.films):
         name = film.view.name
-        if case.landmarks is not None and name in case.lumbar_mm:
+        if not case.use_network or (case.landmarks is not None and name in case.lumbar_mm):
             continue
         yield Step("detection", f"{name} film: landmarks and lumbar-only image", _READ_SHARE * number / 2)
         try:
@@ -66,7 +67,7 @@ def detect_case(
         except DetectionError as error:
             if case.landmarks is None:
                 raise DetectionError(f"{error} {swap_hint(case.films, found, find)}".strip()) from error
-            warnings.append(f"{error} Its landmarks were given, so it is used without a lumbar-only image.")
+            warnings.append(f"{error} Its landmarks were given, so the film itself serves as its image.")
         share = _READ_SHARE * (number + 1) / 2
         yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))
     if case.landmarks is None:

@@ -44,6 +44,8 @@ NETWORK_SETTINGS: dict[str, Any] = {
     "coarse_iterations": 12,
     "refit_iterations": 3,
 }
+# A film that serves as its own image says nothing more at half the pixel either (docs/registration.md).
+RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0}
 # A true spine's lumbar-only image comes out at 0.6 to 1.1 of the bone that the vertebrae put there, noise at 0.2.
 LEAST_GAIN = 0.3
 # The width of an interval from so many samples is within 14 % of that from many.
@@ -157,13 +159,16 @@ def default_options(case: Case, calibrate: Collection[str] | None = None, motion
     free = geometry_settings(case.pair, calibrate, motion)
     if all(film.view.name in case.lumbar_mm for film in case.films):
         return Options(**free)
-    return Options(**NETWORK_SETTINGS, **free)
+    return Options(**(NETWORK_SETTINGS if case.use_network else RAW_SETTINGS), **free)
 
 
 def evidence_of(
     case: Case, detections: Mapping[str, Detection], landmarks: Landmarks | None = None
 ) -> tuple[FilmEvidence, FilmEvidence]:
-    """Return what the registration is to use of each film, (AP, lateral): what was given before what was found."""
+    """Return what the registration is to use of each film, (AP, lateral): what was given before what was found.
+
+    A film that was given no lumbar-only image, and of which none was found, serves as its own.
+    """
     from ..registration import FilmEvidence
 
     found = []
@@ -181,7 +186,8 @@ def evidence_of(
             image, view = detection.lumbar_mm, detection.lumbar_view
         else:
             image, view = None, None
-        found.append(FilmEvidence(film.view, seen, image, view))
+        raw = film.bone_bright() if image is None else None
+        found.append(FilmEvidence(film.view, seen, image, view, raw=raw))
     return found[0], found[1]
 
 
