@@ -85,16 +85,18 @@ def test_distances_to_a_cube_are_exact():
 @pytest.mark.parametrize("suffix", [".vtp", ".stl"])
 def test_a_written_surface_comes_back_in_ras_mm(ball, tmp_path, suffix):
     path = tmp_path / f"ball{suffix}"
-    write_surface(path, ball, point_data={"region": np.zeros(len(ball.points_ras_mm), dtype=np.uint8)})
+    data = {"region": np.zeros(len(ball.points_ras_mm), dtype=np.uint8)}
+    write_surface(path, ball, point_data=data, remarks={"QUALITY": "refuse"})
     again = read_surface(path)
     assert signed_volume(again.points_ras_mm, again.faces) == pytest.approx(
         signed_volume(ball.points_ras_mm, ball.faces), rel=1e-4
     )
     assert np.allclose(again.points_ras_mm.min(axis=0), ball.points_ras_mm.min(axis=0), atol=1e-3)
     if suffix == ".stl":
-        assert b"SPACE=RAS" in path.read_bytes()[:80]
+        assert b"SPACE=RAS UNIT=mm QUALITY=refuse" in path.read_bytes()[:80]
     else:
         assert field_data(path, "SPACE") == "RAS; mm"
+        assert field_data(path, "QUALITY") == "refuse"
 
 
 def test_an_lps_file_is_turned_to_ras(ball, tmp_path):

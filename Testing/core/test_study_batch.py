@@ -14,7 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 import known_network
+from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.errors import OutputError, StudyError
+from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.batch import find_studies, open_study, run_studies
 from study_sample import sample
 
@@ -52,6 +54,12 @@ def result():
         ),
         device="cpu",
         warnings=("The film is small.",),
+        quality={
+            Level.L1: Quality("ok", (), 0.01),
+            Level.L2: Quality("refuse", ("Why.",), 0.97),
+            Level.L3: Quality("check", ("Why.",), 0.3),
+            Level.L5: Quality("check", ("Why.",), 0.3),
+        },
     )
 
 
@@ -105,6 +113,8 @@ def test_a_bad_study_is_noted_and_the_next_one_begun(tmp_path):
     assert [row["status"] for row in rows] == ["failed", "failed", "done"]
     assert rows[2]["landmark_residual_ap_mm"] == "1.25" and rows[2]["lordosis_deg"] == "41.25"
     assert rows[2]["message"] == "The film is small."
+    assert [rows[2][key] for key in ("quality", "levels_to_check", "levels_to_refuse")] == ["refuse", "L3 L5", "L2"]
+    assert rows[0]["quality"] == ""
 
 
 def test_the_table_is_there_after_every_study(tmp_path):

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib import __version__
-from LumbarBiplanarLib.anatomy import FilmLandmarks
+from LumbarBiplanarLib.anatomy import FilmLandmarks, Level
 from LumbarBiplanarLib.errors import OutputError
 from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.measurement import spread_text, value_text
 from LumbarBiplanarLib.measurement.sources import source_of
+from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.pictures import PICTURES
 from LumbarBiplanarLib.study.report import report_html, write_report
 from LumbarBiplanarLib.study.report_tables import groups, pivot
@@ -163,6 +164,16 @@ def test_warnings_come_before_everything_else_and_their_absence_is_said(outline)
     doubtful = plain(replace(sample_result(), warnings=("L5 is unusual.", "AP film: unsure.")))
     assert doubtful.text.index("L5 is unusual.") < doubtful.text.index("Measurements")
     assert "no warnings" not in doubtful.text
+
+
+def test_a_doubtful_level_is_named_first_and_in_the_table_of_the_fit():
+    quality = {level: Quality("ok", (), 0.004) for level in sample_result().reconstruction.levels}
+    quality[Level.L4] = Quality("refuse", ("Its landmarks are off. Look at it.",), 0.97)
+    doubtful = plain(replace(sample_result(), warnings=(), quality=quality))
+    assert "L4: do not use (97 % likely to be more than 2 mm off). Its landmarks are off." in doubtful.text
+    assert doubtful.text.index("L4: do not use") < doubtful.text.index("Measurements")
+    lines = {row[0]: row for table in doubtful.tables for row in table if row[0] in ("L3", "L4")}
+    assert lines["L4"][-1] == "refuse (97 %)" and lines["L3"][-1] == "ok (under 2 %)"
 
 
 def test_text_of_the_user_stays_text():

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib import __version__
-from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
+from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.measurement import COLUMNS
+from LumbarBiplanarLib.registration import Quality, worst_flag
 from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import is_closed, read_surface
 from LumbarBiplanarLib.study import results
 from LumbarBiplanarLib.study.case import load_case
 from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
+from LumbarBiplanarLib.study.quality_text import quality_line, quality_sentences
 from LumbarBiplanarLib.study.results import FILES, write_result, write_surfaces
 from study_sample import sample, sample_result
 
@@ -85,6 +87,37 @@ def test_a_result_whose_uncertainty_is_not_known_says_nothing_about_it(tmp_path)
     reader.Update()
     assert not reader.GetOutput().GetPointData().HasArray("sd_mm")
     assert "pose_sd" not in results.record(unsure, {})["levels"]["L3"]
+
+
+def test_the_quality_is_in_the_record_and_a_refused_surface_is_written_but_marked(folder, record, tmp_path):
+    result = sample_result()
+    assert record["quality"] == worst_flag(result.quality.values())
+    for level in LUMBAR_LEVELS:
+        stated = record["levels"][level.name]["quality"]
+        assert stated["flag"] == result.quality[level].flag
+        assert stated["probability_over_2_mm"] == pytest.approx(result.quality[level].probability, abs=1e-3)
+        assert stated["reasons"] == list(result.quality[level].reasons)
+    doubtful = replace(result, quality={**result.quality, Level.L2: Quality("refuse", ("Why.",), 0.97)})
+    write_surfaces(doubtful, tmp_path)
+    assert b"QUALITY=refuse" in (tmp_path / "L2.stl").read_bytes()[:80]
+    assert b"QUALITY=ok" in (tmp_path / "L3.stl").read_bytes()[:80]
+    assert is_closed(read_surface(tmp_path / "L2.vtp").faces)
+    assert results.record(doubtful, {})["quality"] == "refuse"
+    assert results.record(replace(result, quality={}), {})["quality"] is None
+
+
+def test_flags_are_told_in_words_the_worst_first():
+    quality = {
+        Level.L1: Quality("check", ("It is odd. Look at it.",), 0.3),
+        Level.L2: Quality("ok", (), 0.001),
+        Level.L4: Quality("refuse", ("It is off. Move it.",), 0.999),
+    }
+    assert quality_line(quality) == "L2 ok; L1 check; L4 refuse"
+    assert quality_sentences(quality) == [
+        "L4: do not use (over 98 % likely to be more than 2 mm off). It is off. Move it.",
+        "L1: check before use (30 % likely to be more than 2 mm off). It is odd. Look at it.",
+    ]
+    assert quality_line({}) == "" and quality_sentences({}) == []
 
 
 def test_the_poses_and_coefficients_in_the_record_make_the_surfaces(record):

@@ -51,6 +51,7 @@ def test_a_result_is_the_same_when_it_is_read_from_the_scene(logic):
     assert after.options == before.options and after.warnings == before.warnings
     assert after.reconstruction.landmark_residual_mm == pytest.approx(before.reconstruction.landmark_residual_mm)
     assert dict(after.seconds) == dict(before.seconds)
+    assert after.quality == before.quality and set(after.quality) == set(before.reconstruction.levels)
 
 
 def test_reading_a_result_needs_no_torch(logic, monkeypatch):
@@ -102,6 +103,7 @@ def test_a_result_of_another_shape_model_is_refused_but_left_in_the_scene(logic,
         (lambda content: content.pop("levels"), "damaged"),
         (lambda content: content["films"]["AP"].pop("view"), "damaged"),
         (lambda content: content["levels"].update(L9={}), "damaged"),
+        (lambda content: content["quality"]["L3"].pop("flag"), "damaged"),
     ],
 )
 def test_a_damaged_result_is_said_to_be_damaged(logic, change, said):

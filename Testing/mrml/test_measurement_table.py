@@ -7,6 +7,7 @@ from measured_spine import measured
 
 from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.measurement import Measurement, measure, rows
+from LumbarBiplanarLib.registration import Quality
 
 
 @pytest.fixture
@@ -23,17 +24,17 @@ def cells(node, row):
 def test_every_quantity_has_a_row_with_its_title_level_value_unit_and_definition(table):
     assert table.GetNumberOfRows() == len(measured())
     for number, expected in enumerate(rows(measured())):
-        title, level, value, unit, definition, low, high = cells(table, number)
+        title, level, value, unit, definition, low, high, flag = cells(table, number)
         assert (title, level, unit) == (expected["title"], expected["level"], expected["unit"])
         assert float(value) == pytest.approx(float(expected["value"]), rel=1e-5)
         assert definition == expected["definition"]
-        assert (low, high) == (expected["low_90"], expected["high_90"])
+        assert (low, high, flag) == (expected["low_90"], expected["high_90"], "")
 
 
 def test_the_columns_are_headed_by_titles_and_the_node_says_what_it_is(table):
     names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
-    assert names == ["Measurement", "Level", "Value", "Unit", "Definition", "Low90", "High90"]
-    assert [table.GetColumnTitle(name) for name in names] == [*names[:5], "90 % from", "90 % to"]
+    assert names == ["Measurement", "Level", "Value", "Unit", "Definition", "Low90", "High90", "Quality"]
+    assert [table.GetColumnTitle(name) for name in names] == [*names[:5], "90 % from", "90 % to", "Quality"]
     assert table.GetUseColumnTitleAsColumnHeader()
     assert table.GetAttribute("LumbarBiplanar.Role") == "measurements"
     assert table.GetLocked()
@@ -46,8 +47,10 @@ def test_a_second_result_replaces_the_first_in_the_same_node_with_one_event(scen
     table.AddObserver("ModifiedEvent", lambda *_: events.append(1))
     levels, interval = (Level.L4, Level.L5), (-1.23456, 1.0)
     item = Measurement("slip", "Slip", -0.0002, "mm", levels, "How.", "lower endplate", "no slip", interval=interval)
-    assert write_table(scene, table, [item]) is table
-    assert cells(table, 0) == ["Slip: no slip", "L4-L5", "0", "mm", "How. Frame: lower endplate.", "-1.235", "1.000"]
+    quality = {Level.L4: Quality("ok", (), 0.01), Level.L5: Quality("refuse", ("Why.",), 0.97)}
+    assert write_table(scene, table, [item], quality=quality) is table
+    expected = ["Slip: no slip", "L4-L5", "0", "mm", "How. Frame: lower endplate.", "-1.235", "1.000", "refuse"]
+    assert cells(table, 0) == expected
     assert table.GetNumberOfRows() == 1
     assert len(events) == 1
     assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1

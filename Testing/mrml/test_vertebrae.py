@@ -12,6 +12,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.imaging import Film, Polarity
+from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import vertex_normals
 from LumbarBiplanarLib.study.appearance import LEVEL_COLORS
@@ -99,6 +100,22 @@ def test_what_the_user_changed_about_a_model_stays(scene, model, vertebrae):
     display = node.GetDisplayNode()
     assert (node.GetName(), display.GetColor(), display.GetVisibility()) == ("my L2", (1, 1, 1), 0)
     assert visible(vertebrae.nodes) == set(LUMBAR_LEVELS) - {Level.L2}
+
+
+def test_a_refused_level_is_marked_and_half_transparent_until_it_is_better(scene, model, vertebrae):
+    vertebrae.update(stacked(model))
+    refused = {Level.L2: Quality("refuse", ("Why.",), 0.97), Level.L3: Quality("ok", (), 0.01)}
+    vertebrae.mark(refused)
+    node, other = vertebrae.nodes[Level.L2], vertebrae.nodes[Level.L3]
+    assert node.GetAttribute("LumbarBiplanar.Quality") == "refuse" and "do not use" in node.GetDescription()
+    assert node.GetDisplayNode().GetOpacity() < 0.6 and other.GetDisplayNode().GetOpacity() == 1.0
+    assert other.GetAttribute("LumbarBiplanar.Quality") == "ok"
+    node.GetDisplayNode().SetOpacity(0.9)  # the user's choice
+    vertebrae.mark(refused)
+    assert node.GetDisplayNode().GetOpacity() == 0.9
+    vertebrae.mark({})
+    assert not node.GetAttribute("LumbarBiplanar.Quality") and node.GetDescription() == ""
+    assert node.GetDisplayNode().GetOpacity() == 1.0
 
 
 def test_a_level_that_is_no_longer_reconstructed_is_removed_and_comes_back(scene, model, vertebrae):

@@ -11,6 +11,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import known_network
 from LumbarBiplanarLib.anatomy import Level
+from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.results import FILES
 
 MEASUREMENT, LEVEL, VALUE = range(3)
@@ -206,12 +207,35 @@ def test_landmarks_moved_after_the_result_are_said(changing, app):
     assert "Landmarks were changed after this result" in done.ui.warningsLabel.text
 
 
+def test_the_quality_stands_above_the_warnings_and_marks_the_values(done, app, monkeypatch):
+    from dataclasses import replace
+
+    result = done.logic.result()
+    assert done.ui.warningsLabel.text.startswith("• Quality: ")
+    plain = done.ui.measurementTable.item(row_of(done, "Slip", "L4-L5"), VALUE).text()
+    quality = {level: Quality("ok", (), 0.001) for level in result.reconstruction.levels}
+    quality[Level.L5] = Quality("refuse", ("Its landmarks are off. Look at it.",), 0.97)
+    monkeypatch.setattr(done.logic, "result", lambda: replace(result, quality=quality))
+    done.changed()
+    app.process_events()
+    lines = done.ui.warningsLabel.text.split("\n")
+    assert lines[0] == "• Quality: L1, L2, L3, L4 ok; L5 refuse."
+    assert lines[1].startswith("• L5: do not use (97 % likely to be more than 2 mm off). Its landmarks are off.")
+    slip = done.ui.measurementTable.item(row_of(done, "Slip", "L4-L5"), VALUE)
+    assert slip.text() == f"{plain.removesuffix(' (?)')} (!)" and "do not use this value" in slip.toolTip()
+    assert "(!)" not in done.ui.measurementTable.item(row_of(done, "Slip", "L3-L4"), VALUE).text()
+    monkeypatch.undo()
+    done.changed()
+    app.process_events()
+    assert done.ui.measurementTable.item(row_of(done, "Slip", "L4-L5"), VALUE).text() == plain
+
+
 def test_the_table_is_copied_for_a_spreadsheet(done, app):
     app.click(done.ui.copyButton)
     lines = slicer.app.clipboard().text().rstrip("\n").split("\n")
     assert lines[0].split("\t")[:3] == ["Measurement", "Level", "Value"]
     assert len(lines) == len(done.logic.result().measurements) + 1
-    assert {len(line.split("\t")) for line in lines} == {7}
+    assert {len(line.split("\t")) for line in lines} == {8}
     for line in lines[1:]:
         float(line.split("\t")[2])  # with a decimal point
 

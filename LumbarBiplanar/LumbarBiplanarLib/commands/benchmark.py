@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import benchmark_accuracy
+from . import benchmark_accuracy, benchmark_quality, benchmark_register_ct
 from .shape_model import show_shape
 from .terminal import counted, print_table, progress_bar
 
-SUMMARY = "remake the figures of one part: renderer, accuracy, shape or network"
-EPILOG = """\
+# Parts that have a file of their own and write one table.
+_OWN_FILE = (benchmark_quality, benchmark_register_ct)
+SUMMARY = "remake the figures of one part of the method"
+EPILOG = f"""\
 examples:
   lumbar-biplanar benchmark renderer --csv renderer.csv
   lumbar-biplanar benchmark accuracy --data DATA --models LEFT_OUT --output accuracy --jobs 2
@@ -18,6 +20,7 @@ examples:
   lumbar-biplanar benchmark accuracy --summary docs/benchmarks
   lumbar-biplanar benchmark shape --data DATA --csv shape.csv
   lumbar-biplanar benchmark network --data DATA --output network
+{chr(10).join(part.EXAMPLE for part in _OWN_FILE)}
 
 People are always left out of what is judged on them. DATA is the folder of open data (docs/shape-model.md).
 'accuracy' builds the models without each person first (some minutes); --models keeps them, or takes those that are
@@ -46,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for one in (renderer, shape, network):
         one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
         one.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    for part in _OWN_FILE:
+        part.add_part(parts)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.part == "accuracy":
         return benchmark_accuracy.run(args)
     parts = {"renderer": _renderer, "shape": _shape, "network": _network}
+    parts |= {part.NAME: part.run_part for part in _OWN_FILE}
     parts[args.part](args)
     print(f"Written to {args.output if args.part == 'network' else args.csv}")
     return 0

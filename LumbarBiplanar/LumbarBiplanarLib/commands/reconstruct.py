@@ -33,7 +33,7 @@ written to OUTPUT, all or nothing (docs/file-formats.md):
   L1.vtp L1.stl ... L5.vtp L5.stl    surfaces, RAS, mm
   landmarks.json                     landmarks used on each film (pixels), confidence, residual (mm)
   measurements.csv                   angles (degrees), heights, slip (mm, %), ... one quantity per line
-  reconstruction.json                poses, coefficients, residuals, device, seconds, versions, input hashes, warnings
+  reconstruction.json                poses, coefficients, residuals, quality, device, seconds, versions, warnings
   overlay_ap.png overlay_lateral.png spine_3d.png
   report.html                        all of it in one file, for reading and printing"""
 
@@ -101,13 +101,14 @@ def add_running_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``reconstruct``."""
     from ..study.output import output_folder
+    from ..study.quality_text import quality_sentences
     from ..study.results import FILES, write_result
 
     with output_folder(args.output, force=args.force, owned=FILES) as folder:
         case = case_of(args)
         result = run_with_progress(case, args)
         seconds = write_result(result, folder)
-    warn(result.warnings)
+    warn([*quality_sentences(result.quality), *result.warnings])
     print(_summary(result, seconds, args.output))
     return 0
 
@@ -154,6 +155,8 @@ def _options(case: Case, args: argparse.Namespace):
 
 
 def _summary(result: CaseResult, seconds, output: Path) -> str:
+    from ..study.quality_text import quality_line
+
     lines = []
     for item in result.measurements:
         if item.key in ("lordosis_l1_l5", "coronal_cobb") or item.title.startswith(("Lordosis", "Coronal Cobb")):
@@ -161,6 +164,8 @@ def _summary(result: CaseResult, seconds, output: Path) -> str:
             lines.append(f"{item.title} {item.level}: {item.value:.1f} {item.unit}{note}")
     residual = ", ".join(f"{name} {value:.1f}" for name, value in result.reconstruction.landmark_residual_mm.items())
     levels = ", ".join(level.name for level in result.reconstruction.levels)
+    if result.quality:
+        lines.append(f"Quality: {quality_line(result.quality)}")
     lines.append(f"Levels {levels}; landmark residual (mm, RMS): {residual}")
     lines.append(f"{sum(seconds[key] for key in ('total', 'writing')):.1f} s on {result.device}; written to {output}")
     return "\n".join(lines)

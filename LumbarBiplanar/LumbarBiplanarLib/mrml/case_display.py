@@ -73,6 +73,7 @@ class CaseDisplay(CaseRun):
         self._drawn = result
         view.set_outlines_visible(self.parameters.liveOverlay)
         view.finish(result.reconstruction.final_state)
+        view.vertebrae.mark(result.quality)
         film = self.filmNode("AP")
         for node in view.vertebrae.nodes.values():
             add_to_case(self.scene, node, film)

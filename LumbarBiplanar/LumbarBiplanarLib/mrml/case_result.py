@@ -14,7 +14,14 @@ from .case_landmarks import CaseLandmarks
 from .films import VIEW_NAMES
 from .lumbar_images import detection_parts
 from .measurement_table import write_table
-from .reconstruction_node import options_of, read_reconstruction, reconstruction_of, state_of, write_reconstruction
+from .reconstruction_node import (
+    options_of,
+    quality_of,
+    read_reconstruction,
+    reconstruction_of,
+    state_of,
+    write_reconstruction,
+)
 
 if TYPE_CHECKING:
     from ..network import Detection
@@ -80,7 +87,7 @@ class CaseResults(CaseLandmarks):
         try:
             node = write_reconstruction(self.scene, parameters.reconstruction, result)
             parameters.reconstruction = node
-            table = write_table(self.scene, parameters.measurements, result.measurements, film)
+            table = write_table(self.scene, parameters.measurements, result.measurements, film, result.quality)
             parameters.measurements = table
         finally:
             parameters.EndModify(modified)
@@ -107,6 +114,7 @@ class CaseResults(CaseLandmarks):
             content["seconds"],
             content["device"],
             tuple(content["warnings"]),
+            quality_of(content),
         )
 
     def _landmark_residuals(self) -> dict[str, dict[tuple[Level, str], float]]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from ..anatomy import Level
 from ..measurement import Measurement, title_text
+from ..study.quality_text import flag_of
 from .case_folder import add_to_case
 from .film_nodes import ROLE
+
+if TYPE_CHECKING:
+    from ..registration import Quality
 
 TABLE_ROLE = "measurements"
 _DECIMALS = 3
@@ -21,6 +27,7 @@ def write_table(
     node: slicer.vtkMRMLTableNode | None,
     measurements: Sequence[Measurement],
     film_node: slicer.vtkMRMLNode | None = None,
+    quality: Mapping[Level, Quality] | None = None,
 ) -> slicer.vtkMRMLTableNode:
     """Write measurements into a table node.
 
@@ -30,17 +37,19 @@ def write_table(
             scene, makes a new one.
         measurements: the quantities; rows keep their order.
         film_node: a film of the case, whose subject-hierarchy folder takes a new table; None leaves it at the top.
+        quality: how far each level can be trusted; None where it is not known.
 
     Returns:
-        The node. Columns: Measurement, Level, Value (a number), Unit, Definition, and Low90 and High90 (texts, empty
-        where unknown), between which the true value lies with a probability of 90 %; one ModifiedEvent per call.
+        The node. Columns: Measurement, Level, Value (a number), Unit, Definition, Low90 and High90 (texts, empty
+        where unknown), between which the true value lies with a probability of 90 %, and Quality, the worst flag of
+        the levels (empty where unknown); one ModifiedEvent per call.
     """
     if node is None or not scene.IsNodePresent(node):
         node = _new_table(scene, film_node)
     modifying = node.StartModify()
     try:
         node.RemoveAllColumns()
-        for name, title, value_of in _columns():
+        for name, title, value_of in _columns(quality or {}):
             numbers = name == "Value"
             column = vtk.vtkDoubleArray() if numbers else vtk.vtkStringArray()
             column.SetName(name)
@@ -65,7 +74,7 @@ def _new_table(scene: slicer.vtkMRMLScene, film_node: slicer.vtkMRMLNode | None)
     return node
 
 
-def _columns() -> tuple[tuple[str, str, Callable[[Measurement], str | float]], ...]:
+def _columns(quality: Mapping[Level, Quality]) -> tuple[tuple[str, str, Callable[[Measurement], str | float]], ...]:
     """Return name, title and value of each column; the name is what programs ask for, the title what people read."""
     return (
         ("Measurement", _("Measurement"), title_text),
@@ -75,6 +84,7 @@ def _columns() -> tuple[tuple[str, str, Callable[[Measurement], str | float]], .
         ("Definition", _("Definition"), lambda item: f"{item.definition} {_frame(item)}".strip()),
         ("Low90", _("90 % from"), lambda item: _bound(item, 0)),
         ("High90", _("90 % to"), lambda item: _bound(item, 1)),
+        ("Quality", _("Quality"), lambda item: flag_of(item, quality)),
     )
 
 

@@ -24,7 +24,7 @@ from ..geometry import View
 from .film_nodes import ROLE
 
 if TYPE_CHECKING:
-    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
+    from ..registration import FilmEvidence, Options, Quality, Reconstruction, RegistrationState
     from ..shape import ShapeModel
     from ..study import CaseResult
 
@@ -147,6 +147,23 @@ def options_of(content: Mapping[str, Any]) -> Options:
     return Options(**{name: value for name, value in stated.items() if name in known})
 
 
+def quality_of(content: Mapping[str, Any]) -> dict[Level, Quality]:
+    """Return the quality of each level as it was when the result was made; empty if it was not known.
+
+    Raises:
+        StudyError: if it is damaged.
+    """
+    from ..registration import Quality
+
+    try:
+        return {
+            Level[name]: Quality(str(item["flag"]), tuple(item["reasons"]), float(item["probability"]))
+            for name, item in content.get("quality", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
+
+
 def _content(result: CaseResult) -> dict[str, Any]:
     found, state = result.reconstruction, result.reconstruction.final_state
     return {
@@ -172,6 +189,7 @@ def _content(result: CaseResult) -> dict[str, Any]:
         **({"corrections": state.corrections.to_dict()} if len(state.corrections) else {}),
         "correction_sd": dict(state.correction_sd),
         "films": {film.view.name: _film(film, state) for film in state.evidence},
+        "quality": {level.name: dataclasses.asdict(item) for level, item in result.quality.items()},
         "registration_warnings": list(state.warnings),
         "warnings": list(result.warnings),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -11,11 +12,18 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
 from ..anatomy import LUMBAR_LEVELS, Level
+from ..registration.quality import REFUSE
 from ..study.appearance import LEVEL_COLORS
+from ..study.quality_text import quality_sentences
 from .overlay import FILM_REFERENCE, LEVEL, ROLE, nodes_of_role
 
+if TYPE_CHECKING:
+    from ..registration import Quality
+
+QUALITY = "LumbarBiplanar.Quality"
 VERTEBRA_ROLE = "vertebra"
 PREVIEW_ROLE = "vertebra-preview"
+_REFUSED_OPACITY = 0.4
 
 
 class MeshNormals:
@@ -92,6 +100,22 @@ class Vertebrae:
             self._move(level, values)
         for level in [level for level in self.nodes if level not in points_ras_mm]:
             self._remove_node(level)
+
+    def mark(self, quality: Mapping[Level, Quality]) -> None:
+        """Write the quality of each level onto its model; a level that is refused becomes half transparent.
+
+        Args:
+            quality: how far each level can be trusted; levels that are absent lose their mark.
+        """
+        self._forget_deleted()
+        for level, node in self.nodes.items():
+            before, flag = node.GetAttribute(QUALITY) or "", quality[level].flag if level in quality else ""
+            node.SetAttribute(QUALITY, flag or None)
+            node.SetDescription("\n".join(quality_sentences({level: quality[level]})) if flag else "")
+            display = node.GetDisplayNode()
+            # What the user has set meanwhile stays, unless the flag has changed.
+            if display is not None and (before == REFUSE) != (flag == REFUSE):
+                display.SetOpacity(_REFUSED_OPACITY if flag == REFUSE else 1.0)
 
     def hide(self) -> None:
         """Hide all models, until ``unhide`` brings back those that were visible."""

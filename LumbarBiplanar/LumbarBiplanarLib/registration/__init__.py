@@ -9,12 +9,15 @@ from typing import Any
 _HOMES = {
     "FilmEvidence": "evidence",
     "Options": "options",
+    "Quality": "quality",
     "Reconstruction": "state",
     "RegistrationState": "state",
+    "assess": "quality",
     "initial_poses": "initialization",
     "reconstruct": "solver",
     "register": "solver",
     "register_finely": "solver",
+    "worst_flag": "quality",
 }
 
 __all__ = [*_HOMES]

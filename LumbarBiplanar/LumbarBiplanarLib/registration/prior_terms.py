@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +124,16 @@ class IntervalPrior:
         expected = np.array([np.deg2rad(_EXTENSION_DEG[upper.level]), 0.0, 0.0])
         turn = vector_from_rotation(lower.rotation.T @ upper.rotation) - expected
         return (lower.rotation.T @ gap - _DISC_MM) / _DISC_SD_MM, turn / np.deg2rad(_ROTATION_SD_DEG)
+
+    def lengths(self, vertebrae: Sequence[VertebraState]) -> dict[tuple[Level, Level], tuple[float, float]]:
+        """Return {(upper, lower): Mahalanobis lengths of the residuals of disc and rotation}, for neighbors only."""
+        unknowns = Unknowns(tuple(vertebrae))
+        found = {}
+        for i in self._pairs(unknowns):
+            upper, lower = unknowns.vertebrae[i], unknowns.vertebrae[i + 1]
+            disc, turn = (float(np.linalg.norm(residual)) for residual in self._residuals(upper, lower))
+            found[upper.level, lower.level] = disc, turn
+        return found
 
     def cost(self, unknowns: Unknowns) -> float:
         """Return the cost at a point."""

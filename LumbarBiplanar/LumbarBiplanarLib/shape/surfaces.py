@@ -6,6 +6,7 @@ the caller says otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -243,8 +244,20 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
     return Surface(points, surface.faces)
 
 
-def write_surface(path: str | Path, surface: Surface, *, point_data: dict[str, np.ndarray] | None = None) -> None:
-    """Write ``surface`` as .vtp (with ``point_data`` arrays, (V, ...)) or .stl, RAS mm, the frame stated in the file.
+def write_surface(
+    path: str | Path,
+    surface: Surface,
+    *,
+    point_data: Mapping[str, np.ndarray] | None = None,
+    remarks: Mapping[str, str] | None = None,
+) -> None:
+    """Write ``surface`` as .vtp or .stl, RAS mm, the frame stated in the file.
+
+    Args:
+        path: the file.
+        surface: the surface.
+        point_data: arrays (V, ...) by name, for .vtp only.
+        remarks: short texts by name that go into the field data of a .vtp and the header of an .stl.
 
     Raises:
         ShapeModelError: for another file type.
@@ -259,10 +272,11 @@ def write_surface(path: str | Path, surface: Surface, *, point_data: dict[str, n
             array = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
             array.SetName(name)
             polydata.GetPointData().AddArray(array)
-        frame = vtk.vtkStringArray()
-        frame.SetName("SPACE")
-        frame.InsertNextValue("RAS; mm")
-        polydata.GetFieldData().AddArray(frame)
+        for name, text in {"SPACE": "RAS; mm", **(remarks or {})}.items():
+            stated = vtk.vtkStringArray()
+            stated.SetName(name)
+            stated.InsertNextValue(text)
+            polydata.GetFieldData().AddArray(stated)
         writer = vtk.vtkXMLPolyDataWriter()
         writer.SetDataModeToAppended()
         writer.EncodeAppendedDataOff()
@@ -270,7 +284,8 @@ def write_surface(path: str | Path, surface: Surface, *, point_data: dict[str, n
     elif path.suffix == ".stl":
         writer = vtk.vtkSTLWriter()
         writer.SetFileTypeToBinary()
-        writer.SetHeader("LumbarBiplanar SPACE=RAS UNIT=mm")
+        header = {"SPACE": "RAS", "UNIT": "mm", **(remarks or {})}
+        writer.SetHeader(" ".join(["LumbarBiplanar", *(f"{name}={text}" for name, text in header.items())]))
     else:
         raise ShapeModelError(f"{path}: surfaces are written as .vtp or .stl.")
     writer.SetInputData(polydata)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import LumbarBiplanarError, OutputError, StudyError
 from ..files import write_table
+from ..registration.quality import worst_flag
 from .steps import CaseResult
 
 FILM_SUFFIXES = frozenset(
@@ -47,6 +48,8 @@ class Outcome:
         levels: reconstructed levels.
         landmark_residual_ap_mm, landmark_residual_lateral_mm: root mean square, in the object plane.
         lordosis_deg: lordosis L1 to L5, as measurements.csv has it.
+        quality: worst flag of the levels: "ok", "check" or "refuse"; empty if it is not known.
+        levels_to_check, levels_to_refuse: levels with these flags.
     """
 
     study: str
@@ -58,6 +61,9 @@ class Outcome:
     landmark_residual_ap_mm: float | None = None
     landmark_residual_lateral_mm: float | None = None
     lordosis_deg: float | None = None
+    quality: str = ""
+    levels_to_check: str = ""
+    levels_to_refuse: str = ""
 
 
 Process = Callable[[Study, Path], CaseResult]
@@ -158,6 +164,11 @@ def _run_study(folder: Path, target: Path, process: Process, force: bool) -> Out
         " ".join(level.name for level in result.reconstruction.levels),
         *(None if name not in residual else round(residual[name], 3) for name in ("AP", "lateral")),
         None if lordosis is None else round(lordosis.value, 2),
+        worst_flag(result.quality.values()) if result.quality else "",
+        *(
+            " ".join(level.name for level, item in result.quality.items() if item.flag == flag)
+            for flag in ("check", "refuse")
+        ),
     )
 
 

@@ -78,7 +78,8 @@ def register_case(
         start: state to go on from; only what has changed since is solved again.
         find: runs the network on a film, to tell whether a failure comes of swapped films; None means the module's.
         warnings: what the detection had to say, for the result.
-        intervals: find out how sure the measurements are, which takes a second or two.
+        intervals: find out how sure the measurements are and how far each level can be trusted, which takes a second or
+            two.
 
     Yields:
         Steps; the last one carries the result. With ``intervals`` an earlier one carries it without them.
@@ -88,6 +89,8 @@ def register_case(
         DetectionError: if landmarks and lumbar-only image of the network do not show the same spine.
         LandmarkError, RegistrationError, MeasurementError, ShapeModelError: as the stages raise them.
     """
+    from ..registration import assess
+
     begin = time.perf_counter()
     device = check_device(device)
     model = load_shape_model() if model is None else model
@@ -119,9 +122,10 @@ def register_case(
     if intervals:
         yield Step("measurement", "measured", 0.1, state, result)
         measurements, told = yield from _sure(result, state)
+        quality = assess(state)
         seconds["measurement"] = time.perf_counter() - started
         seconds["total"] = time.perf_counter() - begin
-        result = replace(result, measurements=measurements, warnings=told)
+        result = replace(result, measurements=measurements, warnings=told, quality=quality)
     yield Step("measurement", "done", 1.0, state, result)
 
 

@@ -13,6 +13,7 @@ from ..imaging import Polarity
 from ..measurement import spread_text, value_text
 from ..measurement.sources import source_of
 from .certainty import surface_sd_mm
+from .quality_text import probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
 from .report_tables import UNITS, Group, groups, pivot, with_unit
@@ -32,8 +33,9 @@ _BEAMS = {"pinhole": "cone beam from a point", "slot": "slot scan"}
 
 def warnings(result: CaseResult) -> list[str]:
     """Return what the user should know before reading on, also if it is nothing."""
-    if result.warnings:
-        return [listing("Read this first", result.warnings)]
+    told = [*quality_sentences(result.quality), *result.warnings]
+    if told:
+        return [listing("Read this first", told)]
     return [paragraph("The program has no warnings about this result.", "fine")]
 
 
@@ -123,14 +125,17 @@ def reliability(result: CaseResult) -> list[str]:
     rows = [_film_fit(result, name) for name in names]
     header = ("Film", "Landmarks, RMS distance", "Image, RMS difference", "Strength of the image")
     parts = [heading("How well it fits"), table(header, rows, numbers=(1, 2, 3))]
+    quality = result.quality
     spread = {level: float(np.mean(values)) for level, values in surface_sd_mm(result).items()}
     header = ["Level", *(f"{name} landmarks (mm)" for name in names), *(f"{name} image (mm of bone)" for name in names)]
     rows = []
     for level in found.levels:
         row = [level.name, *(_landmark_fit(result, name, level) for name in names)]
         row += [_text(found.level_image_residual_mm.get(name, {}).get(level)) for name in names]
-        rows.append(row + ([_text(spread.get(level))] if spread else []))
+        row += [_text(spread.get(level))] if spread else []
+        rows.append(row + ([_quality(quality.get(level))] if quality else []))
     header += ["Expected error of the surface (mm)"] if spread else []
+    header += ["Quality (likely over 2 mm off)"] if quality else []
     parts.append(table(header, rows, numbers=tuple(range(1, len(header)))))
     parts.append(
         paragraph(
@@ -138,11 +143,18 @@ def reliability(result: CaseResult) -> list[str]:
             "the vertebra. Image: difference between the lumbar-only image and the one the reconstruction would give, "
             "in mm of bone along the ray; a strength of 1 is as much bone as expected. Expected error: one standard "
             "deviation along the surface's normal, mean over the vertebra, if the films and their geometry are as "
-            "stated. Small residuals do not prove a correct geometry: a wrong source distance scales all lengths.",
+            "stated. Quality: ok, check (look before you use it) or refuse (do not use it), and how likely the surface "
+            "is more than 2 mm off: judged, by simulated cases, from all residuals, from the two films against each "
+            "other, and from how usual shape and posture are. Small residuals do not prove a correct geometry: a wrong "
+            "source distance scales all lengths.",
             "small",
         )
     )
     return parts
+
+
+def _quality(item) -> str:
+    return "–" if item is None else f"{item.flag} ({probability_text(item)})"
 
 
 def _film_fit(result: CaseResult, name: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from .. import __version__
 from ..anatomy import LANDMARK_NAMES, Level
 from ..files import atomic_path, write_json
 from ..measurement import COLUMNS, rows
+from ..registration.quality import worst_flag
 from ..shape.surfaces import write_surface
 from .certainty import pose_sd, surface_sd_mm
 from .landmarks_file import FilmEntry, write_landmarks
@@ -64,8 +65,9 @@ def write_surfaces(result: CaseResult, folder: str | Path) -> None:
     spread = surface_sd_mm(result)
     for level, surface in surfaces_of(result).items():
         arrays = {**labels, "sd_mm": spread[level].astype(np.float32)} if level in spread else labels
-        write_surface(Path(folder) / f"{level.name}.vtp", surface, point_data=arrays)
-        write_surface(Path(folder) / f"{level.name}.stl", surface)
+        remarks = {"QUALITY": result.quality[level].flag} if level in result.quality else {}
+        for suffix, given in ((".vtp", arrays), (".stl", None)):
+            write_surface(Path(folder) / f"{level.name}{suffix}", surface, point_data=given, remarks=remarks)
 
 
 def write_used_landmarks(result: CaseResult, path: str | Path) -> None:
@@ -117,6 +119,7 @@ def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:
             "gain": _rounded(found.gain),
         },
         "costs": _rounded(found.costs),
+        "quality": worst_flag(result.quality.values()) if result.quality else None,
         "warnings": list(result.warnings),
         "versions": _versions(),
     }
@@ -162,6 +165,12 @@ def _levels(result: CaseResult) -> dict[str, Any]:
     levels = {level.name: _level(result, level) for level in result.reconstruction.levels}
     for level, spread in pose_sd(result).items():
         levels[level.name]["pose_sd"] = {key: np.round(values, 4) for key, values in spread.items()}
+    for level, quality in result.quality.items():
+        levels[level.name]["quality"] = {
+            "flag": quality.flag,
+            "probability_over_2_mm": round(quality.probability, 4),
+            "reasons": list(quality.reasons),
+        }
     return levels
 
 

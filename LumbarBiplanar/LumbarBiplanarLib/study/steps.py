@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..anatomy import Level
 from ..measurement import Measurements, Vertebra
 from ..shape import ShapeModel
 from .case import Case
 
 if TYPE_CHECKING:
     from ..network import Detection
-    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
+    from ..registration import FilmEvidence, Options, Quality, Reconstruction, RegistrationState
 
 STAGES = ("detection", "registration", "measurement")
 
@@ -33,6 +34,7 @@ class CaseResult:
         seconds: wall time of each of ``STAGES`` and "total".
         device: device of network and registration.
         warnings: what the user should know, of all stages.
+        quality: how far each level can be trusted; empty as long as it is not known.
     """
 
     case: Case
@@ -46,6 +48,7 @@ class CaseResult:
     seconds: Mapping[str, float]
     device: str
     warnings: tuple[str, ...]
+    quality: Mapping[Level, Quality] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

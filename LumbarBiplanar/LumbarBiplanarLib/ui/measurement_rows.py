@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
+from ..anatomy import Level
 from ..measurement import Measurement, title_text, value_text
+from ..study.quality_text import flag_of
 from ..study.report_tables import groups, with_unit
+
+if TYPE_CHECKING:
+    from ..registration import Quality
+
+# What marks a value that rests on a doubtful level.
+_MARKS = {"check": "(?)", "refuse": "(!)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,10 +27,12 @@ class Row:
     Attributes:
         cells: (measurement, level, value with its unit); of a heading only the first.
         item: the measurement, or None for a heading.
+        flag: worst quality flag of its levels; empty if it is not known.
     """
 
     cells: tuple[str, ...]
     item: Measurement | None = None
+    flag: str = ""
 
     @property
     def key(self) -> tuple[str, str] | None:
@@ -33,15 +44,26 @@ class Row:
         """How it is measured, and how sure the value is."""
         if self.item is None:
             return ""
+        doubts = {
+            "check": _("(?) A level that it rests on may be wrong: look at its outline first."),
+            "refuse": _("(!) A level that it rests on is most likely wrong: do not use this value."),
+        }
+        doubt = doubts.get(self.flag, "")
         if self.item.interval is None:
-            return self.item.definition
+            return f"{self.item.definition} {doubt}".strip()
         low, high = (f"{value + 0.0:.1f}" for value in self.item.interval)
         sure = _("With 90 % probability between {low} and {high}.").format(low=low, high=high)
-        return f"{self.item.definition} {sure}"
+        return f"{self.item.definition} {sure} {doubt}".strip()
 
 
-def rows_of(measurements: Sequence[Measurement]) -> list[Row]:
-    """Return the rows: alignment of the whole, then one part per segment, then one per vertebra."""
+def rows_of(measurements: Sequence[Measurement], quality: Mapping[Level, Quality] | None = None) -> list[Row]:
+    """Return the rows: alignment of the whole, then one part per segment, then one per vertebra.
+
+    Args:
+        measurements: the quantities.
+        quality: how far each level can be trusted; values that rest on a doubtful level are marked.
+    """
+    quality = quality or {}
     titles = {
         "Alignment": _("Alignment"),
         "Segments": _("Segment {levels}"),
@@ -50,21 +72,25 @@ def rows_of(measurements: Sequence[Measurement]) -> list[Row]:
     found: list[Row] = []
     for group in groups(measurements):
         if not group.levels:
-            found += [Row((titles[group.title],)), *map(_row, group.items)]
+            found += [Row((titles[group.title],)), *(_row(item, quality) for item in group.items)]
         for levels in group.levels:
             found.append(Row((titles[group.title].format(levels=levels),)))
-            found += [_row(item) for item in group.items if item.level == levels]
+            found += [_row(item, quality) for item in group.items if item.level == levels]
     return found
 
 
-def clipboard_text(measurements: Sequence[Measurement]) -> str:
+def clipboard_text(measurements: Sequence[Measurement], quality: Mapping[Level, Quality] | None = None) -> str:
     """Return all measurements as lines of tab-separated cells, with a decimal point, for a spreadsheet."""
-    lines = [(_("Measurement"), _("Level"), _("Value"), _("90 % from"), _("90 % to"), _("Unit"), _("Definition"))]
+    quality = quality or {}
+    titles = (_("Measurement"), _("Level"), _("Value"), _("90 % from"), _("90 % to"), _("Unit"), _("Quality"))
+    lines = [(*titles, _("Definition"))]
     for item in measurements:
         bounds = ("", "") if item.interval is None else tuple(f"{value + 0.0:.3f}" for value in item.interval)
-        lines.append((title_text(item), item.level, value_text(item, 3), *bounds, item.unit, item.definition))
+        cells = (title_text(item), item.level, value_text(item, 3), *bounds, item.unit, flag_of(item, quality))
+        lines.append((*cells, item.definition))
     return "".join("\t".join(" ".join(cell.split()) for cell in line) + "\n" for line in lines)
 
 
-def _row(item: Measurement) -> Row:
-    return Row((title_text(item), item.level, with_unit(item)), item)
+def _row(item: Measurement, quality: Mapping[Level, Quality]) -> Row:
+    flag = flag_of(item, quality)
+    return Row((title_text(item), item.level, f"{with_unit(item)} {_MARKS.get(flag, '')}".strip()), item, flag)

@@ -13,6 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import LumbarBiplanarError
+from ..study.quality_text import quality_sentences
 from ..study.steps import STAGES, Step
 
 # Share of the usual time of all steps that a stage takes.
@@ -130,7 +131,7 @@ class PanelRun:
     def _on_finished(self, step: Step | None) -> None:
         self._end_run(_("{title}: done.").format(title=self._title))
         if step is not None and step.result is not None:
-            for warning in step.result.warnings:
+            for warning in (*quality_sentences(step.result.quality), *step.result.warnings):
                 self.log(warning)
         if self._on_done is not None:
             self._on_done(step)

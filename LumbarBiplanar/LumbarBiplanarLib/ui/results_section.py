@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..mrml import measurement_markups
+from ..study.quality_text import quality_line, quality_sentences
 from ..study.results import FILES, SURFACE_FILES
 from .export_dialogs import ask_file, ask_folder
 from .measurement_rows import Row, clipboard_text, rows_of
@@ -103,7 +104,7 @@ class ResultsSection:
 
     def _fill(self) -> None:
         """Write into the table what differs from before, and choose the same measurement again, if it is there."""
-        before, self._rows = self._rows, [] if self._result is None else rows_of(self._result.measurements)
+        before, self._rows = self._rows, [] if self._result is None else self._measured()
         table = self._services.ui.measurementTable
         self._filling = True
         try:
@@ -119,6 +120,9 @@ class ResultsSection:
             self._choose_again(table)
         finally:
             self._filling = False
+
+    def _measured(self) -> list[Row]:
+        return rows_of(self._result.measurements, self._result.quality)
 
     def _choose_again(self, table: Any) -> None:
         numbers = [number for number, row in enumerate(self._rows) if row.key and row.key == self._chosen]
@@ -136,7 +140,9 @@ class ResultsSection:
         logic = self._services.logic
         if self._result is None:
             return logic.resultProblem()
-        lines = list(self._result.warnings)
+        lines = [*quality_sentences(self._result.quality), *self._result.warnings]
+        if self._result.quality:
+            lines.insert(0, _("Quality: {flags}.").format(flags=quality_line(self._result.quality)))
         if not logic.isResultCurrent():
             lines.insert(0, _("Landmarks were changed after this result was made. Press Reconstruct."))
         return "\n".join(f"• {line}" for line in lines)
@@ -177,7 +183,7 @@ class ResultsSection:
 
     def _on_copy(self, *_args: Any) -> None:
         if self._result is not None:
-            slicer.app.clipboard().setText(clipboard_text(self._result.measurements))
+            slicer.app.clipboard().setText(clipboard_text(self._result.measurements, self._result.quality))
             self._services.status(_("Copied {count} measurements.").format(count=len(self._result.measurements)))
 
     def _on_csv(self, *_args: Any) -> None:
