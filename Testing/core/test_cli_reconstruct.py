@@ -51,6 +51,29 @@ def test_the_bundled_study_is_reconstructed_within_a_millimetre_from_true_landma
     assert max(level["all"]["mean"] for level in absolute["levels"].values()) < 1.3
 
 
+def test_what_was_corrected_is_in_the_files_and_on_the_terminal_with_its_uncertainty(tmp_path, capsys):
+    wanted = ["--calibrate", "angle", "--density", "--output", str(tmp_path / "corrected")]
+    assert main([*given_arguments(), *wanted]) == 0
+    said = capsys.readouterr().err
+    result = json.loads((tmp_path / "corrected" / "reconstruction.json").read_text())
+    found = result["geometry_corrections"]["unknowns"]
+    assert set(found) == {"angle", *(f"density_L{number}" for number in range(1, 6))}
+    angle = found["angle"]
+    assert angle["unit"] == "deg" and angle["prior_sd"] == 3.0
+    assert 0 < angle["sd"] < 3.0
+    assert abs(angle["value"]) < 3 * angle["sd"]  # the sample study states its angle exactly
+    assert f"angle {angle['value']:+.2f} ± {angle['sd']:.2f} degrees" in said
+    views = result["geometry_corrections"]["corrected_views"]
+    assert [view["name"] for view in views] == ["AP", "lateral"]
+    assert views[0] == result["geometry"]["views"][0]
+    assert views[1]["camera_from_ras"] != result["geometry"]["views"][1]["camera_from_ras"]
+    assert "Thought possible" in (tmp_path / "corrected" / "report.html").read_text()
+
+
+def test_without_being_asked_a_calibrated_geometry_is_not_corrected(folder):
+    assert json.loads((folder / "reconstruction.json").read_text())["geometry_corrections"] == {}
+
+
 def test_a_second_run_needs_force_and_then_replaces_the_result(folder, known_result, no_pictures, capsys):
     before = (folder / "reconstruction.json").read_text()
     assert main([*given_arguments(), "--output", str(folder)]) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,13 @@ def drawn_pixels(scene, view):
     return None
 
 
+def distance_px(pixels, point):
+    """Return how far a point is from a polyline (n, 2)."""
+    first, second = pixels[:-1], pixels[1:]
+    along = np.clip(((point - first) * (second - first)).sum(1) / ((second - first) ** 2).sum(1), 0, 1)
+    return np.linalg.norm(first + along[:, None] * (second - first) - point, axis=1).min()
+
+
 @pytest.mark.parametrize("name", ["AP", "lateral"])
 def test_the_line_goes_through_the_true_place_on_the_other_film(scene, pair, films, line, name):
     here, there = pair.views if name == "AP" else pair.views[::-1]
@@ -57,11 +66,27 @@ def test_the_line_goes_through_the_true_place_on_the_other_film(scene, pair, fil
     line.show(name, tuple(here.project(point)), COLOR)
     pixels = drawn_pixels(scene, there)
     true = there.project(point)
-    first, second = pixels[:-1], pixels[1:]
-    along = np.clip(((true - first) * (second - first)).sum(1) / ((second - first) ** 2).sum(1), 0, 1)
-    assert np.linalg.norm(first + along[:, None] * (second - first) - true, axis=1).min() < 0.01
+    assert distance_px(pixels, true) < 0.01
     assert (pixels >= -0.51).all() and (pixels <= np.array(there.size_px) - 0.49).all()
     assert drawn_pixels(scene, here) is None
+
+
+def test_the_line_follows_what_the_registration_has_corrected_until_the_geometry_is_changed(scene, pair, films, line):
+    from LumbarBiplanarLib.geometry.frames import rigid
+    from LumbarBiplanarLib.mrml.film_nodes import keep_corrected_view, set_film_view
+
+    stated = pair.lateral
+    point = pair.ap.rays(np.array([130.0, 190.0]))
+    point = point[0] + point[1] * 0.8 * pair.ap.focal_mm
+    corrected = replace(stated, camera_from_ras=stated.camera_from_ras @ rigid(np.eye(3), [0.0, 0.0, 6.0]))
+    keep_corrected_view(films["lateral"], corrected)
+    keep_corrected_view(films["AP"], pair.ap)
+    line.show("AP", (130.0, 190.0), COLOR)
+    assert distance_px(drawn_pixels(scene, stated), corrected.project(point)) < 0.01
+    assert distance_px(drawn_pixels(scene, stated), stated.project(point)) > 2.0
+    set_film_view(films["lateral"], stated)
+    line.show("AP", (130.0, 190.0), COLOR)
+    assert distance_px(drawn_pixels(scene, stated), stated.project(point)) < 0.01
 
 
 def test_the_line_is_seen_on_the_other_film_only(app, pair, films, line):

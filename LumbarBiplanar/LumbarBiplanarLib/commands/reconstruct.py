@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,10 @@ written to OUTPUT, all or nothing (docs/file-formats.md):
   report.html                        all of it in one file, for reading and printing"""
 
 
+# Bone mineral density of the lumbar vertebrae of one person against each other.
+_DENSITY_SD = 0.15
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``reconstruct`` to a parser."""
     add_film_arguments(parser)
@@ -64,6 +69,9 @@ def add_geometry_arguments(parser: argparse.ArgumentParser) -> None:
         "--motion",
         action=argparse.BooleanOptionalAction,
         help="allow for a patient who moved between the films (± 2 mm, 1 degree)",
+    )
+    wrong.add_argument(
+        "--density", action="store_true", help="allow each vertebra a density of its own (± 15 %%) in the images"
     )
 
 
@@ -146,12 +154,14 @@ def run_with_progress(case: Case, args: argparse.Namespace) -> CaseResult:
 def _options(case: Case, args: argparse.Namespace):
     """Return the settings of the registration if the arguments say more than the geometry, else None."""
     calibrate, motion = getattr(args, "calibrate", None), getattr(args, "motion", None)
-    if calibrate is None and motion is None:
+    density = getattr(args, "density", False)
+    if calibrate is None and motion is None and not density:
         return None
     from ..study.run import default_options
 
     chosen = None if calibrate is None else [name for name in calibrate if name != "none"]
-    return default_options(case, chosen, motion)
+    options = default_options(case, chosen, motion)
+    return replace(options, density_sd=_DENSITY_SD) if density else options
 
 
 def _summary(result: CaseResult, seconds, output: Path) -> str:

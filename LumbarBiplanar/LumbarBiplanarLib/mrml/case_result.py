@@ -11,6 +11,7 @@ from ..study.registering import evidence_of
 from ..study.steps import CaseResult
 from .case_folder import add_to_case
 from .case_landmarks import CaseLandmarks
+from .film_nodes import keep_corrected_view
 from .films import VIEW_NAMES
 from .lumbar_images import detection_parts
 from .measurement_table import write_table
@@ -93,6 +94,8 @@ class CaseResults(CaseLandmarks):
             parameters.EndModify(modified)
         for made in (node, table):
             add_to_case(self.scene, made, film)
+        for name, view in zip(VIEW_NAMES, result.reconstruction.final_state.corrected_views, strict=True):
+            keep_corrected_view(self.filmNode(name), view)
         self._result = (node.GetID(), node.GetText()), result, ""
         self._show_result(result)
 

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ..errors import GeometryError
 from ..geometry import View, epipolar_line
 from .film_lines import FilmLines
-from .film_nodes import view_of_node
+from .film_nodes import corrected_view_of_node
 
 ROLE = "epipolar-line"
 _POINTS = 128
@@ -73,7 +73,7 @@ class EpipolarLine:
             self.hide()
             return
         other = others[0]
-        view_from, view_to = view_of_node(self._films[view_name]), view_of_node(self._films[other])
+        view_from, view_to = (corrected_view_of_node(self._films[name]) for name in (view_name, other))
         try:
             line = epipolar_line(view_from, pixel, view_to, count=_POINTS)
         except GeometryError:

@@ -23,6 +23,7 @@ from ..imaging import Film, Polarity
 
 VIEW_NAMES = ("AP", "lateral")
 ROLE, VIEW, GEOMETRY = "LumbarBiplanar.Role", "LumbarBiplanar.View", "LumbarBiplanar.Geometry"
+CORRECTED = "LumbarBiplanar.CorrectedGeometry"
 POLARITY, CHOSEN_POLARITY = "LumbarBiplanar.Polarity", "LumbarBiplanar.ChosenPolarity"
 FILE, SHA256, BITS, NOTES = (f"LumbarBiplanar.{key}" for key in ("File", "Sha256", "Bits", "Notes"))
 FILM_ROLE = "film"
@@ -126,7 +127,26 @@ def set_film_view(node: Any, view: View) -> None:
     node.SetIJKToRASMatrix(ijk_to_ras(view))
     node.SetAttribute(VIEW, view.name)
     node.SetAttribute(GEOMETRY, json.dumps(view.to_dict()))
+    node.RemoveAttribute(CORRECTED)
     node.EndModify(modified)
+
+
+def keep_corrected_view(node: Any, view: View | None) -> None:
+    """Keep on a film the view that a registration has found in place of the stated one; None forgets it."""
+    if view is None or view == view_of_node(node):
+        if node.GetAttribute(CORRECTED) is not None:
+            node.RemoveAttribute(CORRECTED)
+    else:
+        node.SetAttribute(CORRECTED, json.dumps(view.to_dict()))
+
+
+def corrected_view_of_node(node: Any) -> View:
+    """Return the view that a registration has found for a film, or the stated one; errors as :func:`view_of_node`."""
+    stated = view_of_node(node)
+    try:
+        return View.from_dict(json.loads(node.GetAttribute(CORRECTED) or ""))
+    except ValueError:  # none kept, or damaged
+        return stated
 
 
 def ijk_to_ras(view: View) -> vtk.vtkMatrix4x4:

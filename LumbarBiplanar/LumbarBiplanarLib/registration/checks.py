@@ -96,6 +96,9 @@ def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -
     single = [abs(found[item.name]) for item in corrections.unknowns if item.level is not None and item.unit == "mm"]
     if single:
         notes.append(f"Single vertebrae were moved between the films by up to {max(single):.1f} mm along an axis.")
+    densities = [1.0 + found[item.name] for item in corrections.unknowns if item.density]
+    if densities:
+        notes.append(f"The vertebrae came out {min(densities):.2f} to {max(densities):.2f} times as dense as usual.")
     far = [
         item.name.replace("_", " ")
         for item in corrections.unknowns
@@ -103,8 +106,8 @@ def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -
     ]
     if far:
         notes.append(
-            f"These corrections are more than {_FAR_SD:g} times as large as was thought possible: {', '.join(far)}. "
-            "Check the geometry file and the landmarks."
+            f"These corrections are more than {_FAR_SD:g} standard deviations of what was thought possible: "
+            f"{', '.join(far)}. Check the geometry file and the landmarks."
         )
     return notes
 

@@ -99,7 +99,8 @@ def _states(
         if resume in ("landmarks", "coarse"):
             if len(stages.corrections):
                 yield from stages.images("coarse", calibrate=True)
-            yield from stages.images("coarse")
+            if not len(stages.corrections) or stages.images_count_for_more:
+                yield from stages.images("coarse")
         if last == "fine" or resume in ("fine", "refit"):
             yield from stages.images(last, refit=resume == "refit")
     yield from stages.final_state()

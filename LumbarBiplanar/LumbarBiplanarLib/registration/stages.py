@@ -281,11 +281,20 @@ class Stages:
 
         return found, posterior.correction_sd()
 
+    @property
+    def _image_worth(self) -> float:
+        """What share of the measurements that are counted in the images is independent of the others."""
+        area = self.options.image_correlation_mm2
+        return area / max(self.options.posterior_correlation_mm2, area)
+
+    @property
+    def images_count_for_more(self) -> bool:
+        """Whether the solver gives the images more weight than they have measurements that are independent."""
+        return self._image_worth < 1.0
+
     def _worth_of_images(self) -> Options:
         """Return the options with images weighted as ``posterior_correlation_mm2`` says."""
-        area = self.options.image_correlation_mm2
-        share = area / max(self.options.posterior_correlation_mm2, area)
-        return replace(self.options, image_weight=share * self.options.image_weight)
+        return replace(self.options, image_weight=self._image_worth * self.options.image_weight)
 
     def _posterior(self) -> Callable[[], Generator[None, None, Posterior]]:
         """Return what finds the posterior about the present point, in steps; it takes longer than an iteration."""
