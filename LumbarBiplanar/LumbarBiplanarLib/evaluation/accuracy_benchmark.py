@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from .accuracy_rows import CASES_FILE, FRACTURED, REGIONS_FILE, CaseRow, RegionR
 from .left_out import MODEL_FILE, TRUTH_FILE, read_left_out
 
 PARTIAL_FILE = "accuracy.partial.jsonl"
+_WRITE_S = 60.0
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Rows = tuple[list[RegionRow], list[CaseRow]]
 
@@ -43,13 +45,15 @@ def cases_of(
     conditions: Iterable[Condition], subjects: Sequence[str] | None = None, most: int | None = None
 ) -> list[AccuracyCase]:
     """Return the cases of conditions: of all their people or of those in ``subjects``, at most ``most`` of each."""
-    return [
+    found = [
         AccuracyCase(condition, subject, seed)
         for condition in conditions
         for subject in condition.subjects
         if subjects is None or subject in subjects
         for seed in range(condition.seeds if most is None else min(most, condition.seeds))
     ]
+    # First cases of everything first: what is interrupted then knows a little of all.
+    return sorted(found, key=lambda case: case.seed)
 
 
 def benchmark_accuracy(
@@ -64,9 +68,9 @@ def benchmark_accuracy(
 ) -> Iterator[tuple[AccuracyCase, list[CaseRow]]]:
     """Compute cases and write ``accuracy.csv`` and ``accuracy_cases.csv``.
 
-    Rows of the same conditions in tables that are there already are replaced; those of other conditions stay.
-    ``accuracy.partial.jsonl`` keeps finished cases until the tables are written; a case that it holds, of the same
-    condition, model and person, is not computed again.
+    Rows of the same conditions in tables that are there already are replaced; those of other conditions stay. The
+    tables are written every minute and at the end. Until then ``accuracy.partial.jsonl`` keeps the finished cases; a
+    case that it holds, of the same condition, model and person, is not computed again.
 
     Args:
         cases: what to compute.
@@ -88,27 +92,39 @@ def benchmark_accuracy(
     partial = output_folder / PARTIAL_FILE
     keys = {case: _key(case, Path(models)) for case in cases}
     found = {key: rows for key, rows in _read_partial(partial).items() if key in set(keys.values())}
+    others = _other_rows(output_folder, {case.condition.name for case in cases})
     for case in cases:
         if keys[case] in found:
             yield case, found[keys[case]][1]
     waiting = [case for case in cases if keys[case] not in found]
+    written = time.monotonic()
     with _appended(partial) as stream:
         for case, rows in _computed(waiting, Path(models), data, jobs, device, weights):
             found[keys[case]] = rows
             line = {"key": keys[case], "regions": [asdict(x) for x in rows[0]], "cases": [asdict(x) for x in rows[1]]}
             stream.write(json.dumps(line) + "\n")
             stream.flush()
+            if time.monotonic() - written > _WRITE_S:
+                _write(output_folder, others, [found[keys[case]] for case in cases if keys[case] in found])
+                written = time.monotonic()
             yield case, rows[1]
-    ordered = [found[keys[case]] for case in cases]
-    replaced = {case.condition.name for case in cases}
-    for name, kind, part in ((REGIONS_FILE, RegionRow, 0), (CASES_FILE, CaseRow, 1)):
-        rows = [row for done in ordered for row in done[part]]
-        path = output_folder / name
-        if path.exists():
-            kept = [row for row in read_table(path, kind) if row.condition.removeprefix(FRACTURED) not in replaced]
-            rows = kept + rows
-        write_table(path, kind, rows, _rounded)
+    _write(output_folder, others, [found[keys[case]] for case in cases])
     partial.unlink(missing_ok=True)
+
+
+def _other_rows(folder: Path, replaced: set[str]) -> Rows:
+    """Return the rows of other conditions than ``replaced`` in the tables that are there already."""
+
+    def kept(name: str, kind: type) -> list:
+        rows = read_table(folder / name, kind) if (folder / name).exists() else []
+        return [row for row in rows if row.condition.removeprefix(FRACTURED) not in replaced]
+
+    return kept(REGIONS_FILE, RegionRow), kept(CASES_FILE, CaseRow)
+
+
+def _write(folder: Path, others: Rows, done: list[Rows]) -> None:
+    for name, kind, part in ((REGIONS_FILE, RegionRow, 0), (CASES_FILE, CaseRow, 1)):
+        write_table(folder / name, kind, [*others[part], *(row for rows in done for row in rows[part])], _rounded)
 
 
 def _rounded(value):

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import StudyError
+from ..geometry import standard_pair
 from ..shape.sources import SAMPLE_STUDY_SUBJECT
+from ..study.geometry_settings import geometry_settings
 from ..study.registering import NETWORK_SETTINGS
 from .network_benchmark import SUBJECTS as NETWORK_SUBJECTS
 from .synthetic_evidence import Disturbance
@@ -90,19 +92,16 @@ MODE_COUNTS = (5, 20, 60)
 DECOMPOSITION = Disturbance(bone_sd=0.2, missing_share=0.25)
 # About 1 mm of cortical bone round a spongiosa of a third of its density.
 SHELL = (1.0, 0.35)
-ANGLE_PRIOR = (("calibrate_angle_sd_deg", 3.0),)
-DISTANCE_PRIOR = (("calibrate_distance_sd_mm", 20.0),)
-MOTION_PRIOR = (
-    ("motion_sd_mm", 3.0),
-    ("motion_sd_deg", 2.0),
-    ("level_motion_sd_mm", 0.3),
-    ("level_motion_sd_deg", 0.3),
-)
+# What the product frees where it is told that the geometry is uncertain, or that the patient may have moved.
+_PAIR = standard_pair()
+ANGLE_PRIOR = tuple(geometry_settings(_PAIR, ["angle"]).items())
+DISTANCE_PRIOR = tuple(geometry_settings(_PAIR, ["distance"]).items())
+MOTION_PRIOR = tuple(geometry_settings(_PAIR, motion=True).items())
 _LANDMARKS_ONLY = (("use_images", False),)
 
 
 def conditions(names: Sequence[str] | None = None) -> list[Condition]:
-    """Return the conditions of the benchmark, all or those whose name or group is in ``names``.
+    """Return the conditions of the benchmark: all, or those whose name or group is in ``names``, in that order.
 
     Raises:
         StudyError: if a name is neither.
@@ -114,7 +113,8 @@ def conditions(names: Sequence[str] | None = None) -> list[Condition]:
     unknown = sorted(set(names) - set(groups) - {item.name for item in every})
     if unknown:
         raise StudyError(f"No condition is called {', '.join(unknown)}; there are the groups {', '.join(groups)}.")
-    return [item for item in every if item.name in names or item.group in names]
+    found = [item for name in names for item in every if name in (item.name, item.group)]
+    return list(dict.fromkeys(found))
 
 
 def _every() -> Iterator[Condition]:

@@ -17,7 +17,7 @@ from ..registration import FilmEvidence, Options
 from ..shape.surfaces import Surface
 from ..study.case import Case, case_of_films
 from ..study.detecting import detect_case
-from ..study.registering import default_options
+from ..study.registering import RAW_SETTINGS, default_options
 from ..training.anatomy import read_context
 from .accuracy_conditions import BONES, CT_SUBJECTS, NETWORK, NOTHING, RAW, Condition
 from .left_out import LeftOutPerson
@@ -123,12 +123,14 @@ class EvidenceSource:
         for film, sigma in zip(films, condition.disturbance.landmark_sigma_mm, strict=True):
             view, landmarks = film.film.view, film.landmarks_ras_mm
             if condition.image in (NOTHING, RAW):
-                seen = FilmEvidence(view, drawn_landmarks(view, landmarks, sigma, rng))
+                raw = film.film.bone_bright() if condition.image == RAW else None
+                seen = FilmEvidence(view, drawn_landmarks(view, landmarks, sigma, rng), raw=raw)
             else:
                 seen = drawn_evidence(view, film.lumbar_mm, landmarks, condition.disturbance, rng)
             on_film = [item for item in seen.landmarks.visible().values() if view.contains(item.position_px)]
             found.append(replace(seen, landmarks=FilmLandmarks(on_film)))
-        return Drawn(_options(Options(), condition), tuple(found))
+        settings = RAW_SETTINGS if condition.image == RAW else {}
+        return Drawn(_options(Options(**settings), condition), tuple(found))
 
     def _drawn_films(self, person: LeftOutPerson, geometry: str, number: int) -> FilmPairTruth:
         known = Person(person.subject, person.surfaces, person.landmarks_ras_mm)
@@ -140,7 +142,7 @@ class EvidenceSource:
     def _detected(self, person: LeftOutPerson, geometry: str, number: int):
         films = tuple(item.film for item in self._films(person, geometry, number))
         case = case_of_films(films, FilmPair(films[0].view, films[1].view))
-        *_, step = detect_case(case, device=self._device, weights=self._weights)
+        *_, step = detect_case(case, device=self._device, weights=self._weights, model=person.model)
         return case, step.detections, step.warnings
 
     def _folder(self) -> Path:

@@ -229,11 +229,12 @@ def _corrections(result: Reconstruction) -> Iterator[str]:
 
 
 def _flags(result: Reconstruction) -> dict[Level, dict]:
-    from .. import registration
+    from ..registration import assess
 
-    if not hasattr(registration, "assess"):
+    try:
+        found = assess(result.final_state)
+    except RegistrationError:  # no posterior, so nothing to judge by
         return {}
-    found = registration.assess(result.final_state)
     return {level: {"flag": item.flag, "bad_probability": item.probability} for level, item in found.items()}
 
 
