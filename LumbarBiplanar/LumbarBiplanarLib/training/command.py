@@ -44,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--films", type=int, help=f"spines to draw films of {_both('subjects')}")
     parser.add_argument("--batch", type=int, help=f"films or crops per step {_both('batch')}")
     parser.add_argument("--workers", type=int, help=f"processes drawing films {_both('workers')}")
+    parser.add_argument(
+        "--consistency",
+        type=float,
+        default=default.consistency_weight,
+        metavar="WEIGHT",
+        help="of the distance of the rays to one landmark on both films, refine only (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
     parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="draw what films are made of, and end")
@@ -128,8 +135,11 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
     default = TrainingOptions.refine() if args.stage == "refine" else TrainingOptions()
     given = {"subjects": args.films, "minutes": args.minutes, "batch": args.batch, "workers": args.workers}
     given = {key: value for key, value in given.items() if value is not None}
+    if args.consistency and args.stage != "refine":
+        raise StudyError("--consistency is about pairs of crops of the second stage; leave it out, or --stage refine.")
     if args.no_fusion and args.stage == "refine":
         raise StudyError("--no-fusion is about the two decoders of the first stage; leave it out, or --stage spine.")
+    given |= {"consistency_weight": args.consistency}
     given |= {"fusion": not args.no_fusion, "single_task": args.single_task or "", "plain_films": args.plain_films}
     try:
         return replace(default, steps=args.steps, seed=args.seed, **given)

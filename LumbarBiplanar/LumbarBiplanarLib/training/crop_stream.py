@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ..errors import StudyError
 from ..network.consistency import upright_camera
 from ..network.crops import (
     CROP_PX,
@@ -24,8 +25,9 @@ from ..network.crops import (
 from ..network.model import N_LEVELS, VIEW_NAMES
 from ..shape.model import ShapeModel
 from .dataset import pool_files
+from .epipolar import gap_slopes
 from .films import TrainingFilm, form_film
-from .ingredients import load_ingredients
+from .ingredients import Ingredients, load_ingredients
 from .options import FilmOptions
 
 # Errors of the first stage: shift in mm of the vertebra, turn, logarithm of the scale; now and then a large one, and
@@ -46,6 +48,8 @@ class CropStream(IterableDataset):
     """Batches of crops of random vertebrae of a pool's spines; every fiftieth spine is held out, for validation.
 
     Yields (channels (n, 3, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop pixels, visible (n, 20)).
+    In pairs, crop k and crop n / 2 + k are one vertebra on the AP and the lateral film, and slopes (n, 20, 2) follow:
+    mm by which the rays of a landmark pass each other per crop pixel of error (``epipolar.gap_slopes``).
     """
 
     def __init__(
@@ -57,12 +61,15 @@ class CropStream(IterableDataset):
         films: FilmOptions = CROP_FILMS,
         *,
         held_out: bool = False,
+        pairs: bool = False,
     ) -> None:
         """Stream the vertebrae of ``pool``, or of what is held out, on films made as ``films`` says.
 
-        ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae.
+        ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae. ``pairs`` takes levels that are on both
+        films of a spine only; the pool must know how its films were taken, or StudyError is raised.
         """
         self.files = pool_files(pool, held_out)
+        self.pairs = pairs
         self.seed, self.template_mm, self.batch, self.films = seed, template_mm, batch, films
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -70,23 +77,53 @@ class CropStream(IterableDataset):
         if worker is not None:
             torch.set_num_threads(1)
         rng = np.random.default_rng([self.seed, worker.id if worker is not None else 0])
-        waiting: list[tuple] = []
+        waiting: list[tuple[tuple[Tensor, ...], ...]] = []
+        count = self.batch // 2 if self.pairs else self.batch
         while True:
-            while len(waiting) < _BUFFER_BATCHES * self.batch:
-                path, view = self.files[rng.integers(len(self.files))], VIEW_NAMES[rng.integers(2)]
-                ingredients = load_ingredients(path, view)
-                film = form_film(ingredients, rng, options=self.films)
-                waiting += random_crops(film, view, ingredients.pitch_mm, self.template_mm, rng)
+            while len(waiting) < _BUFFER_BATCHES * count:
+                path = self.files[rng.integers(len(self.files))]
+                waiting += self._paired(path, rng) if self.pairs else self._single(path, rng)
             # Crops of one film come at different times.
             order = rng.permutation(len(waiting))
-            taken = [waiting[i] for i in order[: self.batch]]
-            waiting = [waiting[i] for i in order[self.batch :]]
-            crops, token, path_mm, landmarks, visible = (torch.stack(part) for part in zip(*taken, strict=True))
-            yield crop_channels(crops), token, path_mm, landmarks, visible
+            taken = [waiting[i] for i in order[:count]]
+            waiting = [waiting[i] for i in order[count:]]
+            rows = [row for part in zip(*taken, strict=True) for row in part]
+            crops, *others = (torch.stack(part) for part in zip(*rows, strict=True))
+            yield crop_channels(crops), *others
+
+    def _single(self, path: Path, rng: np.random.Generator) -> list[tuple[tuple[Tensor, ...]]]:
+        ingredients = load_ingredients(path, VIEW_NAMES[rng.integers(2)])
+        film = form_film(ingredients, rng, options=self.films)
+        crops = random_crops(film, ingredients.view_name, ingredients.pitch_mm, self.template_mm, rng)
+        return [(crop,) for crop in crops]
+
+    def _paired(self, path: Path, rng: np.random.Generator) -> list[tuple[tuple[Tensor, ...], ...]]:
+        drawn = [load_ingredients(path, name) for name in VIEW_NAMES]
+        if any(item.view is None for item in drawn):
+            raise StudyError(f"{path}: it does not say how its films were taken; delete this cache and draw it anew.")
+        slopes = gap_slopes((drawn[0].view, drawn[1].view), np.stack([item.landmarks_px for item in drawn]))
+        found = []
+        for item, slope in zip(drawn, slopes, strict=True):
+            film = form_film(item, rng, options=self.films)
+            slope = slope @ placement(item, film)[:, :2]
+            crops = random_crops(film, item.view_name, item.pitch_mm, self.template_mm, rng, slope)
+            found.append([[crop for crop in crops if int(crop[1]) % N_LEVELS == level] for level in range(N_LEVELS)])
+        return [pair for both in zip(*found, strict=True) for pair in zip(*both, strict=False)]
+
+
+def placement(drawn: Ingredients, film: TrainingFilm) -> np.ndarray:
+    """Return the similarity (2, 3) that takes pixels of a film back to those of the ingredients it was formed of."""
+    placed = film.landmarks_px.double().numpy().reshape(-1, 2)
+    return fit_similarity(placed, drawn.landmarks_px.astype(np.float64).reshape(-1, 2))
 
 
 def random_crops(
-    film: TrainingFilm, view_name: str, pitch_mm: float, template_mm: np.ndarray, rng: np.random.Generator
+    film: TrainingFilm,
+    view_name: str,
+    pitch_mm: float,
+    template_mm: np.ndarray,
+    rng: np.random.Generator,
+    slopes: np.ndarray | None = None,
 ) -> list[tuple[Tensor, ...]]:
     """Cut the vertebrae that a film shows out of it, a few crops of each, a few of which show none the right way.
 
@@ -96,9 +133,11 @@ def random_crops(
         pitch_mm: of the film, at the detector.
         template_mm: (5, 20, 3) landmarks of the mean vertebrae.
         rng: source of randomness.
+        slopes: (5, 20, 2) of something that is linear in errors of the landmarks, per pixel of the film, or None.
 
     Returns:
-        (crop (1, h, w), token (), path_mm (1, h, w), landmarks (20, 2) crop pixels, visible (20,)) of each.
+        (crop (1, h, w), token (), path_mm (1, h, w), landmarks (20, 2) crop pixels, visible (20,)) of each, and the
+        slopes (20, 2) per pixel of the crop, if any are given.
     """
     found = []
     template = crop_template(template_mm, view_name)
@@ -115,10 +154,11 @@ def random_crops(
             landmarks = torch.tensor(apply(invert(matrix), marks), dtype=torch.float32)
             on_crop = ((landmarks >= 0) & (landmarks <= torch.tensor(CROP_PX) - 1)).all(dim=-1)
             path = crop[1:] / float(path_unit_mm(matrix, pitch_mm))
-            found.append((crop[:1], token, path, landmarks, film.visible[level] & on_crop))
+            more = () if slopes is None else (torch.tensor(slopes[level] @ matrix[:, :2], dtype=torch.float32),)
+            found.append((crop[:1], token, path, landmarks, film.visible[level] & on_crop, *more))
             if rng.random() < _WRONG_SHARE:
                 wrong = _wrong_crop(film.image, matrix, view_name, rng)
-                found.append((wrong, token, torch.zeros_like(path), landmarks, torch.zeros_like(on_crop)))
+                found.append((wrong, token, torch.zeros_like(path), landmarks, torch.zeros_like(on_crop), *more))
     return found
 
 

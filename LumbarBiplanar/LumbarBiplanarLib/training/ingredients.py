@@ -5,6 +5,7 @@ Ingredients are costly to draw and can be mixed into many different films (``fil
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Ingredients:
         tissue: (h, w) float32 line integral of the attenuation of a body, or None.
         landmarks_px: (5, 20, 2) float32.
         pitch_mm: of the pixels, at the detector.
+        view: how the film was taken; None in files that were written before it was kept.
     """
 
     view_name: str
@@ -45,6 +47,7 @@ class Ingredients:
     tissue: np.ndarray | None
     landmarks_px: np.ndarray
     pitch_mm: float = PITCH_MM
+    view: View | None = None
 
 
 def draw_ingredients(
@@ -71,7 +74,7 @@ def draw_ingredients(
         drawn = integrate_volume(tissue.attenuation_per_mm, tissue.ijk_from_ras, coarse)
         soft = resample_image(np.asarray(drawn, dtype=np.float32).reshape(coarse.shape), coarse, view)
     landmarks = view.project(landmarks_ras_mm).astype(np.float32)
-    return Ingredients(view.name, level_mm, other_mm, soft, landmarks, float(view.spacing_mm[0]))
+    return Ingredients(view.name, level_mm, other_mm, soft, landmarks, float(view.spacing_mm[0]), view)
 
 
 def _path_lengths(surfaces: Sequence[Surface], view: View) -> np.ndarray:
@@ -92,6 +95,8 @@ def save_ingredients(path: str | Path, films: Sequence[Ingredients]) -> None:
         content |= {f"{key}_boxes": boxes, f"{key}_level_mm": np.concatenate(filled).astype(np.float16)}
         content |= {f"{key}_landmarks_px": film.landmarks_px, f"{key}_pitch_mm": np.float64(film.pitch_mm)}
         content[f"{key}_other_mm"] = film.other_mm.astype(np.float16)
+        if film.view is not None:
+            content[f"{key}_view"] = np.array(json.dumps(film.view.to_dict()))
         if film.tissue is not None:
             content[f"{key}_tissue"] = film.tissue.astype(np.float16)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
@@ -119,6 +124,7 @@ def load_ingredients(path: str | Path, view_name: str) -> Ingredients:
                 archive[tissue].astype(np.float32) if tissue in archive else None,
                 archive[f"{view_name}_landmarks_px"],
                 float(archive[f"{view_name}_pitch_mm"]),
+                View.from_dict(json.loads(str(archive[key]))) if (key := f"{view_name}_view") in archive else None,
             )
     except Exception as error:
         raise StudyError(f"{path}: not ingredients of training films ({error}); delete it and start again.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 class _HeatmapLoss(torch.autograd.Function):
@@ -79,6 +80,20 @@ def vertebra_image_loss_mm(path_mm: Tensor, truth_mm: Tensor) -> Tensor:
     beside = (off * (1 - bone)).sum() / (1 - bone).sum().clamp(min=1.0)
     steps = sum((path_mm.diff(dim=axis) - truth_mm.diff(dim=axis)).abs().mean() for axis in (2, 3))
     return 0.5 * (on_bone + beside) + 0.5 * steps
+
+
+def gap_loss_mm(off: Tensor, slopes: Tensor, visible: Tensor) -> Tensor:
+    """Return how far the rays of one landmark on two films pass each other, smooth mean absolute value, mm.
+
+    Args:
+        off: (N, K, 2) errors of the landmarks, those on the first film in the first half.
+        slopes: (N, K, 2) mm per unit of error (``epipolar.gap_slopes``).
+        visible: (N, K); a landmark counts if it is on both films.
+    """
+    first, second = (slopes * off).sum(dim=-1).chunk(2)
+    both = torch.logical_and(*visible.chunk(2))
+    gaps = (first + second)[both]
+    return functional.smooth_l1_loss(gaps, torch.zeros_like(gaps), reduction="sum") / max(len(gaps), 1)
 
 
 def spread_loss(log_sd: Tensor, off: Tensor, visible: Tensor, basis: Tensor) -> Tensor:

@@ -104,6 +104,8 @@ class TrainingOptions:
         workers: processes that draw films beside the training; 0 draws them in it.
         save_every: steps between checkpoints.
         distance_weight: of the distance of the heatmaps' means (pixels of the crop); second stage only.
+        consistency_weight: of the gap (mm) of the rays to one landmark on both films; second stage only. Above zero
+            crops come in pairs of one vertebra on both films.
         fusion: let the decoders of the first stage exchange features; off for an ablation.
         single_task: train only "landmarks" or only "images", for an ablation; empty for both.
         plain_films: films without noise, artefacts and processing (``FilmOptions.clean``), for an ablation.
@@ -126,6 +128,7 @@ class TrainingOptions:
     workers: int = 1
     save_every: int = 250
     distance_weight: float = 0.0
+    consistency_weight: float = 0.0
     fusion: bool = True
     single_task: str = ""
     plain_films: bool = False
@@ -156,6 +159,11 @@ class TrainingOptions:
                 raise ValueError(f"{key} must be at least 1, found {getattr(self, key)}.")
         if self.minutes <= 0:
             raise ValueError(f"minutes must be positive, found {self.minutes}.")
+        if self.consistency_weight < 0 or (self.consistency_weight and self.batch % 2):
+            raise ValueError(
+                f"consistency_weight is {self.consistency_weight} with batches of {self.batch}; it must not be "
+                "negative, and above zero a batch must be even, since crops then come in pairs."
+            )
         if self.single_task not in ("", "landmarks", "images"):
             raise ValueError(f"single_task must be 'landmarks', 'images' or empty, found {self.single_task!r}.")
 

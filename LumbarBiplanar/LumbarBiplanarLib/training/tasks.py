@@ -17,7 +17,7 @@ from ..network.refine_model import RefineConfig, SpineRefiner
 from ..shape.model import ShapeModel
 from .crop_stream import CROP_FILMS, CropStream, error_basis
 from .dataset import FilmStream
-from .loss import heatmap_loss, image_loss_mm, landmark_errors_px, spread_loss, vertebra_image_loss_mm
+from .loss import gap_loss_mm, heatmap_loss, image_loss_mm, landmark_errors_px, spread_loss, vertebra_image_loss_mm
 from .options import FilmOptions, TrainingOptions
 
 _PREFETCH = 4
@@ -113,12 +113,13 @@ class RefineTask:
     def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
         """Return an endless stream of crops, as ``CropStream`` yields them: (n, ...)."""
         films = FilmOptions.clean() if options.plain_films else CROP_FILMS
-        stream = CropStream(pool, seed, self.template_mm, options.batch, films, held_out=held_out)
+        pairs = options.consistency_weight > 0
+        stream = CropStream(pool, seed, self.template_mm, options.batch, films, held_out=held_out, pairs=pairs)
         return _loader(stream, None, options.workers)
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return cross entropy, distance, error of the image and spread for a batch (n, ...) of ``CropStream``."""
-        crops, token, path_mm, landmarks, visible = batch
+        crops, token, path_mm, landmarks, visible, *slopes = batch
         output = model(crops.to(memory_format=torch.channels_last), token)
         with torch.autocast(crops.device.type, enabled=False):
             on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
@@ -126,9 +127,11 @@ class RefineTask:
             distance = functional.smooth_l1_loss(off[visible], torch.zeros_like(off[visible]))
             on_image = vertebra_image_loss_mm(output.path_mm, path_mm)
             spread = spread_loss(output.log_sd, off.detach(), visible, model.basis[token])
+            gap = gap_loss_mm(off, slopes[0], visible) if slopes else torch.zeros_like(distance)
         total = torch.zeros_like(on_image)
         if "landmarks" in options.tasks:
             total = total + on_marks + options.distance_weight * distance + 0.1 * spread
+            total = total + options.consistency_weight * gap
         if "images" in options.tasks:
             total = total + options.image_weight * on_image
         return Losses(total, on_marks, on_image, off.detach().norm(dim=-1)[visible])
