@@ -18,7 +18,8 @@ from LumbarBiplanarLib.registration.quality_calibration import (
     LEVEL_FEATURES,
     Calibration,
     FeatureTerm,
-    load_calibration,
+    load_calibrations,
+    part_of,
 )
 from LumbarBiplanarLib.registration.quality_features import quality_features, signed_gap_mm
 from study_sample import sample_result
@@ -49,7 +50,7 @@ def test_a_sound_reconstruction_is_ok_and_needs_no_reasons(state):
     found = assess(state)
     assert tuple(found) == state.levels
     assert all(item.flag == OK and item.reasons == () for item in found.values())
-    assert max(item.probability for item in found.values()) < load_calibration().check
+    assert max(item.probability for item in found.values()) < load_calibrations()["with_images"].check
 
 
 def test_every_feature_is_found_is_finite_and_not_negative(state):
@@ -140,20 +141,29 @@ def test_without_posterior_and_images_the_rest_is_judged(state):
 
 def test_the_shipped_calibration_states_what_it_was_found_on(repository):
     content = json.loads((repository / "LumbarBiplanar/Resources/Quality.json").read_text(encoding="utf-8"))
-    assert 0.0 < content["check"] < content["refuse"] < 1.0
-    assert all(term["weight"] >= 0 and term["curvature"] >= 0 for term in content["features"].values())
-    assert content["calibrated_on"]["precision"] >= 0.95
-    assert not {"vhm", "verse004", "verse009", "verse010", "wholebodyct"} & set(content["calibrated_on"]["people"])
+    for part in (content["with_images"], content["without_images"]):
+        assert 0.0 < part["check"] < part["refuse"] < 1.0
+        assert all(term["weight"] >= 0 and term["curvature"] >= 0 for term in part["features"].values())
+        assert part["calibrated_on"]["precision"] >= 0.95
+        assert not {"vhm", "verse004", "verse009", "verse010", "wholebodyct"} & set(part["calibrated_on"]["people"])
 
 
 def test_a_damaged_calibration_is_an_error_that_names_the_file(tmp_path, monkeypatch):
     damaged = tmp_path / "Quality.json"
     damaged.write_text(json.dumps({"format": calibrations.FORMAT, "version": 99}), encoding="utf-8")
     monkeypatch.setattr(calibrations, "resource_path", lambda *parts: damaged)
-    load_calibration.cache_clear()
+    load_calibrations.cache_clear()
     try:
         with pytest.raises(RegistrationError, match=r"Quality\.json.*Reinstall"):
-            load_calibration()
+            load_calibrations()
     finally:
         monkeypatch.undo()
-        load_calibration.cache_clear()
+        load_calibrations.cache_clear()
+
+
+def test_results_without_images_are_judged_by_a_calibration_of_their_own(state):
+    values = quality_features(state)[Level.L3]
+    assert part_of(values) == "with_images"
+    assert part_of({**values, "no_image": 1.0}) == "without_images"
+    own = load_calibrations()["without_images"].probability({**values, "no_image": 1.0})
+    assert judged({**values, "no_image": 1.0}).probability == pytest.approx(own)

@@ -33,11 +33,11 @@ def run_part(args: argparse.Namespace) -> None:
         result = benchmark_quality(collection, args.csv, args.calibration, rounds=args.rounds, progress=tell)
     columns = ("vertebrae", "failed", "refused", "precision", "recall", "flagged", "sound flagged")
     rows = [
-        (part, item.vertebrae, item.failures, item.refused, *(f"{value:.1%}" for value in
+        (f"{part}, {kind.replace('_', ' ')}", item.vertebrae, item.failures, item.refused, *(f"{value:.1%}" for value in
          (item.precision, item.recall, item.flagged, item.sound_flagged)))
-        for part, item in result.figures.items()
+        for (part, kind), item in result.figures.items()
     ]  # fmt: skip
     print_table("What the flag is worth", ("part", *columns), rows)
     columns = ("fault", "vertebrae", "failed", "refused", "checked", "sound flagged", "rejected")
-    for part in result.figures:
+    for part in dict.fromkeys(part for part, _ in result.figures):
         print_table(f"By fault, {part}", columns, by_fault(result.rows, part))

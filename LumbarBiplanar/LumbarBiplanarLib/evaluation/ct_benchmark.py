@@ -54,7 +54,7 @@ class CtCondition:
         offset_mm: the segmentation is too large (or, negative, too small) by this along its normals.
         rough_mm: standard deviation of smooth random errors of the segmentation along its normals.
         angle_error_deg: how much too large the stated angle between the films is.
-        distance_error_mm: the same of both source-detector distances; source and patient keep their places.
+        distance_error_mm: the same of both source-detector distances, source to patient wrong by the same factor.
     """
 
     name: str
@@ -241,7 +241,10 @@ def _row(subject, condition, seed, level, error, together, points, began, second
 def _misstated(view: View, condition: CtCondition, center_ras_mm: np.ndarray) -> View:
     """Return the view as its geometry file would wrongly have it."""
     if condition.distance_error_mm:
-        view = replace(view, focal_mm=view.focal_mm + condition.distance_error_mm)
+        factor = 1.0 + condition.distance_error_mm / view.focal_mm
+        camera = view.camera_from_ras.copy()
+        camera[2, 3] += (factor - 1.0) * float(view.depth_mm(center_ras_mm))
+        view = replace(view, focal_mm=view.focal_mm * factor, camera_from_ras=camera)
     if condition.angle_error_deg and view.name == "lateral":
         turn = rotation_from_vector(np.deg2rad([0.0, 0.0, -condition.angle_error_deg]))
         about = np.eye(4)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
 from ..files import write_json, write_table
 from ..registration.quality import CHECK, OK, REFUSE
-from ..registration.quality_calibration import CASE_FEATURES, LEVEL_FEATURES, Calibration
+from ..registration.quality_calibration import CASE_FEATURES, LEVEL_FEATURES, PARTS, Calibration, part_of
 from ..shape.pipeline import Collection
 from .quality_cases import QualityCase, calibration_cases, own_cases
 from .quality_faults import INVISIBLE
@@ -42,13 +42,13 @@ class QualityResult:
 
     Attributes:
         rows: the table.
-        calibration: the calibration.
-        figures: {part: what the flags are worth}.
+        calibrations: {kind of evidence: calibration}.
+        figures: {(part, kind of evidence): what the flags are worth}.
     """
 
     rows: list[Any]
-    calibration: Calibration
-    figures: dict[str, FlagFigures]
+    calibrations: dict[str, Calibration]
+    figures: dict[tuple[str, str], FlagFigures]
 
 
 def benchmark_quality(
@@ -87,21 +87,30 @@ def written(
     output_json: str | Path | None = None,
 ) -> QualityResult:
     """Calibrate on cases, judge others, and write table and calibration; arguments as ``benchmark_quality``."""
-    calibration, probabilities = fit_calibration(calibrating)
-    known = {id(case): value for case, value in zip(usable(calibrating), probabilities, strict=True)}
-    rows = [_row("calibration", case, calibration, known.get(id(case))) for case in calibrating]
-    rows += [_row("test", case, calibration) for case in testing]
-    found = {part: _figures(part, rows) for part in dict.fromkeys(row.part for row in rows)}
+    calibrations, known = {}, {}
+    for kind in PARTS:
+        cases = [case for case in usable(calibrating) if part_of(case.features) == kind]
+        calibrations[kind], probabilities = fit_calibration(cases)
+        known |= {id(case): float(value) for case, value in zip(cases, probabilities, strict=True)}
+    rows = [_row("calibration", case, calibrations, known.get(id(case))) for case in calibrating]
+    rows += [_row("test", case, calibrations) for case in testing]
+    found = {
+        (part, kind): _figures(rows, part, kind) for part in dict.fromkeys(row.part for row in rows) for kind in PARTS
+    }
     write_table(output_csv, QualityRow, rows, lambda value: round(value, 4) if isinstance(value, float) else value)
     if output_json is not None:
-        write_json(output_json, calibration_content(calibration, calibrating, found["calibration"]))
-    return QualityResult(rows, calibration, found)
+        own = {kind: found["calibration", kind] for kind in PARTS}
+        write_json(output_json, calibration_content(calibrations, calibrating, own))
+    return QualityResult(rows, calibrations, found)
 
 
-def _row(part: str, case: QualityCase, calibration: Calibration, probability: float | None = None) -> Any:
+def _row(
+    part: str, case: QualityCase, calibrations: Mapping[str, Calibration], probability: float | None = None
+) -> Any:
     common = (part, case.spine, case.seed, case.evidence, case.geometry, case.fault)
     if case.level is None:
         return QualityRow(*common, "", REJECTED, None, None)
+    calibration = calibrations[part_of(case.features)]
     if probability is None:
         probability = calibration.probability(case.features)
     flag = REFUSE if probability >= calibration.refuse else CHECK if probability >= calibration.check else OK
@@ -109,8 +118,12 @@ def _row(part: str, case: QualityCase, calibration: Calibration, probability: fl
     return QualityRow(*common, case.level.name, flag, float(probability), float(case.error_mm), **features)
 
 
-def _figures(part: str, rows: Sequence[Any]) -> FlagFigures:
-    judged = [row for row in rows if row.part == part and row.level and row.fault != INVISIBLE]
+def _figures(rows: Sequence[Any], part: str, kind: str) -> FlagFigures:
+    judged = [
+        row
+        for row in rows
+        if row.part == part and row.level and row.fault != INVISIBLE and part_of({"no_image": row.no_image}) == kind
+    ]
     return figures([row.flag for row in judged], [row.error_mm for row in judged])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..registration.quality_calibration import (
     VERSION,
     Calibration,
     FeatureTerm,
+    part_of,
 )
 from .quality_cases import QualityCase
 from .quality_faults import INVISIBLE
@@ -61,9 +62,9 @@ def usable(cases: Sequence[QualityCase]) -> list[QualityCase]:
 
 
 def fit_calibration(cases: Sequence[QualityCase]) -> tuple[Calibration, np.ndarray]:
-    """Return the calibration, and for each of ``usable(cases)`` its probability out of sample (n,).
+    """Return the calibration of one kind of evidence, and for each of ``usable(cases)`` its probability out of sample.
 
-    The thresholds are set on the probabilities out of sample: every round of cases (one spine) is left out in turn.
+    The probabilities are (n,); the thresholds are set on them. Every round of cases (one spine) is left out in turn.
     """
     used = usable(cases)
     rounds = np.array([case.seed for case in used])
@@ -151,23 +152,35 @@ def figures(flags: Sequence[str], errors_mm: Sequence[float]) -> FlagFigures:
     )
 
 
-def calibration_content(calibration: Calibration, cases: Sequence[QualityCase], results: FlagFigures) -> dict:
-    """Return the content of Quality.json; the figures are those out of sample on the calibration's own cases."""
-    used = usable(cases)
-    return {
+def calibration_content(
+    calibrations: Mapping[str, Calibration], cases: Sequence[QualityCase], results: Mapping[str, FlagFigures]
+) -> dict:
+    """Return the content of Quality.json.
+
+    Args:
+        calibrations: {part: calibration}.
+        cases: what they were found on.
+        results: {part: figures out of sample on these cases}.
+    """
+    content = {
         "format": FORMAT,
         "version": VERSION,
         "about": "Probability that the mean surface error of a vertebra exceeds failure_mm; made by 'lumbar-biplanar "
         "benchmark quality' on simulated cases. usual: median of the feature where nothing is wrong; most: largest "
         "logarithm of its excess that counts.",
-        "failure_mm": calibration.failure_mm,
-        "intercept": calibration.intercept,
-        "check": calibration.check,
-        "refuse": calibration.refuse,
-        "features": {name: asdict(term) for name, term in calibration.terms.items()},
-        "calibrated_on": {
-            "people": sorted({name for case in used for name in case.spine.split("+")}),
-            "faults": sorted({case.fault for case in used}),
-            **{key: round(value, 3) for key, value in asdict(results).items()},
-        },
+        "failure_mm": FAILURE_MM,
     }
+    for part, calibration in calibrations.items():
+        used = [case for case in usable(cases) if part_of(case.features) == part]
+        content[part] = {
+            "intercept": calibration.intercept,
+            "check": calibration.check,
+            "refuse": calibration.refuse,
+            "features": {name: asdict(term) for name, term in calibration.terms.items()},
+            "calibrated_on": {
+                "people": sorted({name for case in used for name in case.spine.split("+")}),
+                "faults": sorted({case.fault for case in used}),
+                **{key: round(value, 3) for key, value in asdict(results[part]).items()},
+            },
+        }
+    return content

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..anatomy import Level
-from .quality_calibration import Calibration, load_calibration
+from .quality_calibration import Calibration, load_calibrations, part_of
 
 if TYPE_CHECKING:
     from .state import RegistrationState
@@ -90,9 +90,9 @@ def judged(features: Mapping[str, float], calibration: Calibration | None = None
 
     Args:
         features: as ``quality_features`` gives them for a level.
-        calibration: None means the module's.
+        calibration: None means that of the module for such evidence.
     """
-    calibration = load_calibration() if calibration is None else calibration
+    calibration = load_calibrations()[part_of(features)] if calibration is None else calibration
     probability = calibration.probability(features)
     flag = REFUSE if probability >= calibration.refuse else CHECK if probability >= calibration.check else OK
     return Quality(flag, () if flag == OK else _reasons(features, calibration), probability)

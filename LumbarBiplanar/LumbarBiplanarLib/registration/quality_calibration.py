@@ -51,6 +51,8 @@ CASE_FEATURES = (
 )
 FORMAT = "LumbarBiplanar quality calibration"
 VERSION = 1
+WITH_IMAGES, WITHOUT_IMAGES = "with_images", "without_images"
+PARTS = (WITH_IMAGES, WITHOUT_IMAGES)
 
 
 @dataclass(frozen=True)
@@ -106,23 +108,31 @@ class Calibration:
         return float(1.0 / (1.0 + np.exp(-self.intercept - sum(self.contributions(features).values()))))
 
 
+def part_of(features: Mapping[str, float]) -> str:
+    """Return which calibration judges a vertebra: landmarks alone say other things than landmarks with images."""
+    return WITHOUT_IMAGES if features.get("no_image", 0.0) > 0 else WITH_IMAGES
+
+
 @functools.lru_cache(maxsize=1)
-def load_calibration() -> Calibration:
-    """Return the calibration that the module comes with.
+def load_calibrations() -> dict[str, Calibration]:
+    """Return the calibrations that the module comes with, {WITH_IMAGES or WITHOUT_IMAGES: calibration}.
 
     Raises:
         RegistrationError: if the file is missing or damaged.
     """
     path = resource_path("Quality.json")
     content = read_json(path, "quality calibration", RegistrationError)
+    found = {}
     try:
         if content["format"] != FORMAT or content["version"] != VERSION:
             raise ValueError("format or version")
-        terms = {name: FeatureTerm(**entry) for name, entry in content["features"].items()}
-        numbers = (float(content[key]) for key in ("failure_mm", "intercept", "check", "refuse"))
-        failure_mm, intercept, check, refuse = numbers
+        for name in PARTS:
+            part = content[name]
+            terms = {key: FeatureTerm(**entry) for key, entry in part["features"].items()}
+            intercept, check, refuse = (float(part[key]) for key in ("intercept", "check", "refuse"))
+            found[name] = Calibration(float(content["failure_mm"]), intercept, terms, check, refuse)
     except (KeyError, TypeError, ValueError) as error:
         raise RegistrationError(
             f"{path} is not the quality calibration of this version ({error}). Reinstall LumbarBiplanar."
         ) from error
-    return Calibration(failure_mm, intercept, terms, check, refuse)
+    return found

@@ -6,6 +6,7 @@ Each feature is 0 or more and grows with doubt. One that cannot be had (no image
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,12 +58,14 @@ def quality_features(state: RegistrationState) -> dict[Level, dict[str, float]]:
     Returns:
         {level: {feature: value}}.
     """
+    spread = _surface_sd(state)
+    if len(state.corrections):
+        state = _with_corrected_films(state)
     vertebrae = [
         VertebraState.from_matrix(level, matrix, state.coefficients[level])
         for level, matrix in state.ras_from_vertebra.items()
     ]
     intervals = _intervals(state, vertebrae)
-    spread = _surface_sd(state)
     found: dict[Level, dict[str, float]] = {}
     for item in vertebrae:
         level = item.level
@@ -81,6 +84,19 @@ def quality_features(state: RegistrationState) -> dict[Level, dict[str, float]]:
         found[level] = values
     of_case = _of_case(state, found)
     return {level: {**values, **of_case} for level, values in found.items()}
+
+
+def _with_corrected_films(state: RegistrationState) -> RegistrationState:
+    """Return the state with the films as the registration has corrected them, for what is projected onto them."""
+    films = tuple(
+        replace(
+            film,
+            view=state.corrections.corrected_view(film.view),
+            lumbar_view=None if film.lumbar_view is None else state.corrections.corrected_view(film.lumbar_view),
+        )
+        for film in state.evidence
+    )
+    return replace(state, evidence=films)
 
 
 def _image(state: RegistrationState, level: Level) -> dict[str, float]:
