@@ -118,7 +118,7 @@ def image_term_slowly(
     yield None
     levels = [_level(*item, margin_mm, options, projector) for item in zip(prepared, paths, strict=True)]
     yield None
-    return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae, corrections))
+    return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae, corrections, paths))
 
 
 @dataclass(frozen=True, eq=False)

@@ -308,9 +308,18 @@ def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
 
 
 def fitted_nuisance(
-    term: ImageTerm, vertebrae: Sequence[VertebraState], corrections: Corrections = NO_CORRECTIONS
+    term: ImageTerm,
+    vertebrae: Sequence[VertebraState],
+    corrections: Corrections = NO_CORRECTIONS,
+    images: Sequence[torch.Tensor] | None = None,
 ) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
     """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
+
+    Args:
+        term: the term, its scale not fixed yet.
+        vertebrae: present poses.
+        corrections: present corrections of the geometry.
+        images: (h, w) path lengths of each view there, if they are known.
 
     Yields:
         None between the films.
@@ -318,7 +327,8 @@ def fitted_nuisance(
     Returns:
         The term with sigma and turn set from the median absolute residual, and the unknowns.
     """
-    images = term.images(Unknowns(tuple(vertebrae), corrections=corrections))
+    if images is None:
+        images = term.images(Unknowns(tuple(vertebrae), corrections=corrections))
     levels, solved = [], []
     for level, image in zip(term.levels, images, strict=True):
         yield None

@@ -40,6 +40,8 @@ class Options:
             iteration takes a third of the time and gains a third as much: more states to watch in the same time, for
             images that do not ask for the last tenth of a millimetre.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
+        coarse_tolerance_mm: the same for the coarse image stage where a fine one goes on from there and nothing of the
+            geometry is to be corrected.
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
             landmark stage and all modes in the image stages.
         column_subsamples: subsamples per detector column of the renderer.
@@ -76,15 +78,16 @@ class Options:
     background_grid_mm: float = 25.0
     background_sd_mm: float = 8.0
     coarse_pixel_mm: float = 1.6
-    fine_pixel_mm: float = 0.8
+    fine_pixel_mm: float = 1.0
     coarse_margin_mm: float = 8.0
     fine_margin_mm: float = 5.0
     landmark_iterations: int = 15
     coarse_iterations: int = 6
-    fine_iterations: int = 4
+    fine_iterations: int = 3
     refit_iterations: int = 2
     derivative_reuse: int = 0
     tolerance_mm: float = 0.05
+    coarse_tolerance_mm: float = 0.75
     landmark_modes: int | None = None
     coarse_modes: int | None = None
     fine_modes: int | None = None

@@ -97,8 +97,14 @@ class Stages:
     def _modes(self, chosen: int | None, usual: int) -> int:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
 
-    def _schedule(self, iterations: int) -> Schedule:
-        return Schedule(iterations, self.options.tolerance_mm, self._movement_mm, reuse=self.options.derivative_reuse)
+    def _schedule(self, iterations: int, tolerance_mm: float | None = None) -> Schedule:
+        tolerance_mm = self.options.tolerance_mm if tolerance_mm is None else tolerance_mm
+        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=self.options.derivative_reuse)
+
+    def _image_tolerance_mm(self, coarse: bool) -> float:
+        options = self.options
+        goes_on = coarse and options.fine_iterations and not len(self._unknowns.corrections)
+        return options.coarse_tolerance_mm if goes_on else options.tolerance_mm
 
     def _movement_mm(self, before: Unknowns, after: Unknowns) -> float:
         """Return how far the landmarks of the vertebra that moved most have moved, root mean square, mm."""
@@ -179,7 +185,8 @@ class Stages:
         if calibrate:
             images = replace(images, options=self._worth_of_images())
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
-        for iteration in self._guarded(terms, layout, unknowns, self._schedule(count), stage):
+        schedule = self._schedule(count, None if refit else self._image_tolerance_mm(coarse))
+        for iteration in self._guarded(terms, layout, unknowns, schedule, stage):
             if iteration is not None:
                 self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
             yield None if iteration is None else self.state(stage, iteration.number)
