@@ -14,9 +14,9 @@ from LumbarBiplanarLib.shape.building import BuildOptions, ResidualKernel, build
 from LumbarBiplanarLib.shape.correspondence import align, deform
 from LumbarBiplanarLib.shape.fitting import correspond, fit_to_surface
 from LumbarBiplanarLib.shape.metrics import compactness, generalization, specificity
-from LumbarBiplanarLib.shape.pipeline import Collection, collect_masks
+from LumbarBiplanarLib.shape.pipeline import Collection
 from LumbarBiplanarLib.shape.registering import Registered
-from LumbarBiplanarLib.shape.sources import read_specimens
+from LumbarBiplanarLib.shape.sources import POPULATION_MEAN, Specimen, read_specimens
 from LumbarBiplanarLib.shape.surfaces import is_closed, surface_distances
 from LumbarBiplanarLib.shape.template import Template, symmetric_template
 
@@ -36,8 +36,6 @@ def drawn(model):
 
 def collection_of(model, *, people=4, fractured_person=None):
     """People whose vertebrae differ in two known modes, in different poses and sizes."""
-    from LumbarBiplanarLib.shape.sources import Specimen
-
     rng = np.random.default_rng(5)
     registered = []
     for person in range(people):
@@ -170,17 +168,13 @@ def test_people_of_the_open_data_are_read_with_their_fractures(shared_data):
     assert np.ptp(found["vhm L3"].surface.points_ras_mm[:, 0]) == pytest.approx(95, abs=3)
 
 
-def test_a_users_masks_join_the_model(shared_data, model):
-    collection = collect_masks([shared_data / "verse-spines" / "sub-verse006_seg-vert_msk.nii.gz"], model)
-    assert collection.subjects == ("sub-verse006_seg-vert_msk",)
-    assert {item.specimen.level for item in collection.registered} == {Level.L4, Level.L5}
-    assert max(item.residual_mm for item in collection.registered) < 0.5
-
-
-def test_masks_without_lumbar_vertebrae_are_refused(tmp_path, model):
-    import SimpleITK
-
-    path = tmp_path / "empty.nii.gz"
-    SimpleITK.WriteImage(SimpleITK.Image([8, 8, 8], SimpleITK.sitkUInt8), str(path))
-    with pytest.raises(ShapeModelError, match="No complete lumbar vertebra"):
-        collect_masks([path], model)
+def test_a_model_without_two_people_of_one_level_is_refused(model):
+    collection = collection_of(model, people=2)
+    means = [
+        Registered(Specimen(POPULATION_MEAN, level, Surface(model.mean(level), model.faces)), model.mean(level), 0.0)
+        for level in LUMBAR_LEVELS
+    ]
+    first = next(item for item in collection.registered if item.specimen.name == "p0 L1")
+    second = next(item for item in collection.registered if item.specimen.name == "p1 L2")
+    with pytest.raises(ShapeModelError, match="at least two people"):
+        build_model(collection.template, collection.annotation, collection.coarse, [*means, first, second], SMALL)

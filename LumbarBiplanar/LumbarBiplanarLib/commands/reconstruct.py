@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_film_arguments(parser)
     add_geometry_arguments(parser)
     add_running_arguments(parser)
+    parser.add_argument(
+        "--shape-model", type=Path, metavar="FILE", help="shape model of 'shape-model build' (the module's own)"
+    )
 
 
 def add_geometry_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
     with output_folder(args.output, force=args.force, owned=FILES) as folder:
         case = case_of(args)
-        result = run_with_progress(case, args)
+        result = run_with_progress(case, args, shape_model=args.shape_model)
         seconds = write_result(result, folder)
     warn([*quality_sentences(result.quality), *result.warnings])
     print(_summary(result, seconds, args.output))
@@ -138,14 +141,17 @@ def case_of(args: argparse.Namespace) -> Case:
     )
 
 
-def run_with_progress(case: Case, args: argparse.Namespace) -> CaseResult:
-    """Run a case as the arguments say and show where it is."""
+def run_with_progress(case: Case, args: argparse.Namespace, shape_model: Path | None = None) -> CaseResult:
+    """Run a case as the arguments say, with the module's shape model or that of a file, and show where it is."""
+    from ..shape import load_shape_model
     from ..study.run import STAGES, run_case
 
+    model = load_shape_model(shape_model)
     weights = None if args.weights is None else str(args.weights)
     result = None
     with progress_bar("reconstructing", args.verbose) as update:
-        for step in run_case(case, options=_options(case, args), device=args.device, weights=weights):
+        steps = run_case(case, model=model, options=_options(case, args), device=args.device, weights=weights)
+        for step in steps:
             update(f"{step.stage}: {step.message}", (STAGES.index(step.stage) + step.fraction) / len(STAGES))
             result = step.result
     return result

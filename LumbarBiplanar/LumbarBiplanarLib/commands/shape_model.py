@@ -1,65 +1,174 @@
-"""``lumbar-biplanar shape-model``: building and judging the shape model."""
+"""``lumbar-biplanar shape-model``: building and judging the shape model, and taking shapes from models of others."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from .terminal import counted, print_table, progress_bar
+from .terminal import counted, print_table, progress_bar, warn
 
-SUMMARY = "build the shape model from masks and meshes, or evaluate it"
+SUMMARY = "build the shape model from masks and meshes, evaluate it, or import shapes of a statismo model"
 EPILOG = """\
 examples:
-  lumbar-biplanar shape-model build --data DATA --output lumbar.npz
-  lumbar-biplanar shape-model build --data DATA --output without.npz --leave-out verse006 verse007
   lumbar-biplanar shape-model build --output mine.npz --masks case1.nii.gz case2.nii.gz case3.nii.gz
+  lumbar-biplanar shape-model build --output mine.npz --masks */vertebrae.nii.gz --labels totalseg
+  lumbar-biplanar shape-model build --output mine.npz --meshes smith_L1.stl smith_L2.stl ... jones_L5.stl --lps
+  lumbar-biplanar shape-model build --data DATA --output without.npz --leave-out verse006 verse007
   lumbar-biplanar shape-model evaluate --data DATA --csv shape_model.csv
+  lumbar-biplanar shape-model import MODEL.h5 --output shapes --level L3 --samples 20
+  lumbar-biplanar reconstruct ... --shape-model mine.npz
 
-DATA is the folder of open data that docs/shape-model.md describes. With --masks the model is built from VerSe-labelled
-masks alone (20-24 = L1-L5), one file per person, the module's own model lending the template, regions and landmarks."""
+DATA is the folder of open data that docs/shape-model.md describes. With --masks and --meshes the model is built from
+your own people; the module's model lends the template, regions and landmarks, and its means count as eight people of
+every level. The same page says what a mask must look like."""
+
+# TotalSegmentator's vertebrae in its task "total".
+_TOTALSEG = "totalseg"
+# A correspondence that stays this far from its surface has met something else than the vertebra it was told.
+_POOR_MM = 0.8
+_RESIDUAL_COLUMNS = ("vertebra", "mean distance to its surface (mm)", "used for")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``shape-model`` to a parser."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser("build", help="build a model and write it to one file")
-    source = build.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
-    source.add_argument("--masks", type=Path, nargs="+", metavar="FILE", help="label masks, one per person")
+    build.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
+    build.add_argument("--masks", type=Path, nargs="+", default=[], metavar="FILE", help="label masks, one per person")
+    build.add_argument(
+        "--meshes", type=Path, nargs="+", default=[], metavar="FILE", help="surfaces called PERSON_L1 ... PERSON_L5, mm"
+    )
+    build.add_argument(
+        "--labels", nargs="+", default=[], metavar="L1=VALUE",
+        help=f"labels in the masks, as L1=20 L2=21 ... (these, VerSe's, are the default) or '{_TOTALSEG}'",
+    )  # fmt: skip
+    build.add_argument("--lps", action="store_true", help="the meshes are LPS instead of RAS")
+    build.add_argument(
+        "--new-template", action="store_true",
+        help="with --data: make the template anew, so that vertices and landmarks differ from the module's model",
+    )  # fmt: skip
     build.add_argument("--output", type=Path, required=True, metavar="FILE", help="model to write, .npz")
-    build.add_argument("--leave-out", nargs="+", default=[], metavar="SUBJECT", help="people to leave out")
+    build.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="PERSON",
+        help="people to leave out; of your own people PERSON:L1 leaves out one vertebra, such as a fractured one",
+    )  # fmt: skip
     build.add_argument("--force", action="store_true", help="replace the file if it exists")
     judge = actions.add_parser("evaluate", help="leave one person out: generalisation; compactness and specificity")
     judge.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of open data")
     judge.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if it exists")
     judge.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="people to leave out in turn (all)")
-    for one in (build, judge):
+    adopt = actions.add_parser("import", help="write shapes of a statismo or scalismo model (.h5) as surfaces")
+    adopt.add_argument("model", type=Path, metavar="FILE", help="the model, .h5")
+    adopt.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the surfaces")
+    adopt.add_argument("--modes", type=int, default=5, metavar="N", help="modes to show, two deviations each way (5)")
+    adopt.add_argument("--samples", type=int, default=0, metavar="N", help="shapes to draw for 'build --meshes' (0)")
+    adopt.add_argument("--level", metavar="L1-L5", help="which vertebra the model is of; needed for --samples")
+    adopt.add_argument("--seed", type=int, default=0, help="of the random numbers (0)")
+    adopt.add_argument("--ras", action="store_true", help="the model's points are RAS instead of LPS")
+    adopt.add_argument("--unit-mm", type=float, default=1.0, metavar="MM", help="length of the model's unit in mm (1)")
+    adopt.add_argument("--force", action="store_true", help="replace earlier surfaces in the folder")
+    for one in (build, judge, adopt):
         one.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run ``shape-model build`` or ``shape-model evaluate``."""
-    return _build(args) if args.action == "build" else _evaluate(args)
+    """Run ``shape-model build``, ``evaluate`` or ``import``."""
+    return {"build": _build, "evaluate": _evaluate, "import": _import}[args.action](args)
 
 
 def _build(args: argparse.Namespace) -> int:
     from ..errors import OutputError
-    from ..shape import load_shape_model, save_shape_model
-    from ..shape.pipeline import collect_masks, collect_open_data
+    from ..shape import save_shape_model
 
     if args.output.exists() and not args.force:
         raise OutputError(f"{args.output} exists; give another name with --output, or --force to replace it.")
-    with progress_bar("corresponding", args.verbose) as update:
-        if args.masks:
-            collection = collect_masks(args.masks, load_shape_model(), progress=counted(update))
-        else:
-            collection = collect_open_data(args.data, progress=counted(update))
-    model = collection.build(args.leave_out)
+    collection = _collected(args)
+    model = collection.build(args.leave_out if args.data else ())
     save_shape_model(model, args.output)
     print(
         f"{args.output}: {model.pca_count} principal and {model.mode_count - model.pca_count} Gaussian-process modes "
-        f"from {', '.join(name for name in collection.subjects if name not in args.leave_out)}"
+        f"from {', '.join(model.provenance['people'])}"
     )
+    return 0
+
+
+def _collected(args: argparse.Namespace):
+    from ..errors import ShapeModelError
+    from ..shape import load_shape_model
+    from ..shape.own_people import read_people
+    from ..shape.pipeline import collect_open_data, collect_people
+
+    if bool(args.data) == bool(args.masks or args.meshes):
+        raise ShapeModelError("Say what to build from: --data, or your own people with --masks, --meshes or both.")
+    if args.data:
+        model = None if args.new_template else load_shape_model()
+        with progress_bar("corresponding", args.verbose) as update:
+            return collect_open_data(args.data, model=model, progress=counted(update))
+    notes: list[str] = []
+    specimens = read_people(
+        args.masks, args.meshes, labels=_labels(args.labels), lps=args.lps, leave_out=args.leave_out, note=notes.append
+    )
+    warn(notes)
+    with progress_bar("corresponding", args.verbose) as update:
+        collection = collect_people(specimens, load_shape_model(), progress=counted(update))
+    names = {item.name for item in specimens}
+    rows = [item for item in collection.registered if item.specimen.name in names]
+    table = [
+        (item.specimen.name, f"{item.residual_mm:.2f}", "-" if item.specimen.fractured else "mean and modes")
+        for item in rows
+    ]
+    print_table("Vertebrae in correspondence", _RESIDUAL_COLUMNS, table)
+    warn(
+        f"{item.specimen.name} stays {item.residual_mm:.2f} mm from its surface: look at its mask; is it this "
+        "vertebra, whole, and upright in the file?"
+        for item in rows
+        if item.residual_mm > _POOR_MM
+    )
+    return collection
+
+
+def _labels(given: list[str]):
+    """Return {level: label} of ``--labels``, None for the default."""
+    from ..anatomy import LUMBAR_LEVELS, parse_level
+    from ..errors import ShapeModelError
+    from ..shape.sources import TOTALSEG_LABELS
+
+    if not given:
+        return None
+    if given == [_TOTALSEG]:
+        return dict(TOTALSEG_LABELS)
+    found = {}
+    for text in given:
+        match = re.fullmatch(r"(L[1-5])=(\d+)", text, re.IGNORECASE)
+        if match is None:
+            raise ShapeModelError(f"--labels {text}: write LEVEL=VALUE, for example L1=20, or '{_TOTALSEG}'.")
+        found[parse_level(match[1].upper())] = int(match[2])
+    missing = [level.name for level in LUMBAR_LEVELS if level not in found]
+    if missing:
+        raise ShapeModelError(f"--labels does not say which label is {', '.join(missing)}; name all of L1 to L5.")
+    return found
+
+
+def _import(args: argparse.Namespace) -> int:
+    from ..anatomy import parse_level
+    from ..shape.statismo import read_statismo, write_shapes
+    from ..study.output import output_folder
+
+    model = read_statismo(args.model, lps=not args.ras, unit_mm=args.unit_mm)
+    level = None if args.level is None else parse_level(args.level.upper())
+    with output_folder(args.output, force=args.force, owned=("mean.vtp", "mode_*.vtp", "*-*_L[1-5].vtp")) as folder:
+        written = write_shapes(
+            model, folder, args.model.stem, modes=args.modes, samples=args.samples, level=level, seed=args.seed
+        )
+    share = model.variances_mm2.cumsum() / model.variances_mm2.sum()
+    print(
+        f"{args.model}: {len(model.mean_points_mm)} points, {model.mode_count} modes; the first {args.modes} hold "
+        f"{100 * share[min(args.modes, len(share)) - 1]:.0f} % of the variance"
+        if args.modes
+        else f"{args.model}: {len(model.mean_points_mm)} points, {model.mode_count} modes"
+    )
+    print(f"{len(written)} surfaces, RAS, mm, written to {args.output}")
     return 0
 
 

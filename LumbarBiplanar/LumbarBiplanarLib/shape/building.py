@@ -91,6 +91,8 @@ def build_model(
             for k in individual:
                 residuals.append(inflate * (aligned[k] - mean))
                 residuals.append(inflate * (_mirrored(aligned[k], template.mirror) - mean))
+    if not residuals:
+        raise ShapeModelError("A shape model needs a level of which at least two people have a sound vertebra.")
     modes = _principal_modes(np.array(residuals), options.explained)
     middle = np.mean([means[level] for level in LUMBAR_LEVELS], axis=0)
     extra = [_kernel_modes(kernel, middle, template.surface.faces) for kernel in options.kernels]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from .annotation import Annotation, annotate, coarse_mesh
 from .building import BuildOptions, build_model
 from .model import ShapeModel
 from .registering import Registered, register_specimen, register_specimens
-from .sources import POPULATION_MEAN, SAMPLE_STUDY_SUBJECT, Specimen, mask_specimens, read_specimens
+from .sources import POPULATION_MEAN, SAMPLE_STUDY_SUBJECT, Specimen, read_specimens
 from .surfaces import Surface
 from .template import Template, symmetric_template
 
@@ -61,14 +61,18 @@ class Collection:
 
 
 def collect_open_data(
-    data: str | Path, *, include_sample: bool = False, progress: Progress | None = None
+    data: str | Path,
+    *,
+    model: ShapeModel | None = None,
+    include_sample: bool = False,
+    progress: Progress | None = None,
 ) -> Collection:
     """Read the open data and bring every vertebra into correspondence (some minutes).
 
-    The template is the L3 of the population mean made symmetric; its regions come from the sub-region mask.
-
     Args:
         data: the folder that docs/shape-model.md describes.
+        model: shape model that lends the template, so that vertices, faces and landmarks stay the same; None makes the
+            template anew: the L3 of the population mean made symmetric, with regions from the sub-region mask.
         include_sample: also register the person of the sample study, for evaluation.
         progress: called with (what, done, of how many).
 
@@ -76,6 +80,8 @@ def collect_open_data(
         ShapeModelError: if something is missing or unreadable.
     """
     specimens = read_specimens(data, include_sample=include_sample)
+    if model is not None:
+        return _collect(*_template_of(model), specimens, progress)
     by_name = {(item.subject, item.level): item for item in specimens}
     template = symmetric_template(by_name[(POPULATION_MEAN, Level.L3)].surface)
     labelled = by_name[("l3subregions", Level.L3)]
@@ -85,34 +91,40 @@ def collect_open_data(
     return _collect(template, annotation, coarse, specimens, progress)
 
 
-def collect_masks(paths: Iterable[str | Path], model: ShapeModel, *, progress: Progress | None = None) -> Collection:
-    """Bring the vertebrae of label masks (VerSe labels, one file per person) into correspondence with ``model``.
-
-    The model's mean L3 is the template and lends its regions, endplates and landmarks. The name of a file, up to its
-    first dot, names the person.
-
-    Raises:
-        ShapeModelError: if a file cannot be read or no complete lumbar vertebra is found.
-    """
-    specimens: list[Specimen] = []
-    for path in map(Path, paths):
-        specimens.extend(mask_specimens(path, path.name.split(".")[0]))
-    if not specimens:
-        raise ShapeModelError("No complete lumbar vertebra (labels 20-24) in the masks given.")
+def _template_of(model: ShapeModel) -> tuple[Template, Annotation, tuple[np.ndarray, np.ndarray]]:
+    """Return template, annotation and thinner mesh of a model; its mean L3 is the template."""
     template = Template(Surface(model.mean(Level.L3).copy(), model.faces), model.mirror)
     annotation = Annotation(model.region_labels, model.endplate_labels, model.landmark_vertices)
-    return _collect(template, annotation, (model.coarse_vertices, model.coarse_faces), specimens, progress)
+    return template, annotation, (model.coarse_vertices, model.coarse_faces)
 
 
-def _collect(template, annotation, coarse, specimens, progress) -> Collection:
-    registered = []
-    for item in register_specimens(template, specimens):
+def collect_people(specimens: Iterable[Specimen], model: ShapeModel, *, progress: Progress | None = None) -> Collection:
+    """Bring vertebrae of a user's own people into correspondence with ``model``.
+
+    The model lends its template with regions, endplates and landmarks. Its means are in the collection as the
+    population mean: every level has one whoever the people are, and each vertebra starts from its own level's.
+
+    Raises:
+        ShapeModelError: if there is no vertebra.
+    """
+    specimens = list(specimens)
+    if not specimens:
+        raise ShapeModelError(
+            "No complete lumbar vertebra in the files given; docs/shape-model.md says what is needed."
+        )
+    template, annotation, coarse = _template_of(model)
+    means = [
+        Registered(Specimen(POPULATION_MEAN, level, Surface(points, model.faces)), points, 0.0)
+        for level, points in zip(model.levels, model.mean_points_mm, strict=True)
+    ]
+    starts = {item.specimen.level: item.points_mm for item in means}
+    return _collect(template, annotation, coarse, specimens, progress, means, starts)
+
+
+def _collect(template, annotation, coarse, specimens, progress, known=(), starts=None) -> Collection:
+    registered = list(known)
+    for done, item in enumerate(register_specimens(template, specimens, starts)):
         registered.append(item)
         if progress:
-            progress(item.specimen.name, len(registered), len(specimens))
+            progress(item.specimen.name, done + 1, len(specimens))
     return Collection(template, annotation, coarse, tuple(registered))
-
-
-def with_provenance(model: ShapeModel, **entries: object) -> ShapeModel:
-    """Return the model with ``entries`` added to its provenance (command, licence, date ...)."""
-    return replace(model, provenance={**model.provenance, **entries})

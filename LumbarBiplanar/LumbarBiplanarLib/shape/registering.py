@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..anatomy import Level
 from ..geometry.frames import transform_points
 from .correspondence import align, deform
 from .sources import POPULATION_MEAN, Specimen
-from .surfaces import Surface, surface_distances
+from .surfaces import surface_distances
 from .template import Template
 
 
@@ -30,7 +30,9 @@ class Registered:
     residual_mm: float
 
 
-def register_specimens(template: Template, specimens: Iterable[Specimen]) -> Iterator[Registered]:
+def register_specimens(
+    template: Template, specimens: Iterable[Specimen], starts: Mapping[Level, np.ndarray] | None = None
+) -> Iterator[Registered]:
     """Lay the template onto each specimen; yields them one by one, the population mean first.
 
     The population mean, where it is among the specimens, gives each level its own start: the template deformed onto it.
@@ -39,10 +41,11 @@ def register_specimens(template: Template, specimens: Iterable[Specimen]) -> Ite
     Args:
         template: the symmetric template.
         specimens: the vertebrae.
+        starts: {level: (V, 3)} shapes that levels start from before a population mean gives one.
     """
     specimens = sorted(specimens, key=lambda item: item.subject != POPULATION_MEAN)
     faces = template.surface.faces
-    starts: dict[Level, np.ndarray] = {}
+    starts = dict(starts or {})
     for specimen in specimens:
         start = _nearest_start(starts, specimen.level, template)
         registered = register_specimen(start, faces, specimen)
@@ -63,8 +66,3 @@ def _nearest_start(starts: dict[Level, np.ndarray], level: Level, template: Temp
     if not starts:
         return template.surface.points_ras_mm
     return starts[min(starts, key=lambda known: abs(known.index - level.index))]
-
-
-def surface_of(registered: Registered, template: Template) -> Surface:
-    """Return the registered surface with the template's faces, RAS mm."""
-    return Surface(registered.points_mm, template.surface.faces)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +72,16 @@ def _specimen(subject: str, level: Level, surface: Surface) -> Specimen:
     return Specimen(subject, level, oriented_outward(surface), key in FRACTURED, key in INCOMPLETE)
 
 
-def mask_specimens(path: str | Path, subject: str, labels: dict[Level, int] | None = None) -> list[Specimen]:
+def mask_specimens(
+    path: str | Path,
+    subject: str,
+    labels: dict[Level, int] | None = None,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Specimen]:
     """Return the complete lumbar vertebrae of a label mask (VerSe labels unless ``labels`` says otherwise).
 
-    A vertebra that touches the border of the volume is cut off and therefore left out.
+    A vertebra that touches the border of the volume is cut off and therefore left out; ``note`` is told.
 
     Raises:
         ShapeModelError: if the file cannot be read.
@@ -84,7 +90,11 @@ def mask_specimens(path: str | Path, subject: str, labels: dict[Level, int] | No
     found = []
     for level in LUMBAR_LEVELS:
         mask = volume.data == (labels or {known: known.value for known in LUMBAR_LEVELS})[level]
-        if mask.any() and not _is_cut(mask):
+        if not mask.any():
+            continue
+        if _is_cut(mask):
+            note(f"{path}: {level.name} reaches the border of the volume and is left out")
+        else:
             found.append(_specimen(subject, level, surface_from_mask(mask, volume.ras_from_ijk)))
     return found
 

@@ -1,0 +1,129 @@
+"""A shape model of the user's own people: what is read, what is refused, and what comes out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
+from LumbarBiplanarLib.cli import main
+from LumbarBiplanarLib.errors import ShapeModelError
+from LumbarBiplanarLib.shape import Surface, load_shape_model
+from LumbarBiplanarLib.shape.own_people import read_people
+from LumbarBiplanarLib.shape.pipeline import collect_people
+from LumbarBiplanarLib.shape.sources import POPULATION_MEAN
+from LumbarBiplanarLib.shape.surfaces import write_surface
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_shape_model()
+
+
+def write_mesh(model, path, level, seed, *, scale=1.0):
+    coefficients = 0.5 * np.random.default_rng(seed).standard_normal(model.mode_count)
+    write_surface(path, Surface(scale * model.instance(level, coefficients), model.faces))
+    return path
+
+
+def write_mask(path, boxes, shape=(100, 60, 60)):
+    """A mask of 1 mm with boxes of labels, {label: (slice, slice, slice)} in x, y, z."""
+    data = np.zeros(shape, dtype=np.uint8)
+    for label, box in boxes.items():
+        data[box] = label
+    path.parent.mkdir(exist_ok=True)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(data.transpose(2, 1, 0)), str(path))
+    return path
+
+
+WHOLE = np.s_[10:90, 10:50, 10:25]
+CUT = np.s_[10:90, 10:50, 40:60]
+
+
+def test_meshes_say_by_their_names_whose_vertebra_they_are(model, tmp_path):
+    paths = [write_mesh(model, tmp_path / name, Level.L3, 1) for name in ("smith_L3.vtp", "de-vries-l2.stl")]
+    found = read_people(meshes=paths)
+    assert [(item.subject, item.level) for item in found] == [("smith", Level.L3), ("de-vries", Level.L2)]
+
+
+def test_a_mesh_without_a_level_or_in_metres_is_refused(model, tmp_path):
+    nameless = write_mesh(model, tmp_path / "vertebra.stl", Level.L3, 1)
+    with pytest.raises(ShapeModelError, match="PERSON_L1"):
+        read_people(meshes=[nameless])
+    small = write_mesh(model, tmp_path / "a_L3.stl", Level.L3, 1, scale=0.001)
+    with pytest.raises(ShapeModelError, match="unit is mm"):
+        read_people(meshes=[small])
+
+
+def test_labels_of_other_programs_are_read_and_a_vertebra_cut_off_is_told(tmp_path):
+    path = write_mask(tmp_path / "case.nii.gz", {31: WHOLE, 30: CUT})
+    notes = []
+    labels = {level: 31 - level.index + Level.L1.index for level in LUMBAR_LEVELS}
+    found = read_people([path], labels=labels, note=notes.append)
+    assert [item.level for item in found] == [Level.L1]
+    assert len(notes) == 1
+    assert "L2 reaches the border" in notes[0]
+
+
+def test_masks_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    paths = [write_mask(tmp_path / folder / "seg.nii.gz", {22: WHOLE}) for folder in ("one", "two")]
+    assert [item.subject for item in read_people(paths)] == ["one/seg", "two/seg"]
+    with pytest.raises(ShapeModelError, match="one/seg"):
+        read_people([paths[0], paths[0]])
+
+
+def test_people_and_single_vertebrae_can_be_left_out(model, tmp_path):
+    paths = [write_mesh(model, tmp_path / f"{who}_L3.vtp", Level.L3, 1) for who in ("a", "b")]
+    assert [item.subject for item in read_people(meshes=paths, leave_out=["a"])] == ["b"]
+    marked = read_people(meshes=paths, leave_out=["b:L3"])
+    assert [item.fractured for item in marked] == [False, True]
+    with pytest.raises(ShapeModelError, match="b:L4"):
+        read_people(meshes=paths, leave_out=["b:L4"])
+
+
+def test_own_people_keep_the_template_and_levels_nobody_shows(model, tmp_path):
+    paths = [write_mesh(model, tmp_path / f"p{k}_L3.vtp", Level.L3, k) for k in range(2)]
+    collection = collect_people(read_people(meshes=paths), model)
+    assert {item.specimen.level for item in collection.registered if item.specimen.subject == POPULATION_MEAN} == set(
+        LUMBAR_LEVELS
+    )
+    assert max(item.residual_mm for item in collection.registered) < 0.3
+    built = collection.build()
+    assert built.provenance["people"] == ["p0", "p1"]
+    assert np.array_equal(built.faces, model.faces)
+    assert np.array_equal(built.landmark_vertices, model.landmark_vertices)
+    assert np.linalg.norm(built.mean(Level.L5) - model.mean(Level.L5), axis=1).max() < 0.2
+    shift = np.linalg.norm(built.mean(Level.L3) - model.mean(Level.L3), axis=1)
+    assert 0.05 < shift.mean() < 2.0
+
+
+def test_masks_without_lumbar_vertebrae_are_refused(tmp_path, model):
+    path = write_mask(tmp_path / "empty.nii.gz", {})
+    notes = []
+    found = read_people([path], note=notes.append)
+    assert "no whole lumbar vertebra" in notes[0]
+    with pytest.raises(ShapeModelError, match="No complete lumbar vertebra"):
+        collect_people(found, model)
+
+
+def test_a_users_masks_join_the_model(shared_data, model):
+    found = read_people([shared_data / "verse-spines" / "sub-verse006_seg-vert_msk.nii.gz"])
+    collection = collect_people(found, model)
+    assert collection.subjects == ("sub-verse006_seg-vert_msk",)
+    own = [item for item in collection.registered if item.specimen.subject != POPULATION_MEAN]
+    assert {item.specimen.level for item in own} == {Level.L4, Level.L5}
+    assert max(item.residual_mm for item in own) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ([], "--masks"),
+        (["--masks", "a.nii.gz", "--labels", "L1"], "L1=20"),
+        (["--masks", "a.nii.gz", "--labels", "L1=1", "L2=2"], "L3, L4, L5"),
+    ],
+)
+def test_the_command_says_what_is_wrong_with_its_arguments(tmp_path, capsys, extra, message):
+    assert main(["shape-model", "build", "--output", str(tmp_path / "x.npz"), *extra]) != 0
+    assert message in capsys.readouterr().err
