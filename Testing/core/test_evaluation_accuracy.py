@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 
@@ -323,3 +324,12 @@ def test_options_of_a_condition_are_options_of_the_registration():
     for item in conditions():
         assert {name for name, _ in item.options} <= known
         json.dumps(dict(item.options))
+
+
+def test_the_page_has_the_figures_of_its_tables(repository):
+    spec = importlib.util.spec_from_file_location("accuracy_tables", repository / "docs" / "accuracy_tables.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert script.filled(text, script.DOCS / "benchmarks") == text
+    assert text.count("<!-- table: ") == text.count("<!-- end -->") > 10

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from ..errors import OutputError, StudyError
 from ..files import read_table, sha256_of, write_table
-from .accuracy_conditions import Condition
+from ..resources import resource_path
+from .accuracy_conditions import NETWORK, Condition
 from .accuracy_evidence import EvidenceSource
 from .accuracy_measures import Truth, case_rows
 from .accuracy_rows import CASES_FILE, FRACTURED, REGIONS_FILE, CaseRow, RegionRow
@@ -70,7 +71,7 @@ def benchmark_accuracy(
 
     Rows of the same conditions in tables that are there already are replaced; those of other conditions stay. The
     tables are written every minute and at the end. Until then ``accuracy.partial.jsonl`` keeps the finished cases; a
-    case that it holds, of the same condition, model and person, is not computed again.
+    case that it holds, of the same condition, model, person and network, is not computed again.
 
     Args:
         cases: what to compute.
@@ -90,7 +91,7 @@ def benchmark_accuracy(
     """
     output_folder = Path(output_folder)
     partial = output_folder / PARTIAL_FILE
-    keys = {case: _key(case, Path(models)) for case in cases}
+    keys = {case: _key(case, Path(models), weights) for case in cases}
     found = {key: rows for key, rows in _read_partial(partial).items() if key in set(keys.values())}
     others = _other_rows(output_folder, {case.condition.name for case in cases})
     for case in cases:
@@ -131,12 +132,16 @@ def _rounded(value):
     return round(value, 3) if isinstance(value, float) else value
 
 
-def _key(case: AccuracyCase, models: Path) -> str:
+def _key(case: AccuracyCase, models: Path, weights: str | None) -> str:
     """Return what a case is and what it depends on."""
     own = models / case.subject
     if not (own / MODEL_FILE).is_file():
         raise StudyError(f"{models} holds no model without {case.subject}; build it there, or leave the person out.")
-    hashes = (_hash(own / MODEL_FILE), _hash(own / TRUTH_FILE))
+    files = [own / MODEL_FILE, own / TRUTH_FILE]
+    if case.condition.image == NETWORK:
+        path = Path(weights) if weights else resource_path("Weights")
+        files += sorted(path.glob("*.pt")) if path.is_dir() else [path]
+    hashes = [_hash(path) for path in files]
     # Who else belongs to a condition, and how often, changes nothing in a case.
     condition = replace(case.condition, subjects=(), seeds=1)
     return f"{condition!r} {case.subject} {case.seed} {' '.join(hashes)}"

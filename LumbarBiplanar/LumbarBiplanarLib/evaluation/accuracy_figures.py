@@ -152,14 +152,14 @@ class Tables:
         return _average(inside), held / count if count else float("nan"), count
 
     def costs(self) -> tuple[float, float, float]:
-        """Return the median processor seconds, the median wall seconds and the largest memory in MB of the cases."""
+        """Return the medians of processor seconds, wall seconds and peak memory in MB over the cases."""
         once = self.per_case()
         seconds, wall = [row.seconds for row in once], [row.wall_s for row in once]
         peaks = [row.peak_mb for row in once if row.peak_mb is not None]
         nothing = float("nan")
         if not once:
             return nothing, nothing, nothing
-        return float(np.median(seconds)), float(np.median(wall)), max(peaks, default=nothing)
+        return float(np.median(seconds)), float(np.median(wall)), float(np.median(peaks)) if peaks else nothing
 
 
 def ratio(some: Tables, base: Tables) -> float:

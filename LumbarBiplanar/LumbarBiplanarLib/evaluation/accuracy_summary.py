@@ -223,5 +223,7 @@ def _costs(tables: Tables) -> Table:
             seconds, wall, memory = part.costs()
             rows.append([kind, f"{seconds:.1f}", f"{wall:.1f}", "" if np.isnan(memory) else f"{memory / 1e3:.2f}"])
     return Table(
-        "Cost of a registration", ("", "processor seconds, median", "wall seconds, median", "largest memory, GB"), rows
+        "Cost of a registration",
+        ("", "processor seconds, median", "wall seconds, median", "peak memory, GB, median"),
+        rows,
     )

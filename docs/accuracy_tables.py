@@ -1,0 +1,49 @@
+"""Put the tables of docs/benchmarks into docs/accuracy.md: python docs/accuracy_tables.py (--check compares only)."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from LumbarBiplanarLib.evaluation.accuracy_summary import summary_tables
+
+DOCS = Path(__file__).resolve().parent
+PAGE = DOCS / "accuracy.md"
+_BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def filled(text: str, folder: Path) -> str:
+    """Return a page with every block ``<!-- table: NAME --> ... <!-- end -->`` made anew from the tables in a folder.
+
+    A block whose conditions are not in the tables says so.
+    """
+    tables = summary_tables(folder)
+
+    def block(match: re.Match) -> str:
+        name = match["name"]
+        content = f"\n{tables[name].markdown()}\n\n" if name in tables else "\nNot measured yet.\n\n"
+        return f"<!-- table: {name} -->\n{content}<!-- end -->"
+
+    return _BLOCK.sub(block, text)
+
+
+def main() -> int:
+    """Fill docs/accuracy.md."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="say whether the page is up to date, change nothing")
+    args = parser.parse_args()
+    before = PAGE.read_text(encoding="utf-8")
+    after = filled(before, DOCS / "benchmarks")
+    if args.check:
+        print(
+            "up to date" if before == after else f"{PAGE} differs from its tables: run python docs/accuracy_tables.py"
+        )
+        return int(before != after)
+    PAGE.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
