@@ -124,8 +124,10 @@ def first_look(model: SpineNetwork, view: View, image: np.ndarray, device: torch
 
 def better_otherwise(
     model: SpineNetwork, view: View, image: np.ndarray, look: FirstLook, device: torch.device
-) -> tuple[str, float] | None:
-    """Return how a film should be turned for the network to be clearly surer of it, and how sure it then is, or None.
+) -> tuple[str, float, np.ndarray] | None:
+    """Return how a film should be turned for the network to be clearly surer of it, how sure it then is, and the image.
+
+    None if it is not.
 
     Args:
         model: the network.
@@ -150,7 +152,9 @@ def better_otherwise(
 
     scores = {way: score(other) for way, other in ways.items()}
     way = max(scores, key=scores.__getitem__)
-    return (way, scores[way]) if scores[way] >= max(LEAST_SCORE, _CLEARLY_SURER * score(image)) else None
+    if scores[way] < max(LEAST_SCORE, _CLEARLY_SURER * score(image)):
+        return None
+    return way, scores[way], np.ascontiguousarray(ways[way])
 
 
 def _run(
