@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -159,8 +160,19 @@ def test_the_tables_are_written_and_summed_up(person, monkeypatch, tmp_path):
     truth = {id(film.film): film for pair in few for film in pair}
     monkeypatch.setattr(network_benchmark, "drawn_pairs", lambda *_: iter(few))
     monkeypatch.setattr(network, "detect", lambda film, *_: perfect(truth[id(film)], (1.0, 0.0)), raising=False)
-    monkeypatch.setattr(network, "detect_pair", lambda both, *_: [perfect(truth[id(f)]) for f in both], raising=False)
-    rows = list(benchmark_network(tmp_path, tmp_path, count=1, subjects=["somebody"], context=Context()))
+    # Both films are read together with the model without this person, and no other.
+    left_out, fitted_with = SimpleNamespace(model="without somebody"), set()
+    monkeypatch.setattr(network_benchmark, "read_left_out", lambda folder, subject: left_out)
+
+    def both_films(films, device, weights, model):
+        fitted_with.add(model)
+        return [perfect(truth[id(film)]) for film in films]
+
+    monkeypatch.setattr(network, "detect_pair", both_films, raising=False)
+    rows = list(
+        benchmark_network(tmp_path, tmp_path, models=tmp_path, count=1, subjects=["somebody"], context=Context())
+    )
+    assert fitted_with == {"without somebody"}
     with open(tmp_path / "network_films.csv", newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == len(rows) == 12
     with open(tmp_path / "network_landmarks.csv", newline="", encoding="utf-8") as stream:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from . import benchmark_accuracy, benchmark_quality, benchmark_register_ct
+from .left_out_models import make_left_out_models
 from .shape_model import show_shape
 from .terminal import counted, print_table, progress_bar
 
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="DIR", help="folder for the tables; made if absent"
     )
     network.add_argument("--weights", type=Path, metavar="PATH", help="spine.pt, or its folder with refine.pt (own)")
+    network.add_argument("--models", type=Path, metavar="DIR", help="folder of left-out models, made if absent")
     network.add_argument("--count", type=int, default=2, help="film pairs per person, difficulty and geometry (2)")
     for one in (shape, network):
         one.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
@@ -85,18 +88,23 @@ def _network(args: argparse.Namespace) -> None:
     from ..evaluation.network_summary import summary_tables
 
     args.output.mkdir(parents=True, exist_ok=True)
-    done = 0
-    with progress_bar("network", args.verbose) as update:
-        for _ in benchmark_network(
+    done, subjects = 0, tuple(args.subjects or SUBJECTS)
+    with tempfile.TemporaryDirectory() as temporary:
+        models = args.models or Path(temporary)
+        make_left_out_models(models, _data(args), subjects, args.verbose)
+        rows = benchmark_network(
             _data(args),
             args.output,
+            models=models,
             weights=args.weights,
             device=args.device,
             count=args.count,
-            subjects=tuple(args.subjects or SUBJECTS),
-        ):
-            done += 1
-            update(f"{done} rows", 0.0)
+            subjects=subjects,
+        )
+        with progress_bar("network", args.verbose) as update:
+            for _ in rows:
+                done += 1
+                update(f"{done} rows", 0.0)
     tables, sentences = summary_tables(args.output)
     for title, columns, rows in tables:
         print_table(title, columns, rows)

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from ..errors import StudyError
-from .terminal import counted, print_table, progress_bar
+from .left_out_models import make_left_out_models
+from .terminal import print_table, progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +63,7 @@ def _compute(args: argparse.Namespace, chosen) -> None:
         )
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.models or Path(temporary)
-        _make_models(folder, args, sorted({case.subject for case in cases}))
+        make_left_out_models(folder, args.data, {case.subject for case in cases}, args.verbose)
         with progress_bar("accuracy", args.verbose) as update:
             done = benchmark_accuracy(
                 cases,
@@ -75,20 +76,3 @@ def _compute(args: argparse.Namespace, chosen) -> None:
             )
             for count, (case, _) in enumerate(done, start=1):
                 update(f"{case.condition.name}, {case.subject}, case {case.seed}", count / len(cases))
-
-
-def _make_models(folder: Path, args: argparse.Namespace, subjects: list[str]) -> None:
-    """Build the models without each person that ``folder`` lacks; that takes some minutes."""
-    from ..evaluation.left_out import people_in, write_left_out
-    from ..shape.pipeline import collect_open_data
-
-    missing = sorted(set(subjects) - set(people_in(folder)))
-    if not missing:
-        return
-    if args.data is None:
-        raise StudyError("Say where the open data is: --data DIR (docs/shape-model.md describes the folder).")
-    folder.mkdir(parents=True, exist_ok=True)
-    with progress_bar("vertebrae in correspondence", args.verbose) as update:
-        collection = collect_open_data(args.data, include_sample=True, progress=counted(update))
-    with progress_bar("models without each person", args.verbose) as update:
-        write_left_out(collection, folder, missing, counted(update))

@@ -6,7 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from .terminal import counted, print_table, progress_bar
+from .left_out_models import make_left_out_models
+from .terminal import print_table, progress_bar
 
 NAME = "register-ct"
 EXAMPLE = "  lumbar-biplanar benchmark register-ct --data DATA --csv register_ct.csv"
@@ -29,20 +30,12 @@ def add_part(parts) -> argparse.ArgumentParser:
 
 def run_part(args: argparse.Namespace) -> None:
     """Run the part and show its figures; raises StudyError if there are neither models nor data to make them from."""
-    from ..errors import StudyError
     from ..evaluation.ct_benchmark import CONDITIONS, benchmark_register_ct, summarize
-    from ..evaluation.left_out import people_in, read_left_out, write_left_out
-    from ..shape.pipeline import collect_open_data
+    from ..evaluation.left_out import read_left_out
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.models or Path(temporary)
-        if missing := sorted(set(args.subjects) - set(people_in(folder))):
-            if args.data is None:
-                raise StudyError("Say where the open data is: --data DIR (docs/shape-model.md describes the folder).")
-            folder.mkdir(parents=True, exist_ok=True)
-            with progress_bar("models without each person", args.verbose) as update:
-                collection = collect_open_data(args.data, include_sample=True, progress=counted(update))
-                write_left_out(collection, folder, missing, counted(update))
+        make_left_out_models(folder, args.data, args.subjects, args.verbose)
         people = [read_left_out(folder, subject) for subject in args.subjects]
         total, done = len(people) * (1 + len(CONDITIONS) * args.seeds), [0]
         with progress_bar("registering", args.verbose) as update:

@@ -27,6 +27,7 @@ from ..shape.sources import SAMPLE_STUDY_SUBJECT, Specimen, read_specimens
 from ..shape.storage import load_shape_model
 from ..training.anatomy import Context, read_context
 from .image_metrics import image_scores
+from .left_out import read_left_out
 from .network_films import BenchmarkFilm, FilmPairTruth, Person, ct_pairs, drawn_pairs
 from .network_ladders import ladder_films
 from .network_rows import FilmRow, LandmarkRow
@@ -43,6 +44,7 @@ def benchmark_network(
     data: str | Path,
     output_folder: str | Path,
     *,
+    models: str | Path,
     weights: str | Path | None = None,
     device: str = "cpu",
     count: int = 2,
@@ -57,6 +59,8 @@ def benchmark_network(
     Args:
         data: folder of the open data.
         output_folder: where the tables go; it must exist.
+        models: folder of the shape models without each person (``left_out.write_left_out``): they are what both films
+            together are fitted with.
         weights: a weights file, or a folder of both stages; None means the module's own.
         device: "auto", "cpu" or "cuda".
         count: film pairs per person, difficulty and geometry.
@@ -69,14 +73,14 @@ def benchmark_network(
         The row of each film, as it is done; the tables are written after the last.
 
     Raises:
-        StudyError: if a subject is unknown.
+        StudyError: if a subject is unknown, or there is no model without one.
         WeightsError: if the weights cannot be used.
         OutputError: if the tables cannot be written.
     """
     people = read_people(data, subjects, landmarks_folder)
     landmark_rows: list[LandmarkRow] = []
     film_rows: list[FilmRow] = []
-    for done in _evaluated(data, people, count, context, device, weights):
+    for done in _evaluated(data, people, count, context, device, weights, models):
         for landmarks, row in done:
             landmark_rows += landmarks
             film_rows.append(row)
@@ -87,16 +91,17 @@ def benchmark_network(
         write_table(Path(output_folder) / REAL_FILE, RealFilmRow, list(_real_rows(data, device, weights)))
 
 
-def _evaluated(data, people: Iterable[Person], count: int, context: Context | None, device: str, weights):
+def _evaluated(data, people: Iterable[Person], count: int, context: Context | None, device: str, weights, models):
     """Yield lists of (landmark rows, film row)."""
     for person in people:
+        model = read_left_out(models, person.subject).model
         if person.subject == SAMPLE_STUDY_SUBJECT:
             pairs: Iterator[FilmPairTruth] = ct_pairs(data, person, count)
         else:
             context = read_context(data) if context is None else context
             pairs = drawn_pairs(person, context, count)
         for pair in pairs:
-            yield evaluate_pair(pair, device, weights)
+            yield evaluate_pair(pair, device, weights, model)
         if person.subject != SAMPLE_STUDY_SUBJECT:
             for film in ladder_films(person, context, 1):
                 yield [evaluate_film(film, device, weights)]
@@ -143,15 +148,24 @@ def _read_landmarks(path: Path) -> dict[Level, np.ndarray]:
 
 
 def evaluate_pair(
-    pair: FilmPairTruth, device: str = "cpu", weights: str | Path | None = None
+    pair: FilmPairTruth,
+    device: str = "cpu",
+    weights: str | Path | None = None,
+    model: ShapeModel | None = None,
 ) -> list[tuple[list[LandmarkRow], FilmRow]]:
-    """Detect the spine on both films, alone and together, and compare with the truth."""
+    """Detect the spine on both films, alone and together, and compare with the truth.
+
+    Args:
+        pair: AP and lateral film.
+        device, weights: as for ``detect``.
+        model: shape model without the person, with which both films are read together; None means the module's own.
+    """
     from ..network import detect_pair
 
     rows = [evaluate_film(film, device, weights) for film in pair]
     start = time.perf_counter()
     try:
-        together = detect_pair(tuple(film.film for film in pair), device, weights)
+        together = detect_pair(tuple(film.film for film in pair), device, weights, model)
     except DetectionError:
         together = (None, None)
     seconds = time.perf_counter() - start
