@@ -1,4 +1,4 @@
-"""Put the tables of docs/benchmarks into docs/accuracy.md: python docs/accuracy_tables.py (--check compares only)."""
+"""Put the tables of docs/benchmarks into the pages of accuracy: python docs/accuracy_tables.py (--check compares only)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from LumbarBiplanarLib.evaluation.accuracy_summary import summary_tables
 
 DOCS = Path(__file__).resolve().parent
-PAGE = DOCS / "accuracy.md"
+PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md")
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -30,19 +30,21 @@ def filled(text: str, folder: Path) -> str:
 
 
 def main() -> int:
-    """Fill docs/accuracy.md."""
+    """Fill the pages."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--check", action="store_true", help="say whether the page is up to date, change nothing")
+    parser.add_argument("--check", action="store_true", help="say whether the pages are up to date, change nothing")
     args = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = filled(before, DOCS / "benchmarks")
+    stale = []
+    for page in PAGES:
+        before = page.read_text(encoding="utf-8")
+        after = filled(before, DOCS / "benchmarks")
+        if before != after:
+            stale.append(page.name)
+            if not args.check:
+                page.write_text(after, encoding="utf-8")
     if args.check:
-        print(
-            "up to date" if before == after else f"{PAGE} differs from its tables: run python docs/accuracy_tables.py"
-        )
-        return int(before != after)
-    PAGE.write_text(after, encoding="utf-8")
-    return 0
+        print(f"stale: {', '.join(stale)}; run python docs/accuracy_tables.py" if stale else "up to date")
+    return int(args.check and bool(stale))
 
 
 if __name__ == "__main__":

@@ -326,10 +326,12 @@ def test_options_of_a_condition_are_options_of_the_registration():
         json.dumps(dict(item.options))
 
 
-def test_the_page_has_the_figures_of_its_tables(repository):
+def test_the_pages_have_the_figures_of_their_tables(repository):
     spec = importlib.util.spec_from_file_location("accuracy_tables", repository / "docs" / "accuracy_tables.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    text = script.PAGE.read_text(encoding="utf-8")
-    assert script.filled(text, script.DOCS / "benchmarks") == text
-    assert text.count("<!-- table: ") == text.count("<!-- end -->") > 10
+    pages = [page.read_text(encoding="utf-8") for page in script.PAGES]
+    for text in pages:
+        assert script.filled(text, script.DOCS / "benchmarks") == text
+        assert text.count("<!-- table: ") == text.count("<!-- end -->")
+    assert sum(text.count("<!-- table: ") for text in pages) > 20
