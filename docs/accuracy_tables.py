@@ -1,4 +1,4 @@
-"""Put the tables of docs/benchmarks into the pages of accuracy: python docs/accuracy_tables.py (--check compares only)."""
+"""Put the tables of docs/benchmarks into the pages of accuracy: python docs/accuracy_tables.py [--check]."""
 
 from __future__ import annotations
 
