@@ -15,6 +15,7 @@ import numpy as np
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level, Region, load_landmarks
 from LumbarBiplanarLib.geometry import FilmPair, rotation_from_vector, standard_pair, transform_points
 from LumbarBiplanarLib.registration import FilmEvidence
+from LumbarBiplanarLib.registration.poses import VertebraState
 from LumbarBiplanarLib.shape.model import ShapeModel
 
 # Direction from the middle of the blob, length in mm, width in radians, region.
@@ -174,6 +175,17 @@ def phantom_truth(
             points[level] = transform_points(pose, model.instance(level, shape))
             landmarks[level] = model.landmarks(points[level])
     return Truth(pair, points, landmarks, poses, coefficients)
+
+
+def displaced_vertebrae(truth: Truth, rng: np.random.Generator) -> tuple[VertebraState, ...]:
+    """Return the true vertebrae moved by about a millimetre, 2 degrees, 2 % and 0.3 deviations of each mode."""
+    moved = []
+    for level, pose in truth.ras_from_vertebra.items():
+        coefficients = truth.coefficients[level]
+        turn, shift, shape = (rng.normal(size=size) for size in (3, 3, len(coefficients)))
+        step = np.r_[0.03 * turn, shift, 0.02, 0.3 * shape]
+        moved.append(VertebraState.from_matrix(level, pose, coefficients).stepped(step))
+    return tuple(moved)
 
 
 def drawn_landmarks(truth: Truth, view, sigma_mm: float, rng: np.random.Generator) -> FilmLandmarks:

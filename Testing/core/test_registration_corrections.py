@@ -16,9 +16,9 @@ from LumbarBiplanarLib.registration.free_corrections import free_corrections
 from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
 from LumbarBiplanarLib.registration.landmark_term import LandmarkTerm, sightings_of
 from LumbarBiplanarLib.registration.least_squares import Layout, NormalEquations, Unknowns
-from LumbarBiplanarLib.registration.poses import VertebraState, landmark_basis
+from LumbarBiplanarLib.registration.poses import landmark_basis
 from LumbarBiplanarLib.registration.prior_terms import CorrectionPrior
-from registration_phantom import drawn_evidence, phantom_model, phantom_truth
+from registration_phantom import displaced_vertebrae, drawn_evidence, phantom_model, phantom_truth
 
 LEVELS = LUMBAR_LEVELS[1:4]
 EVERYTHING = Options(
@@ -40,12 +40,7 @@ def scene(request):
     model, truth = phantom_model(), phantom_truth(0, levels=LEVELS, geometry=request.param)
     evidence = drawn_evidence(truth, model.faces, 0)
     rng = np.random.default_rng(1)
-    vertebrae = tuple(
-        VertebraState.from_matrix(level, truth.ras_from_vertebra[level], truth.coefficients[level]).stepped(
-            np.r_[rng.normal(size=3) * 0.03, rng.normal(size=3), 0.02, rng.normal(size=len(model.modes_mm)) * 0.3]
-        )
-        for level in LEVELS
-    )
+    vertebrae = displaced_vertebrae(truth, rng)
     middle = vertebrae[1].translation_mm + 4.0
     free = free_corrections(EVERYTHING, truth.pair.views, LEVELS, middle)
     values = np.array([item.prior_sd for item in free.unknowns]) * rng.normal(size=len(free))

@@ -13,10 +13,10 @@ from LumbarBiplanarLib.registration import Options
 from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
 from LumbarBiplanarLib.registration.landmark_term import LandmarkTerm, sightings_of
 from LumbarBiplanarLib.registration.least_squares import Layout, NormalEquations, Unknowns
-from LumbarBiplanarLib.registration.poses import VertebraState, landmark_basis, vertex_basis
+from LumbarBiplanarLib.registration.poses import landmark_basis, vertex_basis
 from LumbarBiplanarLib.registration.prior_terms import IntervalPrior, ShapePrior
 from LumbarBiplanarLib.registration.pyramid import area_averaged, averaging_matrix, hat_functions
-from registration_phantom import drawn_evidence, phantom_model, phantom_truth
+from registration_phantom import displaced_vertebrae, drawn_evidence, phantom_model, phantom_truth
 
 LEVELS = LUMBAR_LEVELS[1:4]
 
@@ -27,12 +27,7 @@ def scene():
     model, truth = phantom_model(), phantom_truth(0, levels=LEVELS)
     evidence = drawn_evidence(truth, model.faces, 0)
     rng = np.random.default_rng(1)
-    vertebrae = tuple(
-        VertebraState.from_matrix(level, truth.ras_from_vertebra[level], truth.coefficients[level]).stepped(
-            np.r_[rng.normal(size=3) * 0.03, rng.normal(size=3), 0.02, rng.normal(size=len(model.modes_mm)) * 0.3]
-        )
-        for level in LEVELS
-    )
+    vertebrae = displaced_vertebrae(truth, rng)
     return model, evidence, vertebrae
 
 

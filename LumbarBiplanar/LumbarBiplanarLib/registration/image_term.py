@@ -19,7 +19,7 @@ from ..errors import GeometryError
 from ..rendering.jacobian import PixelJacobian, SharedTangents, image_jacobian
 from ..rendering.path_length import render_path_length
 from .corrected_views import SharedColumns, corrected, shared_columns
-from .corrections import NO_CORRECTIONS, Corrections
+from .corrections import Corrections
 from .least_squares import NormalEquations, Unknowns, drained
 from .options import Options
 from .poses import PointBasis, VertebraState
@@ -310,8 +310,8 @@ def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
 def fitted_nuisance(
     term: ImageTerm,
     vertebrae: Sequence[VertebraState],
-    corrections: Corrections = NO_CORRECTIONS,
-    images: Sequence[torch.Tensor] | None = None,
+    corrections: Corrections,
+    images: Sequence[torch.Tensor],
 ) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
     """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
 
@@ -319,7 +319,7 @@ def fitted_nuisance(
         term: the term, its scale not fixed yet.
         vertebrae: present poses.
         corrections: present corrections of the geometry.
-        images: (h, w) path lengths of each view there, if they are known.
+        images: (h, w) path lengths of each view there.
 
     Yields:
         None between the films.
@@ -327,8 +327,6 @@ def fitted_nuisance(
     Returns:
         The term with sigma and turn set from the median absolute residual, and the unknowns.
     """
-    if images is None:
-        images = term.images(Unknowns(tuple(vertebrae), corrections=corrections))
     levels, solved = [], []
     for level, image in zip(term.levels, images, strict=True):
         yield None

@@ -20,6 +20,16 @@ from ..anatomy import LANDMARK_NAMES, Level
 from ..errors import ShapeModelError
 
 
+def checked_coefficients(coefficients: np.ndarray, mode_count: int) -> np.ndarray:
+    """Return coefficients (m,) as float64; raises ShapeModelError for another shape or more than ``mode_count``."""
+    coefficients = np.asarray(coefficients, dtype=np.float64)
+    if coefficients.ndim != 1 or len(coefficients) > mode_count:
+        raise ShapeModelError(
+            f"{coefficients.shape} coefficients for a model of {mode_count} modes; give at most that many."
+        )
+    return coefficients
+
+
 @dataclass(frozen=True)
 class Posterior:
     """A normal distribution of coefficients.
@@ -96,11 +106,7 @@ class ShapeModel:
         Raises:
             ShapeModelError: for more coefficients than modes.
         """
-        coefficients = np.asarray(coefficients, dtype=np.float64)
-        if coefficients.ndim != 1 or len(coefficients) > self.mode_count:
-            raise ShapeModelError(
-                f"{coefficients.shape} coefficients for a model of {self.mode_count} modes; give at most that many."
-            )
+        coefficients = checked_coefficients(coefficients, self.mode_count)
         return self.mean(level) + np.tensordot(coefficients, self.modes_mm[: len(coefficients)], axes=1)
 
     def landmarks(self, points: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, Level
 from ..errors import ShapeModelError
-from .model import Posterior
+from .model import Posterior, checked_coefficients
 from .surfaces import Surface, write_surface
 
 _SHOWN_SD = 2.0
@@ -57,11 +57,7 @@ class StatismoModel:
         Raises:
             ShapeModelError: for more coefficients than modes.
         """
-        coefficients = np.asarray(coefficients, dtype=np.float64)
-        if coefficients.ndim != 1 or len(coefficients) > self.mode_count:
-            raise ShapeModelError(
-                f"{coefficients.shape} coefficients for a model of {self.mode_count} modes; give at most that many."
-            )
+        coefficients = checked_coefficients(coefficients, self.mode_count)
         moved = np.tensordot(coefficients, self.modes_mm[: len(coefficients)], axes=1)
         return Surface(self.mean_points_mm + moved, self.faces)
 
