@@ -263,7 +263,7 @@ def test_choices_of_the_panel_are_kept_in_the_scene(app, done, tmp_path):
     app.save_scene(tmp_path / "case.mrb")
     app.clear()
     app.process_events()
-    assert done.parameters.posteriorWeight is PosteriorWeight.TWO
+    assert done.parameters.posteriorWeight is PosteriorWeight.ONE
     app.load_scene(tmp_path / "case.mrb")
     app.process_events()
     assert done.parameters.posteriorWeight is PosteriorWeight.FOUR

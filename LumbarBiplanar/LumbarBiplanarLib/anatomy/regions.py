@@ -19,14 +19,6 @@ class Region(enum.IntEnum):
 
 
 # Relative weight in the image and landmark terms. Yu et al. 2025 (arXiv 2503.14573) raise the transverse and spinous
-# processes; their figures are not published, these are ours.
-REGION_WEIGHTS: Mapping[Region, float] = MappingProxyType(
-    {
-        Region.BODY: 1.0,
-        Region.PEDICLE: 1.0,
-        Region.TRANSVERSE: 2.0,
-        Region.SPINOUS: 2.0,
-        Region.ARTICULAR: 1.0,
-        Region.LAMINA: 1.0,
-    }
-)
+# processes and do not publish by how much; here every factor above 1 costs more elsewhere than it gains there
+# (docs/accuracy-robustness.md).
+REGION_WEIGHTS: Mapping[Region, float] = MappingProxyType(dict.fromkeys(Region, 1.0))

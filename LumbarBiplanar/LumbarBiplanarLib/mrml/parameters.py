@@ -37,8 +37,8 @@ class PosteriorWeight(enum.Enum):
 
     def label(self) -> str:
         """Return what the panel's list shows."""
-        if self is PosteriorWeight.TWO:
-            return _("2 (standard)")
+        if self is PosteriorWeight.ONE:
+            return _("1 (standard)")
         return str(self.value)
 
 
@@ -66,7 +66,7 @@ def parameters_class() -> type:
         reconstruction: vtkMRMLTextNode
         measurements: vtkMRMLTableNode
         device: Device = Device.AUTO
-        posteriorWeight: PosteriorWeight = PosteriorWeight.TWO
+        posteriorWeight: PosteriorWeight = PosteriorWeight.ONE
         liveOverlay: bool = True
         refitOnMove: bool = True
         showLumbarImage: bool = False
