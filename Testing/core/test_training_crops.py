@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from LumbarBiplanarLib.errors import StudyError, WeightsError
-from LumbarBiplanarLib.network.crops import CROP_PX
+from LumbarBiplanarLib.network.crops import CROP_PX, crop_template, fit_similarity, sample
 from LumbarBiplanarLib.network.first_stage import mean_landmarks_mm
 from LumbarBiplanarLib.network.refine_model import RefineConfig, SpineRefiner
 from LumbarBiplanarLib.network.weights import load_refiner, load_weights, save_weights
@@ -19,6 +19,7 @@ from LumbarBiplanarLib.training.contact_sheet import draw_contact_sheet, sheet_o
 from LumbarBiplanarLib.training.crop_stream import CropStream, error_basis, random_crops
 from LumbarBiplanarLib.training.exposure import equalised
 from LumbarBiplanarLib.training.films import form_film
+from LumbarBiplanarLib.training.fitted import fitted_images
 from LumbarBiplanarLib.training.ingredients import load_ingredients
 from LumbarBiplanarLib.training.loop import train
 from LumbarBiplanarLib.training.loss import spread_loss
@@ -52,7 +53,8 @@ def test_landmarks_of_a_crop_lie_where_its_vertebra_is_drawn(parts):
     right = [item for item in crops if item[4].all()]
     assert len(right) >= 8
     for crop, token, path, landmarks, _ in right:
-        assert crop.shape == path.shape == (1, CROP_PX[1], CROP_PX[0])
+        assert crop.shape == (3, CROP_PX[1], CROP_PX[0]) and path.shape == (1, CROP_PX[1], CROP_PX[0])
+        assert not crop[1:].any()
         assert 0 <= int(token) < 10
         rows, columns = np.nonzero(path[0].numpy() > 1.0)
         low, high = landmarks.numpy().min(axis=0), landmarks.numpy().max(axis=0)
@@ -65,6 +67,30 @@ def test_the_stream_repeats_with_its_seed_and_has_a_few_wrong_crops(pool):
     torch.testing.assert_close(first[0], again[0], rtol=0, atol=0)
     assert not torch.equal(first[0], other[0])
     assert first[0].shape == (8, 3, CROP_PX[1], CROP_PX[0]) and torch.isfinite(first[0]).all()
+
+
+def test_a_share_of_the_crops_comes_with_a_fitted_model_that_is_nearly_right(parts):
+    rng = np.random.default_rng(2)
+    film = form_film(parts, rng, options=replace(FilmOptions.clean(), scale_sd=0.05))
+    crops = random_crops(film, parts.view_name, parts.pitch_mm, mean_landmarks_mm(), rng, fitted=0.6)
+    told = [(crop[1:], path[0]) for crop, _, path, _, visible in crops if crop[1].any() and visible.all()]
+    assert 0.3 * len(crops) < len(told) < len(crops)
+    alike = [np.corrcoef(seen[0].ravel(), path.ravel())[0, 1] for seen, path in told]
+    assert min(alike) > 0.7 and np.median(alike) > 0.9 and max(alike) < 0.9999
+    # What is shown of the others is beside the vertebra for the most part.
+    assert any(float(seen[1].sum()) > 0 for seen, _ in told)
+    beside = [float(seen[1][path == 0].sum()) / max(float(seen[1].sum()), 1e-6) for seen, path in told]
+    assert np.median(beside) > 0.5
+
+
+def test_a_fitted_model_in_the_right_place_is_where_the_vertebra_is_by_its_landmarks(parts):
+    level_mm = torch.tensor(parts.level_mm)
+    true = fit_similarity(crop_template(mean_landmarks_mm(), parts.view_name)[2], parts.landmarks_px[2].astype(float))
+    images = fitted_images(level_mm, 2, true, true, np.random.default_rng(1))
+    exact = sample(level_mm[2:3], true[None], CROP_PX, "zeros")[0, 0]
+    off = [abs(float((grid * images[0]).sum() / images[0].sum() - (grid * exact).sum() / exact.sum()))
+           for grid in torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")]  # fmt: skip
+    assert max(off) < 2.0 and not torch.equal(images[0], exact)
 
 
 def test_the_basis_of_errors_is_orthonormal_and_begins_with_shifts():
@@ -123,6 +149,10 @@ def test_the_second_stage_is_trained_and_its_weights_are_told_from_the_first(poo
     network, info = load_refiner(tmp_path / "refine.pt")
     assert network.config.widths == (8, 8, 8, 8) and info.record["task"] == "refine"
     more = replace(options, steps=1, single_task="landmarks")
+    assert network.config.fitted
+    blind = replace(options, steps=1, fitted=0.0)
+    with pytest.raises(StudyError, match="fitted above 0"):
+        train(pool, tmp_path / "blind", blind, device="cpu", task=RefineTask(load_shape_model()), start_from=info.path)
     with pytest.raises(StudyError, match="these weights are of"):
         train(pool, tmp_path / "more", more, device="cpu", task=RefineTask(load_shape_model()), start_from=info.path)
     with pytest.raises(WeightsError, match="'refine' weights"):

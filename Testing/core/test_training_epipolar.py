@@ -67,7 +67,7 @@ def test_crops_in_pairs_are_one_vertebra_on_both_films_with_slopes_per_crop_pixe
     films = replace(FilmOptions.clean(), scale_sd=0.1, turn_sd_deg=5.0)
     stream = iter(CropStream(pool, 1, mean_landmarks_mm(), 8, films, pairs=True))
     slopes = gap_slopes((drawn[0].view, drawn[1].view), np.stack([item.landmarks_px for item in drawn]))
-    crops, token, _, landmarks, visible, per_crop = next(stream)
+    crops, _, token, _, landmarks, visible, per_crop = next(stream)
     assert crops.shape[0] == 8 and per_crop.shape == (8, 20, 2)
     assert (token[:4] + 5 == token[4:]).all() and visible.any()
     for k in range(8):

@@ -20,6 +20,9 @@ _MIDDLE_MM = {"AP": (0.0, -1.0), "lateral": (26.0, -1.0)}
 _WIDE_PX, _NARROW_PX = 14.0, 5.0
 _SAMPLE_STEP = 7
 CROP_CHANNELS = 3
+# What a fitted model adds to them: the path length through the vertebra, and through all others of the model.
+FITTED_CHANNELS = 2
+FITTED_SCALE_MM = 20.0
 _MAGNIFICATION = 1.22
 
 
@@ -111,3 +114,16 @@ def crop_channels(crops: Tensor) -> Tensor:
     wide = even_contrast(stretched, _WIDE_PX).clamp(-4, 4) * 0.5
     narrow = even_contrast(stretched, _NARROW_PX).clamp(-4, 4) * 0.5
     return torch.cat([stretched, wide, narrow], dim=1)
+
+
+def with_fitted(channels: Tensor, fitted_mm: Tensor | None) -> Tensor:
+    """Add what a fitted model shows to the channels (N, 3, h, w) of a film; returns (N, 5, h, w).
+
+    Args:
+        channels: of ``crop_channels``.
+        fitted_mm: (N, 2, h, w) path length through the vertebra of the model and through its other ones, mm of the
+            mean vertebra; None, or zeros, if there is no model yet.
+    """
+    if fitted_mm is None:
+        fitted_mm = channels.new_zeros((len(channels), FITTED_CHANNELS, *channels.shape[2:]))
+    return torch.cat([channels, fitted_mm / FITTED_SCALE_MM], dim=1)

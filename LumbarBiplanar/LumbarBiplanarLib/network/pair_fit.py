@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy import Level
-from ..geometry import View, rotation_from_vector
+from ..geometry import View, rotation_from_vector, transform_points
 from ..geometry.triangulation import triangulate
 from ..shape.model import ShapeModel
 
@@ -53,11 +53,23 @@ class VertebraFit:
         points_ras_mm: (20, 3).
         covariance: (60, 60), mm squared.
         misfit: of each film, Mahalanobis distance squared per coordinate seen; about 1 if the films agree.
+        ras_from_vertebra: (4, 4) similarity.
+        shape_mm: (20, 3) the landmarks in the vertebra frame.
     """
 
     points_ras_mm: np.ndarray
     covariance: np.ndarray
     misfit: tuple[float, ...]
+    ras_from_vertebra: np.ndarray
+    shape_mm: np.ndarray
+
+    def surface_mm(self, model: ShapeModel, level: Level) -> np.ndarray:
+        """Return the vertices (V, 3) of the model, RAS mm, that are most probable with these landmarks."""
+        modes = model.landmarks(model.modes_mm).reshape(model.mode_count, -1)
+        off = (self.shape_mm - model.landmarks(model.mean(level))).ravel()
+        covariance = modes.T @ modes + _BEYOND_MODEL_MM**2 * np.eye(modes.shape[1])
+        coefficients = modes @ np.linalg.solve(covariance, off)
+        return transform_points(self.ras_from_vertebra, model.instance(level, coefficients))
 
     def on_film(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Return the landmarks (20, 2) and the covariance (40, 40) of their errors on a film, pixels."""
@@ -112,7 +124,9 @@ def fit_vertebra(model: ShapeModel, level: Level, sightings: Sequence[Sighting])
     shape = mean + (root @ coefficients).reshape(-1, 3)
     points = np.exp(log_scale) * shape @ rotation.T + translation
     flat = tangents.reshape(60, -1)
-    return VertebraFit(points, flat @ np.linalg.solve(normal, flat.T), tuple(misfits))
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = np.exp(log_scale) * rotation, translation
+    return VertebraFit(points, flat @ np.linalg.solve(normal, flat.T), tuple(misfits), matrix, shape)
 
 
 def _prior_root(model: ShapeModel, level: Level) -> np.ndarray:

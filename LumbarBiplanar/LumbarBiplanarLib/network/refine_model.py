@@ -5,13 +5,13 @@ One network serves both views and all levels, told which by a token (FiLM, as in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .crops import CROP_CHANNELS, CROP_PX
+from .crops import CROP_CHANNELS, CROP_PX, FITTED_CHANNELS, with_fitted
 from .model import (
     N_LANDMARKS,
     N_LEVELS,
@@ -42,11 +42,13 @@ class RefineConfig:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the crop's resolution.
         blocks: residual blocks at each.
         tasks: what it gives, ``TASKS`` or one of them (an ablation); the other then is nothing everywhere.
+        fitted: it can also be shown what a fitted model looks like on the crop.
     """
 
     widths: tuple[int, int, int, int] = (32, 64, 128, 256)
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     tasks: tuple[str, ...] = TASKS
+    fitted: bool = False
 
     def to_dict(self) -> dict:
         """Return plain lists and numbers for a weights file."""
@@ -103,7 +105,8 @@ class SpineRefiner(nn.Module):
         super().__init__()
         self.config = config = config or RefineConfig()
         w = config.widths
-        self.stem = ConvNormAct(4 * CROP_CHANNELS, w[0], tokens=TOKENS)
+        channels = CROP_CHANNELS + (FITTED_CHANNELS if config.fitted else 0)
+        self.stem = ConvNormAct(4 * channels, w[0], tokens=TOKENS)
         self.entries = nn.ModuleList(ConvNormAct(4 * w[i - 1], w[i], kernel=1, tokens=TOKENS) for i in (1, 2, 3))
         self.stages = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
@@ -121,13 +124,17 @@ class SpineRefiner(nn.Module):
         nn.init.normal_(self.path_head.weight, std=0.01)
         nn.init.zeros_(self.path_head.bias)
 
-    def forward(self, crops: Tensor, token: Tensor) -> RefineOutput:
+    def forward(self, crops: Tensor, token: Tensor, fitted_mm: Tensor | None = None) -> RefineOutput:
         """Return landmarks, path length and uncertainty.
 
         Args:
             crops: (N, 3, h, w) channels of ``crops.crop_channels``.
             token: (N,) int64, 5 * view + level.
+            fitted_mm: (N, 2, h, w) what a fitted model looks like there (``crops.with_fitted``), or None; only for a
+                network that is made for it.
         """
+        if self.config.fitted:
+            crops = with_fitted(crops, fitted_mm)
         x = self.stem(functional.pixel_unshuffle(crops, 2), token)
         skips = []
         for i, stage in enumerate(self.stages):
@@ -156,6 +163,21 @@ class SpineRefiner(nn.Module):
         known = functional.one_hot(token, TOKENS).to(pooled.dtype)
         features = torch.cat([pooled, log_variance.detach().flatten(1).to(pooled.dtype), known], dim=1)
         return self.spread(features).float().clamp(_LEAST_LOG_SD, _LARGEST_LOG_SD)
+
+
+def made_for_fitted(network: SpineRefiner) -> SpineRefiner:
+    """Return a network that can be shown a fitted model, and without one gives what ``network`` gives.
+
+    The weights of the new channels are zero. A network that can already is returned as it is.
+    """
+    if network.config.fitted:
+        return network
+    wider = SpineRefiner(replace(network.config, fitted=True))
+    state = network.state_dict()
+    kernel = state["stem.conv.weight"]
+    state["stem.conv.weight"] = torch.cat([kernel, kernel.new_zeros(kernel.shape[0], 4 * FITTED_CHANNELS, 3, 3)], 1)
+    wider.load_state_dict(state)
+    return wider
 
 
 def heatmap_moments(heatmaps: Tensor) -> tuple[Tensor, Tensor]:

@@ -62,7 +62,7 @@ class CloseLook:
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
+class Read:
     """Of n crops: positions (n, 20, 2), covariances (n, 40, 40), both crop pixels, confidences, path (n, 1, h, w)."""
 
     positions: np.ndarray
@@ -93,8 +93,8 @@ def look_closely(
     fine = view.resampled(np.asarray(look.view.spacing_mm) * FINE_SHARE)
     pixels = torch.from_numpy(resample_image(image, view, fine)).to(device)
     starts = first_crops(look, view) if starts is None else starts
-    fine_from_film = _between(view, fine)
-    matrices = {k: _chained(fine_from_film, start) for k, start in starts.items()}
+    fine_from_film = between(view, fine)
+    matrices = {k: chained(fine_from_film, start) for k, start in starts.items()}
     template = crop_template(mean_landmarks_mm(), view.name)
     read, matrices = _look_until_sure(refiner, pixels, view.name, matrices, template)
     before = set()
@@ -104,7 +104,7 @@ def look_closely(
         more, guessed = _look_until_sure(refiner, pixels, view.name, guessed, template)
         read, matrices = read | more, matrices | guessed
     read, matrices = _without_doubles(read, matrices)
-    return _collected(read, matrices, fine, view, look)
+    return collected(read, matrices, fine, view, look)
 
 
 def unrefined(look: FirstLook, view: View) -> CloseLook:
@@ -137,35 +137,59 @@ def crop_of(landmarks_px: np.ndarray, level: int, view_name: str) -> np.ndarray:
 
 def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray], template: np.ndarray):
     """Look at crops several times; return (what was read by level, where the last look was), both by level found."""
-    read: dict[int, _Read] = {}
+    read: dict[int, Read] = {}
     for look in range(LOOKS):
         last = look == LOOKS - 1
         matrices = {k: m for k, m in matrices.items() if np.isfinite(m).all() and pixels_per_mm(m) > 0.1}
-        read = {k: _read_level(refiner, pixels, view_name, k, m, last) for k, m in matrices.items()}
+        read = {k: read_level(refiner, pixels, view_name, k, m, last) for k, m in matrices.items()}
         read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
         if last:
             return read, {k: matrices[k] for k in read}
         for k, item in read.items():
             weights = item.confidences[0] / (1.0 + item.covariances[0].diagonal().reshape(-1, 2).sum(axis=1))
-            matrices[k] = _chained(matrices[k], fit_similarity(template[k], item.positions[0], weights))
+            matrices[k] = chained(matrices[k], fit_similarity(template[k], item.positions[0], weights))
         matrices = {k: matrices[k] for k in read}
     return read, matrices
 
 
-def _read_level(refiner: SpineRefiner, pixels: torch.Tensor, view_name: str, level: int, matrix, averaged: bool):
-    """Look at one crop, or at it and its neighbourhood, averaged."""
+def read_level(
+    refiner: SpineRefiner,
+    pixels: torch.Tensor,
+    view_name: str,
+    level: int,
+    matrix: np.ndarray,
+    averaged: bool,
+    fitted_mm: torch.Tensor | None = None,
+    pitch_mm: float = 1.0,
+) -> Read:
+    """Look at one crop, or at it and its neighbourhood, averaged.
+
+    Args:
+        refiner: the network.
+        pixels: (1, h, w) the film.
+        view_name: "AP" or "lateral".
+        level: which vertebra.
+        matrix: image_from_crop (2, 3).
+        averaged: whether to look at the neighbourhood too.
+        fitted_mm: (2, h, w) path length through a fitted model's vertebra and through its others, or None.
+        pitch_mm: of the pixels, at the detector; used with ``fitted_mm``.
+    """
     shifts = [(0.0, 0.0), *(_ASIDE_PX if averaged else ())]
     matrices = np.stack([_shifted(matrix, shift) for shift in shifts])
     crops = crop_channels(sample(pixels[None], matrices, CROP_PX))
     token = torch.full((len(shifts),), N_LEVELS * VIEW_NAMES.index(view_name) + level, device=pixels.device)
+    fitted = None
+    if fitted_mm is not None:
+        units = torch.tensor(path_unit_mm(matrices, pitch_mm), dtype=pixels.dtype, device=pixels.device)
+        fitted = sample(fitted_mm, matrices, CROP_PX, "zeros") / units[:, None, None, None]
     with torch.inference_mode():
-        output = refiner(crops, token)
+        output = refiner(crops, token, fitted)
         mass = landmark_probabilities(output.heatmaps).sum(dim=(2, 3))
     positions = output.positions.double().cpu().numpy() + np.array(shifts)[:, None]
     basis = refiner.basis[token].double().cpu().numpy()
     scaled = basis * torch.exp(output.log_sd).double().cpu().numpy()[:, None, :]
     covariances = scaled @ np.swapaxes(scaled, 1, 2)
-    return _Read(
+    return Read(
         positions.mean(axis=0, keepdims=True),
         covariances.mean(axis=0, keepdims=True),
         mass.double().cpu().numpy().mean(axis=0, keepdims=True),
@@ -199,7 +223,7 @@ def _extrapolated(matrices: dict[int, np.ndarray], level: int) -> np.ndarray:
     return 2.0 * matrices[level + step] - matrices[level + 2 * step]
 
 
-def _without_doubles(read: dict[int, _Read], matrices: dict[int, np.ndarray]):
+def _without_doubles(read: dict[int, Read], matrices: dict[int, np.ndarray]):
     """Return what was read without levels that stand where a surer one does, or out of order."""
     middle = 0.5 * (np.array(CROP_PX) - 1.0)
     centers = {k: apply(m, middle[None])[0] for k, m in matrices.items()}
@@ -211,15 +235,16 @@ def _without_doubles(read: dict[int, _Read], matrices: dict[int, np.ndarray]):
     return {k: read[k] for k in sorted(kept)}, {k: matrices[k] for k in sorted(kept)}
 
 
-def _collected(read: dict[int, _Read], matrices, fine: View, view: View, look: FirstLook) -> CloseLook:
-    film_from_fine = _between(fine, view)
+def collected(read: dict[int, Read], matrices: dict[int, np.ndarray], fine: View, view: View, look: FirstLook):
+    """Return a ``CloseLook`` at the film ``view`` from levels read on crops, image_from_crop (2, 3) on ``fine``."""
+    film_from_fine = between(fine, view)
     found = np.array([k in read for k in range(N_LEVELS)])
     landmarks, confidences = np.zeros((N_LEVELS, 20, 2)), np.zeros((N_LEVELS, 20))
     covariances = np.tile(np.eye(40), (N_LEVELS, 1, 1))
     level_mm = np.where(found[:, None, None], look.level_mm, 0.0).astype(np.float32)
-    fine_from_coarse = _between(look.view, fine)
+    fine_from_coarse = between(look.view, fine)
     for k, item in read.items():
-        matrix = _chained(film_from_fine, matrices[k])
+        matrix = chained(film_from_fine, matrices[k])
         landmarks[k] = apply(matrix, item.positions[0])
         turn = np.kron(np.eye(20), matrix[:, :2])
         covariances[k] = turn @ (item.covariances[0] + _LEAST_SIGMA_PX**2 * np.eye(40)) @ turn.T
@@ -228,20 +253,20 @@ def _collected(read: dict[int, _Read], matrices, fine: View, view: View, look: F
     return CloseLook(found, landmarks, covariances, confidences, level_mm)
 
 
-def _placed_image(item: _Read, matrix: np.ndarray, fine: View, fine_from_coarse: np.ndarray, look: FirstLook):
+def _placed_image(item: Read, matrix: np.ndarray, fine: View, fine_from_coarse: np.ndarray, look: FirstLook):
     """Return the image (h, w) of one level on the first stage's pixels: outside the crop there is none of it."""
     path = item.path_mm * float(path_unit_mm(matrix, fine.spacing_mm[0]))
-    crop_from_coarse = _chained(invert(matrix), fine_from_coarse)
+    crop_from_coarse = chained(invert(matrix), fine_from_coarse)
     return sample(path[0], crop_from_coarse[None], look.view.size_px, "zeros")[0, 0].cpu().numpy()
 
 
-def _between(source: View, target: View) -> np.ndarray:
+def between(source: View, target: View) -> np.ndarray:
     """Return the affine (2, 3) from pixels of one view to those of another of the same film."""
     scale = np.asarray(source.spacing_mm) / target.spacing_mm
     shift = np.asarray(target.principal_px) - scale * source.principal_px
     return np.concatenate([np.diag(scale), shift[:, None]], axis=1)
 
 
-def _chained(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def chained(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """Return the affine (2, 3) that applies ``inner`` first."""
     return np.concatenate([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]], axis=1)

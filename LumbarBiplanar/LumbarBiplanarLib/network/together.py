@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import GeometryError
 from ..shape.model import ShapeModel
+from .fitted_look import FittedVertebra, look_at_fitted
 from .naming import agreed_names, median_gap_mm, naming_evidence
-from .pair_fit import Sighting, fit_vertebra
+from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
 from .refinement import first_crops, look_closely
 
@@ -88,8 +90,22 @@ def _renamed(reading: Reading, shift: int) -> Reading:
 
 
 def _fitted(model: ShapeModel, readings: Readings) -> Readings:
-    """Return the readings with the landmarks of every level on both films from a fit to both."""
-    parts = [[reading.close.landmarks_px.copy(), reading.close.covariances.copy()] for reading in readings]
+    """Return the readings with the landmarks of every level on both films from a fit to both.
+
+    A network that can be shown a fitted model then looks once more, at what was fitted, and that is fitted in turn.
+    """
+    fits, notes = _fits(model, readings)
+    networks = readings[0].networks
+    if fits and networks.refiner is not None and networks.refiner.config.fitted:
+        again = tuple(_looked_again(model, reading, fits) for reading in readings)
+        closer, more = _fits(model, again)
+        readings, fits, notes = again, fits | closer, notes if set(closer) == set(fits) else [*notes, *more]
+    return _noted(tuple(_on_film(reading, fits) for reading in readings), *dict.fromkeys(notes))
+
+
+def _fits(model: ShapeModel, readings: Readings) -> tuple[dict[int, VertebraFit], list[str]]:
+    """Return what fits both films, by row in LUMBAR_LEVELS, and notes on what does not."""
+    fits: dict[int, VertebraFit] = {}
     notes: list[str] = []
     seen = [reading.seen for reading in readings]
     for k, level in enumerate(LUMBAR_LEVELS):
@@ -106,10 +122,33 @@ def _fitted(model: ShapeModel, readings: Readings) -> Readings:
         if max(fit.misfit) > _LARGEST_MISFIT:
             notes.append(f"{level.name} is not at one place on the two films: check its landmarks and the geometry.")
             continue
-        for part, reading in zip(parts, readings, strict=True):
-            part[0][k], part[1][k] = fit.on_film(reading.film.view)
-    fitted = tuple(
-        replace(reading, close=replace(reading.close, landmarks_px=part[0], covariances=part[1]))
-        for reading, part in zip(readings, parts, strict=True)
+        fits[k] = fit
+    return fits, notes
+
+
+def _looked_again(model: ShapeModel, reading: Reading, fits: Mapping[int, VertebraFit]) -> Reading:
+    """Return the reading with what the network sees of the fitted levels when it is shown the model there."""
+    vertices = np.asarray(model.coarse_vertices)
+    fitted = {}
+    for k, fit in fits.items():
+        points = fit.surface_mm(model, LUMBAR_LEVELS[k])
+        fitted[k] = FittedVertebra(points[vertices], model.landmarks(points))
+    networks, close = reading.networks, reading.close
+    arguments = (reading.film.view, reading.image, reading.look, fitted, model.coarse_faces, networks.device)
+    new = look_at_fitted(networks.refiner, *arguments)
+
+    def chosen(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        return np.where(new.found.reshape(-1, *[1] * (before.ndim - 1)), after, before)
+
+    parts = ("landmarks_px", "covariances", "confidences", "level_mm")
+    return replace(
+        reading, close=replace(close, **{name: chosen(getattr(close, name), getattr(new, name)) for name in parts})
     )
-    return _noted(fitted, *notes)
+
+
+def _on_film(reading: Reading, fits: Mapping[int, VertebraFit]) -> Reading:
+    """Return the reading with the landmarks of the fitted levels where the fit has them."""
+    landmarks, covariances = reading.close.landmarks_px.copy(), reading.close.covariances.copy()
+    for k, fit in fits.items():
+        landmarks[k], covariances[k] = fit.on_film(reading.film.view)
+    return replace(reading, close=replace(reading.close, landmarks_px=landmarks, covariances=covariances))

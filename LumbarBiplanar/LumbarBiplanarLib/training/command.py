@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHT",
         help="of the distance of the rays to one landmark on both films, refine only (%(default)s)",
     )
+    parser.add_argument(
+        "--fitted",
+        type=float,
+        metavar="SHARE",
+        help=f"of crops shown with a fitted model, refine only {_both('fitted')}",
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
     parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="draw what films are made of, and end")
@@ -134,7 +140,10 @@ def run(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace) -> TrainingOptions:
     default = TrainingOptions.refine() if args.stage == "refine" else TrainingOptions()
     given = {"subjects": args.films, "minutes": args.minutes, "batch": args.batch, "workers": args.workers}
+    given |= {"fitted": args.fitted}
     given = {key: value for key, value in given.items() if value is not None}
+    if args.fitted and args.stage != "refine":
+        raise StudyError("--fitted is about the crops of the second stage; leave it out, or --stage refine.")
     if args.consistency and args.stage != "refine":
         raise StudyError("--consistency is about pairs of crops of the second stage; leave it out, or --stage refine.")
     if args.no_fusion and args.stage == "refine":

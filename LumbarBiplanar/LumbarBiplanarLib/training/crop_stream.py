@@ -27,14 +27,10 @@ from ..shape.model import ShapeModel
 from .dataset import pool_files
 from .epipolar import gap_slopes
 from .films import TrainingFilm, form_film
+from .fitted import disturbed, fitted_images, size_of_misfit
 from .ingredients import Ingredients, load_ingredients
 from .options import FilmOptions
 
-# Errors of the first stage: shift in mm of the vertebra, turn, logarithm of the scale; now and then a large one, and
-# often the small ones of a second look.
-_SHIFT_MM, _TURN_DEG, _LOG_SCALE = 3.5, 4.5, 0.06
-_LARGE_SHARE, _LARGE = 0.12, 2.2
-_SMALL_SHARE, _SMALL = 0.4, 0.35
 _LEAST_VISIBLE = 6
 _WRONG_SHARE = 0.05
 _ASIDE_MM = (60.0, 110.0)
@@ -47,7 +43,8 @@ CROP_FILMS = FilmOptions(scale_sd=0.05, empty=0.0)
 class CropStream(IterableDataset):
     """Batches of crops of random vertebrae of a pool's spines; every fiftieth spine is held out, for validation.
 
-    Yields (channels (n, 3, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop pixels, visible (n, 20)).
+    Yields (channels (n, 3, h, w), fitted_mm (n, 2, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop
+    pixels, visible (n, 20)); ``fitted_mm`` is what a fitted model that is nearly right looks like there, or zeros.
     In pairs, crop k and crop n / 2 + k are one vertebra on the AP and the lateral film, and slopes (n, 20, 2) follow:
     mm by which the rays of a landmark pass each other per crop pixel of error (``epipolar.gap_slopes``).
     """
@@ -62,14 +59,16 @@ class CropStream(IterableDataset):
         *,
         held_out: bool = False,
         pairs: bool = False,
+        fitted: float = 0.0,
     ) -> None:
         """Stream the vertebrae of ``pool``, or of what is held out, on films made as ``films`` says.
 
         ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae. ``pairs`` takes levels that are on both
-        films of a spine only; the pool must know how its films were taken, or StudyError is raised.
+        films of a spine only; the pool must know how its films were taken, or StudyError is raised. ``fitted`` is the
+        share of the crops that come with a fitted model.
         """
         self.files = pool_files(pool, held_out)
-        self.pairs = pairs
+        self.pairs, self.fitted = pairs, fitted
         self.seed, self.template_mm, self.batch, self.films = seed, template_mm, batch, films
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -89,12 +88,14 @@ class CropStream(IterableDataset):
             waiting = [waiting[i] for i in order[count:]]
             rows = [row for part in zip(*taken, strict=True) for row in part]
             crops, *others = (torch.stack(part) for part in zip(*rows, strict=True))
-            yield crop_channels(crops), *others
+            yield crop_channels(crops[:, :1]), crops[:, 1:], *others
 
     def _single(self, path: Path, rng: np.random.Generator) -> list[tuple[tuple[Tensor, ...]]]:
         ingredients = load_ingredients(path, VIEW_NAMES[rng.integers(2)])
         film = form_film(ingredients, rng, options=self.films)
-        crops = random_crops(film, ingredients.view_name, ingredients.pitch_mm, self.template_mm, rng)
+        crops = random_crops(
+            film, ingredients.view_name, ingredients.pitch_mm, self.template_mm, rng, fitted=self.fitted
+        )
         return [(crop,) for crop in crops]
 
     def _paired(self, path: Path, rng: np.random.Generator) -> list[tuple[tuple[Tensor, ...], ...]]:
@@ -106,7 +107,7 @@ class CropStream(IterableDataset):
         for item, slope in zip(drawn, slopes, strict=True):
             film = form_film(item, rng, options=self.films)
             slope = slope @ placement(item, film)[:, :2]
-            crops = random_crops(film, item.view_name, item.pitch_mm, self.template_mm, rng, slope)
+            crops = random_crops(film, item.view_name, item.pitch_mm, self.template_mm, rng, slope, self.fitted)
             found.append([[crop for crop in crops if int(crop[1]) % N_LEVELS == level] for level in range(N_LEVELS)])
         return [pair for both in zip(*found, strict=True) for pair in zip(*both, strict=False)]
 
@@ -124,6 +125,7 @@ def random_crops(
     template_mm: np.ndarray,
     rng: np.random.Generator,
     slopes: np.ndarray | None = None,
+    fitted: float = 0.0,
 ) -> list[tuple[Tensor, ...]]:
     """Cut the vertebrae that a film shows out of it, a few crops of each, a few of which show none the right way.
 
@@ -134,10 +136,12 @@ def random_crops(
         template_mm: (5, 20, 3) landmarks of the mean vertebrae.
         rng: source of randomness.
         slopes: (5, 20, 2) of something that is linear in errors of the landmarks, per pixel of the film, or None.
+        fitted: share of the crops that come with what a fitted model looks like.
 
     Returns:
-        (crop (1, h, w), token (), path_mm (1, h, w), landmarks (20, 2) crop pixels, visible (20,)) of each, and the
-        slopes (20, 2) per pixel of the crop, if any are given.
+        (crop (3, h, w), token (), path_mm (1, h, w), landmarks (20, 2) crop pixels, visible (20,)) of each, and the
+        slopes (20, 2) per pixel of the crop, if any are given. A crop is the film, then in mm of the mean vertebra what
+        a fitted model's vertebra and its others look like there.
     """
     found = []
     template = crop_template(template_mm, view_name)
@@ -146,31 +150,27 @@ def random_crops(
             continue
         marks = film.landmarks_px[level].double().numpy()
         true = fit_similarity(template[level], marks)
-        matrices = np.stack([_disturbed(true, rng) for _ in range(_PER_VERTEBRA)])
+        told = [rng.random() < fitted for _ in range(_PER_VERTEBRA)]
+        matrices = np.stack([disturbed(true, rng, size_of_misfit(rng) if known else None) for known in told])
         images = torch.stack([film.image, film.level_mm[level]])
         crops = sample(images, matrices, CROP_PX)
         token = torch.tensor(N_LEVELS * VIEW_NAMES.index(view_name) + level)
-        for crop, matrix in zip(crops, matrices, strict=True):
+        for crop, matrix, known in zip(crops, matrices, told, strict=True):
             landmarks = torch.tensor(apply(invert(matrix), marks), dtype=torch.float32)
             on_crop = ((landmarks >= 0) & (landmarks <= torch.tensor(CROP_PX) - 1)).all(dim=-1)
-            path = crop[1:] / float(path_unit_mm(matrix, pitch_mm))
+            unit_mm = float(path_unit_mm(matrix, pitch_mm))
+            path = crop[1:] / unit_mm
+            seen = torch.zeros_like(crop)
+            if known:
+                seen = fitted_images(film.level_mm, level, true, matrix, rng) / unit_mm
             more = () if slopes is None else (torch.tensor(slopes[level] @ matrix[:, :2], dtype=torch.float32),)
-            found.append((crop[:1], token, path, landmarks, film.visible[level] & on_crop, *more))
+            film_and_fit = torch.cat([crop[:1], seen])
+            found.append((film_and_fit, token, path, landmarks, film.visible[level] & on_crop, *more))
             if rng.random() < _WRONG_SHARE:
                 wrong = _wrong_crop(film.image, matrix, view_name, rng)
+                wrong = torch.cat([wrong, torch.zeros_like(crop)])
                 found.append((wrong, token, torch.zeros_like(path), landmarks, torch.zeros_like(on_crop), *more))
     return found
-
-
-def _disturbed(matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return image_from_crop (2, 3) with errors like those of the first stage."""
-    share = rng.random()
-    size = _LARGE if share < _LARGE_SHARE else _SMALL if share < _LARGE_SHARE + _SMALL_SHARE else 1.0
-    factor = np.exp(size * complex(rng.normal(0.0, _LOG_SCALE), np.radians(rng.normal(0.0, _TURN_DEG))))
-    own = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    middle = 0.5 * (np.array(CROP_PX) - 1.0)
-    shift = middle - own @ middle + size * rng.normal(0.0, _SHIFT_MM, 2)
-    return np.concatenate([matrix[:, :2] @ own, (matrix[:, :2] @ shift + matrix[:, 2])[:, None]], axis=1)
 
 
 def _wrong_crop(image: Tensor, matrix: np.ndarray, view_name: str, rng: np.random.Generator) -> Tensor:

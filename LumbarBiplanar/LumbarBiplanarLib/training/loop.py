@@ -13,6 +13,7 @@ import torch
 
 from ..errors import StudyError
 from ..files import write_json
+from ..network.refine_model import made_for_fitted
 from ..network.weights import WeightsInfo, load_refiner, load_weights, save_weights
 from ..rendering import resolve_device
 from .options import TrainingOptions
@@ -80,7 +81,7 @@ def train(
     checkpoint, weights, record_file = (output / name for name in file_names(task.name))
     given = None
     if start_from is not None:
-        given = _weights_to_start_from(task, start_from)
+        given = _weights_to_start_from(task, start_from, options)
         if given[0].config.tasks != options.tasks:
             raise StudyError(f"{given[1].path}: these weights are of {given[0].config.tasks}, not {options.tasks}.")
         options = replace(options, **{key: getattr(given[0].config, key) for key in task.architecture})
@@ -120,9 +121,17 @@ def _require_lightning() -> None:
         ) from None
 
 
-def _weights_to_start_from(task: Task, weights: str | Path) -> tuple[torch.nn.Module, WeightsInfo]:
-    load = load_weights if task.name == "spine" else load_refiner
-    network, info = load(None if str(weights) == REGISTERED else weights)
+def _weights_to_start_from(
+    task: Task, weights: str | Path, options: TrainingOptions
+) -> tuple[torch.nn.Module, WeightsInfo]:
+    path = None if str(weights) == REGISTERED else weights
+    if task.name == "spine":
+        return load_weights(path)
+    network, info = load_refiner(path)
+    if options.fitted:
+        return made_for_fitted(network), info
+    if network.config.fitted:
+        raise StudyError(f"{info.path}: this network is made to be shown a fitted model; train it with fitted above 0.")
     return network, info
 
 

@@ -106,6 +106,8 @@ class TrainingOptions:
         distance_weight: of the distance of the heatmaps' means (pixels of the crop); second stage only.
         consistency_weight: of the gap (mm) of the rays to one landmark on both films; second stage only. Above zero
             crops come in pairs of one vertebra on both films.
+        fitted: share of the crops that come with what a fitted model, nearly right, looks like there; second stage
+            only. Above zero the network is made for it.
         fusion: let the decoders of the first stage exchange features; off for an ablation.
         single_task: train only "landmarks" or only "images", for an ablation; empty for both.
         plain_films: films without noise, artefacts and processing (``FilmOptions.clean``), for an ablation.
@@ -129,6 +131,7 @@ class TrainingOptions:
     save_every: int = 250
     distance_weight: float = 0.0
     consistency_weight: float = 0.0
+    fitted: float = 0.0
     fusion: bool = True
     single_task: str = ""
     plain_films: bool = False
@@ -150,6 +153,7 @@ class TrainingOptions:
             heatmap_sigma=1.2,
             image_weight=0.3,
             distance_weight=0.5,
+            fitted=0.5,
         )
 
     def __post_init__(self) -> None:
@@ -164,6 +168,8 @@ class TrainingOptions:
                 f"consistency_weight is {self.consistency_weight} with batches of {self.batch}; it must not be "
                 "negative, and above zero a batch must be even, since crops then come in pairs."
             )
+        if not 0.0 <= self.fitted < 1.0:
+            raise ValueError(f"fitted must be at least 0 and below 1, found {self.fitted}.")
         if self.single_task not in ("", "landmarks", "images"):
             raise ValueError(f"single_task must be 'landmarks', 'images' or empty, found {self.single_task!r}.")
 

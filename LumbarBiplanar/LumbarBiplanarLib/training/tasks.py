@@ -106,7 +106,7 @@ class RefineTask:
 
     def network(self, options: TrainingOptions) -> SpineRefiner:
         """Return a new network."""
-        network = SpineRefiner(RefineConfig(widths=options.widths, tasks=options.tasks))
+        network = SpineRefiner(RefineConfig(widths=options.widths, tasks=options.tasks, fitted=options.fitted > 0))
         network.basis.copy_(self.basis)
         return network
 
@@ -114,13 +114,22 @@ class RefineTask:
         """Return an endless stream of crops, as ``CropStream`` yields them: (n, ...)."""
         films = FilmOptions.clean() if options.plain_films else CROP_FILMS
         pairs = options.consistency_weight > 0
-        stream = CropStream(pool, seed, self.template_mm, options.batch, films, held_out=held_out, pairs=pairs)
+        stream = CropStream(
+            pool,
+            seed,
+            self.template_mm,
+            options.batch,
+            films,
+            held_out=held_out,
+            pairs=pairs,
+            fitted=options.fitted,
+        )
         return _loader(stream, None, options.workers)
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return cross entropy, distance, error of the image and spread for a batch (n, ...) of ``CropStream``."""
-        crops, token, path_mm, landmarks, visible, *slopes = batch
-        output = model(crops.to(memory_format=torch.channels_last), token)
+        crops, fitted_mm, token, path_mm, landmarks, visible, *slopes = batch
+        output = model(crops.to(memory_format=torch.channels_last), token, fitted_mm)
         with torch.autocast(crops.device.type, enabled=False):
             on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
             off = output.positions - landmarks

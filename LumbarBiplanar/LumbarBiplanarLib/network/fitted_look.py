@@ -1,0 +1,72 @@
+"""A last look at each vertebra, by a network that is also shown what a fitted model looks like on the film.
+
+One film shows some of a vertebra's outlines badly and hides others; a model fitted to both films knows about where they
+are, and what shapes vertebrae have. What the network then has to find is by how much the model is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..geometry import View
+from ..imaging import resample_image
+from ..rendering.path_length import render_path_length
+from .crops import crop_template, fit_similarity
+from .first_stage import FirstLook, mean_landmarks_mm
+from .refine_model import SpineRefiner
+from .refinement import FINE_SHARE, LEAST_PRESENCE, CloseLook, collected, read_level
+
+
+@dataclass(frozen=True, eq=False)
+class FittedVertebra:
+    """A vertebra of a model fitted to the films, RAS mm.
+
+    Attributes:
+        points_mm: (V, 3) vertices of a closed mesh.
+        landmarks_mm: (20, 3).
+    """
+
+    points_mm: np.ndarray
+    landmarks_mm: np.ndarray
+
+
+def look_at_fitted(
+    refiner: SpineRefiner,
+    view: View,
+    image: np.ndarray,
+    look: FirstLook,
+    fitted: Mapping[int, FittedVertebra],
+    faces: np.ndarray,
+    device: torch.device,
+) -> CloseLook:
+    """Look at each vertebra where a fitted model has it.
+
+    Args:
+        refiner: the second stage's network, made for fitted models.
+        view: of the film.
+        image: (h, w) of ``first_stage.stretched``.
+        look: what the first stage found.
+        fitted: the model's vertebrae, by row in LUMBAR_LEVELS.
+        faces: (F, 3) of their meshes.
+        device: where the network is.
+    """
+    fine = view.resampled(np.asarray(look.view.spacing_mm) * FINE_SHARE)
+    pixels = torch.from_numpy(resample_image(image, view, fine)).to(device)
+    template = crop_template(mean_landmarks_mm(), view.name)
+    points = torch.tensor(np.stack([item.points_mm for item in fitted.values()]), dtype=torch.float32, device=device)
+    triangles = torch.tensor(np.asarray(faces, dtype=np.int64), device=device)
+    with torch.no_grad():
+        (paths,) = render_path_length(points, triangles, [fine], subsamples=1, per_mesh=True)
+    total = paths.sum(dim=0)
+    matrices = {k: fit_similarity(template[k], fine.project(item.landmarks_mm)) for k, item in fitted.items()}
+    pitch_mm = float(fine.spacing_mm[0])
+    read = {
+        k: read_level(refiner, pixels, view.name, k, matrices[k], True, torch.stack([own, total - own]), pitch_mm)
+        for (k, _), own in zip(fitted.items(), paths, strict=True)
+    }
+    read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
+    return collected(read, {k: matrices[k] for k in read}, fine, view, look)
