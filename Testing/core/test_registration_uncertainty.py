@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,20 @@ def test_the_same_seed_gives_the_same_samples(with_images):
     first, again = (next(posterior.samples(1, seed=5))[Level.L1] for _ in range(2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, next(posterior.samples(1, seed=6))[Level.L1])
+
+
+def test_evidence_that_is_known_to_be_worse_than_it_says_widens_poses_and_shapes():
+    model, truth = phantom_model(), phantom_truth(2)
+    evidence = drawn_evidence(truth, model.faces, 2)
+    usual, wider = (
+        reconstruct(model, evidence, replace(LANDMARKS_ONLY, posterior_sd_factor=factor)).final_state.posterior
+        for factor in (1.0, 2.0)
+    )
+    for before, after in zip(usual.pose_sd(Level.L2), wider.pose_sd(Level.L2), strict=True):
+        np.testing.assert_allclose(after, 2.0 * before, rtol=1e-6)
+    assert (wider.vertex_sd_mm(Level.L2) < 2.0 * usual.vertex_sd_mm(Level.L2)).all()  # the model's own part stays
+    with pytest.raises(RegistrationError, match="posterior_sd_factor"):
+        Options(posterior_sd_factor=0.0)
 
 
 def test_a_level_that_was_not_reconstructed_has_no_uncertainty(with_images):

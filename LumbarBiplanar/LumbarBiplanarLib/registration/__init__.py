@@ -17,6 +17,7 @@ _HOMES = {
     "reconstruct": "solver",
     "register": "solver",
     "register_finely": "solver",
+    "sharpened": "sharpening",
     "worst_flag": "quality",
 }
 

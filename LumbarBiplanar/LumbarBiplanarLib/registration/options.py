@@ -48,6 +48,8 @@ class Options:
         threads: processor threads; on a busy machine more than one can make it many times slower.
         posterior_correlation_mm2: the same as ``image_correlation_mm2`` for the uncertainty, from simulated cases: what
             model and film formation get wrong hangs together over far more than a pixel.
+        posterior_sd_factor: factor on the standard deviations of poses and shapes, from simulated cases: how much more
+            wrong the evidence is than it says.
         calibrate_angle_sd_deg: standard deviation of the error of the angle between the beams; 0 believes the geometry.
         calibrate_pose_sd_deg, calibrate_pose_sd_mm: the same for the three rotations and the three translations of the
             lateral view against the AP view, about the isocentre.
@@ -93,6 +95,7 @@ class Options:
     fine_modes: int | None = None
     column_subsamples: int = 2
     posterior_correlation_mm2: float = 100.0
+    posterior_sd_factor: float = 1.0
     calibrate_angle_sd_deg: float = 0.0
     calibrate_pose_sd_deg: float = 0.0
     calibrate_pose_sd_mm: float = 0.0
@@ -111,7 +114,7 @@ class Options:
             "landmark_cauchy", "corrected_sigma_mm", "image_correlation_mm2", "raw_correlation_mm2", "image_turn",
             "image_sigma_floor_mm",
             "prior_weight", "gain_sd", "background_grid_mm", "background_sd_mm", "coarse_pixel_mm", "fine_pixel_mm",
-            "threads", "posterior_correlation_mm2",
+            "threads", "posterior_correlation_mm2", "posterior_sd_factor",
         }  # fmt: skip
         for item in fields(self):
             value = getattr(self, item.name)

@@ -312,7 +312,8 @@ class Stages:
             terms.append(replace(images, options=self._worth_of_images()))
 
         def find() -> Generator[None, None, Posterior]:
-            return limited_steps(laplace_posterior_slowly(self.model, terms, unknowns), options.threads)
+            steps = laplace_posterior_slowly(self.model, terms, unknowns, options.posterior_sd_factor)
+            return limited_steps(steps, options.threads)
 
         return find
 

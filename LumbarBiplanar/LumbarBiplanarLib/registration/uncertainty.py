@@ -145,7 +145,7 @@ def laplace_posterior(model: ShapeModel, terms: Sequence[Term], unknowns: Unknow
 
 
 def laplace_posterior_slowly(
-    model: ShapeModel, terms: Sequence[Term], unknowns: Unknowns
+    model: ShapeModel, terms: Sequence[Term], unknowns: Unknowns, sd_factor: float = 1.0
 ) -> Generator[None, None, Posterior]:
     """Return the posterior about ``unknowns``, which should be a minimum of the sum of ``terms``.
 
@@ -153,6 +153,7 @@ def laplace_posterior_slowly(
         model: shape model.
         terms: all terms of the objective.
         unknowns: the solution, with gain and background if there are images.
+        sd_factor: factor on all standard deviations.
 
     Yields:
         None between the parts of the work.
@@ -173,7 +174,7 @@ def laplace_posterior_slowly(
             "landmarks."
         ) from None
     yield None
-    inverse = lower_inverse(root)
+    inverse = sd_factor * lower_inverse(root)
     half, shared = inverse[:, :size], inverse[:, layout.corrections]
     yield None
     spread = product(shared.T, shared)

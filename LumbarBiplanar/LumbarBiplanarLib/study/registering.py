@@ -32,17 +32,19 @@ _WORDS = {
     "coarse": "fitting to the images",
     "fine": "fitting to the images, fine",
 }
-# Errors of the network's lumbar-only image hang together over about a centimetre, and those of its landmarks within a
-# vertebra; those of given ones do not. Chosen on films of two people outside every test (docs/registration.md).
+# Errors of the network's lumbar-only image hang together over some millimetres, as a background over more, and those of
+# its landmarks within a vertebra; those of given ones do not. Chosen on films of random spines (docs/registration.md).
 NETWORK_SETTINGS: dict[str, Any] = {
-    "image_correlation_mm2": 100.0,
+    "image_correlation_mm2": 15.0,
+    "background_grid_mm": 15.0,
+    "background_sd_mm": 6.0,
     "landmark_weight": 0.4,
     "prior_weight": 2.0,
+    # Nine of ten surface points are then within the 90 % interval.
+    "posterior_sd_factor": 2.0,
     "fine_iterations": 0,  # an image this uncertain says nothing more at half the pixel
-    # Outlines that move more often in the same time, to the same surfaces within 0.01 mm.
-    "derivative_reuse": 2,
+    # What starts far off takes longer to get there.
     "coarse_iterations": 12,
-    "refit_iterations": 3,
 }
 # A film that serves as its own image says nothing more at half the pixel either (docs/registration.md).
 RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0}
@@ -171,9 +173,10 @@ def evidence_of(
 ) -> tuple[FilmEvidence, FilmEvidence]:
     """Return what the registration is to use of each film, (AP, lateral): what was given before what was found.
 
-    A film that was given no lumbar-only image, and of which none was found, serves as its own.
+    A lumbar-only image that was found gets its outlines from the film (``registration.sharpened``); a film that was
+    given none, and of which none was found, serves as its own.
     """
-    from ..registration import FilmEvidence
+    from ..registration import FilmEvidence, sharpened
 
     found = []
     for film in case.films:
@@ -187,7 +190,8 @@ def evidence_of(
         if name in case.lumbar_mm:
             image, view = case.lumbar_mm[name], film.view
         elif detection is not None:
-            image, view = detection.lumbar_mm, detection.lumbar_view
+            density = film.bone_bright()
+            image, view = sharpened(density, film.view, detection.lumbar_mm, detection.lumbar_view)
         else:
             image, view = None, None
         raw = film.bone_bright() if image is None else None
