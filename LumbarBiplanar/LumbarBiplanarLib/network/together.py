@@ -137,13 +137,14 @@ def _looked_again(model: ShapeModel, reading: Reading, fits: Mapping[int, Verteb
     arguments = (reading.film.view, reading.image, reading.look, fitted, model.coarse_faces, networks.device)
     new = look_at_fitted(networks.refiner, *arguments)
 
-    def chosen(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    def chosen(name: str) -> np.ndarray:
+        before, after = getattr(close, name), getattr(new, name)
         return np.where(new.found.reshape(-1, *[1] * (before.ndim - 1)), after, before)
 
-    parts = ("landmarks_px", "covariances", "confidences", "level_mm")
-    return replace(
-        reading, close=replace(close, **{name: chosen(getattr(close, name), getattr(new, name)) for name in parts})
-    )
+    parts = {name: chosen(name) for name in ("landmarks_px", "covariances", "confidences", "level_mm")}
+    # The first image knows nothing of the model, the second leans on it: surfaces come out best from the mean of both.
+    parts["level_mm"] = 0.5 * (close.level_mm + parts["level_mm"])
+    return replace(reading, close=replace(close, **parts))
 
 
 def _on_film(reading: Reading, fits: Mapping[int, VertebraFit]) -> Reading:

@@ -35,10 +35,10 @@ _WORDS = {
 # Errors of the network's lumbar-only image hang together over some millimetres, as a background over more, and those of
 # its landmarks within a vertebra; those of given ones do not. Chosen on films of random spines (docs/registration.md).
 NETWORK_SETTINGS: dict[str, Any] = {
-    "image_correlation_mm2": 15.0,
+    "image_correlation_mm2": 10.0,
     "background_grid_mm": 15.0,
     "background_sd_mm": 6.0,
-    "landmark_weight": 0.4,
+    "landmark_weight": 0.3,
     "prior_weight": 2.0,
     # Nine of ten surface points are then within the 90 % interval.
     "posterior_sd_factor": 2.0,
