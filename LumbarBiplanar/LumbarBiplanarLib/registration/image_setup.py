@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,10 +14,11 @@ from ..geometry import View
 from ..shape.model import ShapeModel
 from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
-from .image_term import ImageTerm, MeshProjector, fitted_nuisance
+from .image_term import ImageTerm, to_numpy
 from .least_squares import Unknowns, drained
 from .options import Options
 from .poses import VertebraState, coarse_basis
+from .projector import MeshProjector
 from .pyramid import (
     ImageLevel,
     dilated,
@@ -27,6 +28,7 @@ from .pyramid import (
     resampled_evidence,
 )
 from .raw_films import BACKGROUND_SD_MM, GRID_MM, LEAST_CORRELATION, NoBoneError, edge_weights, in_bone_mm
+from .threads import solution
 
 _REGION_RADIUS_MM = 1.5
 
@@ -118,7 +120,7 @@ def image_term_slowly(
     yield None
     levels = [_level(*item, margin_mm, options, projector) for item in zip(prepared, paths, strict=True)]
     yield None
-    return (yield from fitted_nuisance(ImageTerm(projector, levels, options), vertebrae, corrections, paths))
+    return (yield from _fitted_nuisance(ImageTerm(projector, levels, options), vertebrae, corrections, paths))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,3 +166,56 @@ def _level(
         hats=hat_functions(pixels, width, height, node_px).to(projector.dtype),
         background_sd_mm=BACKGROUND_SD_MM if part.raw else options.background_sd_mm,
     )
+
+
+def _fitted_nuisance(
+    term: ImageTerm,
+    vertebrae: Sequence[VertebraState],
+    corrections: Corrections,
+    images: Sequence[torch.Tensor],
+) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
+    """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
+
+    Args:
+        term: the term, its scale not fixed yet.
+        vertebrae: present poses.
+        corrections: present corrections of the geometry.
+        images: (h, w) path lengths of each view there.
+
+    Yields:
+        None between the films.
+
+    Returns:
+        The term with sigma and turn set from the median absolute residual, and the unknowns.
+    """
+    levels, solved = [], []
+    for level, image in zip(term.levels, images, strict=True):
+        yield None
+        lengths = image.reshape(-1)[level.pixels].double()
+        design = torch.cat([lengths[:, None], level.hats.double()], dim=1)
+        nuisance = np.zeros(design.shape[1])
+        nuisance[0] = 1.0
+        for _ in range(4):
+            residual = design @ torch.as_tensor(nuisance, device=design.device) - level.observed.double()
+            # 1.4826 turns a median absolute deviation into the standard deviation of a normal distribution.
+            mad = 1.4826 * float(residual.abs().median())
+            sigma = max(mad, term.options.image_sigma_floor_mm)
+            level = replace(level, sigma=sigma, turn=term.options.image_turn * sigma)
+            nuisance = _nuisance_step(term, level, design, residual, nuisance)
+        levels.append(level)
+        solved.append(nuisance)
+    return replace(term, levels=levels), Unknowns(tuple(vertebrae), tuple(solved), corrections)
+
+
+def _nuisance_step(
+    term: ImageTerm, level: ImageLevel, design: torch.Tensor, residual: torch.Tensor, nuisance: np.ndarray
+) -> np.ndarray:
+    weights = term.robust_weights(level, residual)
+    weighted = design * weights[:, None]
+    precision = np.full(len(nuisance), level.background_sd_mm**-2.0)
+    precision[0] = term.options.gain_sd**-2.0
+    target = np.zeros(len(nuisance))
+    target[0] = 1.0
+    hessian = to_numpy(weighted.T @ design) + np.diag(precision)
+    gradient = to_numpy(weighted.T @ residual) + precision * (nuisance - target)
+    return nuisance - solution(hessian, gradient)

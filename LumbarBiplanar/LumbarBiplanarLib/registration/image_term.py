@@ -10,93 +10,21 @@ are unknowns of the same normal equations; their priors are Gaussian.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from ..errors import GeometryError
-from ..rendering.jacobian import PixelJacobian, SharedTangents, image_jacobian
-from ..rendering.path_length import render_path_length
+from ..rendering.jacobian import PixelJacobian
 from .corrected_views import SharedColumns, corrected, shared_columns
-from .corrections import Corrections
 from .least_squares import NormalEquations, Unknowns, drained
 from .options import Options
-from .poses import PointBasis, VertebraState
+from .projector import MeshProjector
 from .pyramid import ImageLevel
-from .threads import solution
 
 # So many vertebrae are linearized in one go: the caller waits for no longer, and it costs little more than all at once.
 _TOGETHER = 3
-
-
-@dataclass(frozen=True, eq=False)
-class MeshProjector:
-    """Path-length images of the posed coarse meshes.
-
-    Attributes:
-        basis: vertices of the coarse mesh.
-        faces: (F, 3) int64 tensor, outward.
-        column_subsamples, shell: settings of the renderer.
-        device: torch device.
-        dtype: float32, or float64 for checks.
-    """
-
-    basis: PointBasis
-    faces: torch.Tensor
-    column_subsamples: int
-    shell: object | None
-    device: torch.device
-    dtype: torch.dtype = torch.float32
-    _modes: dict[int, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
-
-    def points(self, vertebrae: Sequence[VertebraState]) -> torch.Tensor:
-        """Return (N, V, 3) posed vertices, RAS mm."""
-        stacked = np.stack([self.basis.posed(item) for item in vertebrae])
-        return torch.as_tensor(stacked, dtype=self.dtype, device=self.device)
-
-    def path_lengths(
-        self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], densities: np.ndarray | None = None
-    ) -> list[torch.Tensor]:
-        """Return the (h, w) path length in mm of each view, each vertebra times its density if there are (N,)."""
-        with torch.no_grad():
-            images = render_path_length(
-                self.points(vertebrae),
-                self.faces,
-                [item.view for item in levels],
-                subsamples=self.column_subsamples,
-                shell=self.shell,
-                per_mesh=densities is not None,
-            )
-            if densities is None:
-                return images
-            factors = torch.as_tensor(densities, dtype=self.dtype, device=self.device)
-            return [torch.tensordot(factors, image, 1) for image in images]
-
-    def jacobians(
-        self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], modes: int
-    ) -> list[list[PixelJacobian]]:
-        """Return, per view and vertebra, the path length and its Jacobian by the vertebra's own unknowns."""
-        tangents = np.stack([self.basis.tangents(item, 0) for item in vertebrae])
-        frames = np.stack([item.scale * item.rotation for item in vertebrae])
-        shared = SharedTangents(torch.as_tensor(frames, device=self.device), self._first_modes(modes))
-        with torch.no_grad():
-            return image_jacobian(
-                self.points(vertebrae),
-                self.faces,
-                torch.as_tensor(tangents, dtype=self.dtype, device=self.device),
-                [item.view for item in levels],
-                subsamples=self.column_subsamples,
-                shell=self.shell,
-                shared=shared,
-            )
-
-    def _first_modes(self, count: int) -> torch.Tensor:
-        """Return the (V, 3, count) first modes, kept for the next time."""
-        if count not in self._modes:
-            chosen = np.ascontiguousarray(self.basis.modes_mm[:, :, :count])
-            self._modes[count] = torch.as_tensor(chosen, dtype=self.dtype, device=self.device)
-        return self._modes[count]
 
 
 @dataclass(eq=False)
@@ -170,7 +98,8 @@ class ImageTerm:
         gain = ((nuisance[0] - 1.0) / self.options.gain_sd) ** 2
         return 0.5 * float(gain + np.sum((nuisance[1:] / level.background_sd_mm) ** 2))
 
-    def _irls(self, level: ImageLevel, residual: torch.Tensor) -> torch.Tensor:
+    def robust_weights(self, level: ImageLevel, residual: torch.Tensor) -> torch.Tensor:
+        """Return the weights (n,) of squared residuals (n,) in mm that have the robust cost's slope there."""
         return self._scale(level) * level.weights / torch.sqrt(1.0 + (residual / level.turn) ** 2)
 
     def add(self, equations: NormalEquations, unknowns: Unknowns) -> None:
@@ -196,7 +125,7 @@ class ImageTerm:
         total = 0.0
         for number, (level, nuisance) in enumerate(zip(self.levels, unknowns.nuisance, strict=True)):
             residual = self._residual(level, lengths[number], nuisance)
-            weights = self._irls(level, residual)
+            weights = self.robust_weights(level, residual)
             parts, gain = self._parts[number], float(nuisance[0])
             shared = self._shared[number] if self._shared else None
             _add_blocks(equations, number, level, parts, lengths[number], residual, weights, gain, shared, unknowns)
@@ -277,17 +206,17 @@ def _add_columns(equations, number, level, parts, nuisance, residual, weights, g
     layout, hessian, gradient = equations.layout, equations.hessian, equations.gradient
     weighted = nuisance * weights[:, None]
     block = layout.view(number)
-    hessian[block, block] += _to_numpy(weighted.T @ nuisance)
-    gradient[block] += _to_numpy(weighted.T @ residual)
+    hessian[block, block] += to_numpy(weighted.T @ nuisance)
+    gradient[block] += to_numpy(weighted.T @ residual)
     position = torch.full((len(level.pixels),), -1, dtype=torch.long, device=residual.device)
     for a, (rows, _, jacobian) in enumerate(parts):
         if not len(rows):
             continue
         own = layout.vertebra(a)
         scaled = jacobian * (gain * weights[rows])[:, None]
-        gradient[own] += _to_numpy(scaled.T @ residual[rows])
-        hessian[own, own] += _to_numpy(scaled.T @ jacobian) * gain
-        cross = _to_numpy(scaled.T @ nuisance[rows])
+        gradient[own] += to_numpy(scaled.T @ residual[rows])
+        hessian[own, own] += to_numpy(scaled.T @ jacobian) * gain
+        cross = to_numpy(scaled.T @ nuisance[rows])
         hessian[own, block] += cross
         hessian[block, own] += cross.T
         position.fill_(-1)
@@ -298,63 +227,11 @@ def _add_columns(equations, number, level, parts, nuisance, residual, weights, g
             if not bool(shared.any()):
                 continue
             other = layout.vertebra(b)
-            mixed = _to_numpy(scaled[met[shared]].T @ parts[b][2][shared]) * gain
+            mixed = to_numpy(scaled[met[shared]].T @ parts[b][2][shared]) * gain
             hessian[own, other] += mixed
             hessian[other, own] += mixed.T
 
 
-def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor of any shape and device as float64 numbers."""
     return tensor.double().cpu().numpy()
-
-
-def fitted_nuisance(
-    term: ImageTerm,
-    vertebrae: Sequence[VertebraState],
-    corrections: Corrections,
-    images: Sequence[torch.Tensor],
-) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
-    """Solve gain and background for fixed vertebrae, and fix the robust scale of the level from what remains.
-
-    Args:
-        term: the term, its scale not fixed yet.
-        vertebrae: present poses.
-        corrections: present corrections of the geometry.
-        images: (h, w) path lengths of each view there.
-
-    Yields:
-        None between the films.
-
-    Returns:
-        The term with sigma and turn set from the median absolute residual, and the unknowns.
-    """
-    levels, solved = [], []
-    for level, image in zip(term.levels, images, strict=True):
-        yield None
-        lengths = image.reshape(-1)[level.pixels].double()
-        design = torch.cat([lengths[:, None], level.hats.double()], dim=1)
-        nuisance = np.zeros(design.shape[1])
-        nuisance[0] = 1.0
-        for _ in range(4):
-            residual = design @ torch.as_tensor(nuisance, device=design.device) - level.observed.double()
-            # 1.4826 turns a median absolute deviation into the standard deviation of a normal distribution.
-            mad = 1.4826 * float(residual.abs().median())
-            sigma = max(mad, term.options.image_sigma_floor_mm)
-            level = replace(level, sigma=sigma, turn=term.options.image_turn * sigma)
-            nuisance = _nuisance_step(term, level, design, residual, nuisance)
-        levels.append(level)
-        solved.append(nuisance)
-    return replace(term, levels=levels), Unknowns(tuple(vertebrae), tuple(solved), corrections)
-
-
-def _nuisance_step(
-    term: ImageTerm, level: ImageLevel, design: torch.Tensor, residual: torch.Tensor, nuisance: np.ndarray
-) -> np.ndarray:
-    weights = term._irls(level, residual)
-    weighted = design * weights[:, None]
-    precision = np.full(len(nuisance), level.background_sd_mm**-2.0)
-    precision[0] = term.options.gain_sd**-2.0
-    target = np.zeros(len(nuisance))
-    target[0] = 1.0
-    hessian = _to_numpy(weighted.T @ design) + np.diag(precision)
-    gradient = _to_numpy(weighted.T @ residual) + precision * (nuisance - target)
-    return nuisance - solution(hessian, gradient)
