@@ -15,7 +15,11 @@ _SEPARATE = {"network, drawn": "network on drawn films", "network, CT": "network
 def goal_rows(tables: Tables) -> list[list[str]]:
     """Return (goal, measured, "yes" or "no") of every goal of which the tables know something."""
     return [
-        [f"{what} {_bound(low, high, unit)}", _text(value, unit), "yes" if low <= value <= high else "no"]
+        [
+            f"{what} {_bound(low, high, unit)}",
+            _measured(value, low, high, unit),
+            "yes" if low <= value <= high else "no",
+        ]
         for what, value, low, high, unit in _goals(tables)
         if np.isfinite(value)
     ]
@@ -25,8 +29,20 @@ def _bound(low: float, high: float, unit: str) -> str:
     return f"≤ {_text(high, unit)}" if low <= 0 else f"{low:g} to {_text(high, unit)}"
 
 
-def _text(value: float, unit: str) -> str:
-    digits = 0 if unit == "%" else 2
+def _measured(value: float, low: float, high: float, unit: str) -> str:
+    """Return the value with as many digits as it takes to see on which side of a bound it lies."""
+    more = 0
+    while (low <= round(value, _digits(unit) + more) <= high) != (low <= value <= high):
+        more += 1
+    return _text(value, unit, more)
+
+
+def _digits(unit: str) -> int:
+    return 0 if unit == "%" else 2
+
+
+def _text(value: float, unit: str, more: int = 0) -> str:
+    digits = _digits(unit) + more
     return f"{value:.{digits}f} {unit}".strip()
 
 

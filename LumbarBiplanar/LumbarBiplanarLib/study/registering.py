@@ -38,7 +38,7 @@ NETWORK_SETTINGS: dict[str, Any] = {
     "image_correlation_mm2": 10.0,
     "background_grid_mm": 15.0,
     "background_sd_mm": 6.0,
-    "landmark_weight": 0.3,
+    "landmark_weight": 0.6,
     "prior_weight": 2.0,
     # Nine of ten surface points are then within the 90 % interval.
     "posterior_sd_factor": 2.0,
