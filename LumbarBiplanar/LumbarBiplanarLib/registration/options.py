@@ -39,6 +39,7 @@ class Options:
         derivative_reuse: so many iterations of an image stage go on with the derivatives of the one before. Such an
             iteration takes a third of the time and gains a third as much: more states to watch in the same time, for
             images that do not ask for the last tenth of a millimetre.
+        refit_reuse: the same for the last image stage when it follows a moved landmark.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
         coarse_tolerance_mm: the same for the coarse image stage where a fine one goes on from there and nothing of the
             geometry is to be corrected.
@@ -88,6 +89,7 @@ class Options:
     fine_iterations: int = 3
     refit_iterations: int = 2
     derivative_reuse: int = 0
+    refit_reuse: int = 0
     tolerance_mm: float = 0.05
     coarse_tolerance_mm: float = 0.75
     landmark_modes: int | None = None

@@ -97,9 +97,10 @@ class Stages:
     def _modes(self, chosen: int | None, usual: int) -> int:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
 
-    def _schedule(self, iterations: int, tolerance_mm: float | None = None) -> Schedule:
+    def _schedule(self, iterations: int, tolerance_mm: float | None = None, refit: bool = False) -> Schedule:
         tolerance_mm = self.options.tolerance_mm if tolerance_mm is None else tolerance_mm
-        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=self.options.derivative_reuse)
+        reuse = self.options.refit_reuse if refit else self.options.derivative_reuse
+        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=reuse)
 
     def _image_tolerance_mm(self, coarse: bool) -> float:
         options = self.options
@@ -185,7 +186,7 @@ class Stages:
         if calibrate:
             images = replace(images, options=self._worth_of_images())
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
-        schedule = self._schedule(count, None if refit else self._image_tolerance_mm(coarse))
+        schedule = self._schedule(count, None if refit else self._image_tolerance_mm(coarse), refit)
         for iteration in self._guarded(terms, layout, unknowns, schedule, stage):
             if iteration is not None:
                 self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
