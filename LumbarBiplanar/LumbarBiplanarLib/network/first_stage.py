@@ -177,11 +177,16 @@ def _run(
     passes = 1 + len(others)
     peaks = find_peaks(probabilities / passes)
     level_mm = level_mm / passes
-    across = PATIENT_DEPTH_SHARE * target.spacing_mm[0]
-    along = across if target.model == "pinhole" else target.spacing_mm[1]
+    across, along = patient_pixel_mm(target)
     inside = view.contains(film_pixels(target, view, peaks.positions))
     choice = choose_landmarks(peaks, mean_landmarks_mm(), view.name, 0.5 * (across + along), inside)
     return FirstLook(target, level_mm.cpu().numpy(), choice, peaks, (across, along))
+
+
+def patient_pixel_mm(view: View) -> tuple[float, float]:
+    """Return the pixel (across, along) of a view in mm of the object plane where a patient usually stands."""
+    across = PATIENT_DEPTH_SHARE * view.spacing_mm[0]
+    return across, across if view.model == "pinhole" else view.spacing_mm[1]
 
 
 def _read(model: SpineNetwork, view: View, image: np.ndarray, target: View, device: torch.device):

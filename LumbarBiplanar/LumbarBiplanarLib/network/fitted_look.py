@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from ..geometry import View
-from ..imaging import resample_image
 from ..rendering.path_length import render_path_length
 from .crops import crop_template, fit_similarity
 from .first_stage import FirstLook, mean_landmarks_mm
 from .refine_model import SpineRefiner
-from .refinement import FINE_SHARE, LEAST_PRESENCE, CloseLook, collected, read_level
+from .refinement import LEAST_PRESENCE, CloseLook, collected, fine_film, read_level
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +53,7 @@ def look_at_fitted(
         faces: (F, 3) of their meshes.
         device: where the network is.
     """
-    fine = view.resampled(np.asarray(look.view.spacing_mm) * FINE_SHARE)
-    pixels = torch.from_numpy(resample_image(image, view, fine)).to(device)
+    fine, pixels = fine_film(view, image, look, device)
     template = crop_template(mean_landmarks_mm(), view.name)
     points = torch.tensor(np.stack([item.points_mm for item in fitted.values()]), dtype=torch.float32, device=device)
     triangles = torch.tensor(np.asarray(faces, dtype=np.int64), device=device)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..anatomy import Level
 from ..geometry import View, rotation_from_vector, transform_points
+from ..geometry.frames import rigid
 from ..geometry.triangulation import triangulate
 from ..shape.model import ShapeModel
 
@@ -65,9 +66,8 @@ class VertebraFit:
 
     def surface_mm(self, model: ShapeModel, level: Level) -> np.ndarray:
         """Return the vertices (V, 3) of the model, RAS mm, that are most probable with these landmarks."""
-        modes = model.landmarks(model.modes_mm).reshape(model.mode_count, -1)
+        modes, covariance = _landmark_prior(model)
         off = (self.shape_mm - model.landmarks(model.mean(level))).ravel()
-        covariance = modes.T @ modes + _BEYOND_MODEL_MM**2 * np.eye(modes.shape[1])
         coefficients = modes @ np.linalg.solve(covariance, off)
         return transform_points(self.ras_from_vertebra, model.instance(level, coefficients))
 
@@ -91,7 +91,8 @@ def fit_vertebra(model: ShapeModel, level: Level, sightings: Sequence[Sighting])
         GeometryError: if the films' rays are parallel, or no landmark is on all films.
     """
     mean = model.landmarks(model.mean(level))
-    root = _prior_root(model, level)
+    # Its columns, times standard normal numbers, make landmarks deviate from the mean.
+    root = np.linalg.cholesky(_landmark_prior(model)[1])
     both = np.all([sighting.seen for sighting in sightings], axis=0)
     middle = np.stack([sighting.pixels[both].mean(axis=0) for sighting in sightings])
     translation = triangulate([sighting.view for sighting in sightings], middle)[0] - mean[both].mean(axis=0)
@@ -124,16 +125,14 @@ def fit_vertebra(model: ShapeModel, level: Level, sightings: Sequence[Sighting])
     shape = mean + (root @ coefficients).reshape(-1, 3)
     points = np.exp(log_scale) * shape @ rotation.T + translation
     flat = tangents.reshape(60, -1)
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = np.exp(log_scale) * rotation, translation
+    matrix = rigid(np.exp(log_scale) * rotation, translation)
     return VertebraFit(points, flat @ np.linalg.solve(normal, flat.T), tuple(misfits), matrix, shape)
 
 
-def _prior_root(model: ShapeModel, level: Level) -> np.ndarray:
-    """Return (60, 60) whose columns, times standard normal numbers, make landmarks deviate from the mean."""
+def _landmark_prior(model: ShapeModel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the modes (M, 60) at the landmarks, and the covariance (60, 60) of landmarks about the mean."""
     modes = model.landmarks(model.modes_mm).reshape(model.mode_count, -1)
-    covariance = modes.T @ modes + _BEYOND_MODEL_MM**2 * np.eye(modes.shape[1])
-    return np.linalg.cholesky(covariance)
+    return modes, modes.T @ modes + _BEYOND_MODEL_MM**2 * np.eye(modes.shape[1])
 
 
 def _tangents(placed: np.ndarray, rotation: np.ndarray, log_scale: float, root: np.ndarray) -> np.ndarray:

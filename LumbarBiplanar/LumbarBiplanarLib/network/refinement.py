@@ -26,7 +26,7 @@ from .model import N_LEVELS, VIEW_NAMES
 from .refine_model import SpineRefiner
 
 # Pitch, relative to that of the first stage, of the film that crops are taken from: that of the training's films.
-FINE_SHARE = 1.0 / TRAINING_PITCH_MM
+_FINE_SHARE = 1.0 / TRAINING_PITCH_MM
 LOOKS = 3
 # The last look is at the vertebra as it is and a little to each side, and what was seen is averaged.
 _ASIDE_PX = ((-1.5, -1.0), (1.5, 1.0))
@@ -90,8 +90,7 @@ def look_closely(
         starts: where to look for each level (row in LUMBAR_LEVELS), as image_from_crop (2, 3) in pixels of the film;
             None means where the first stage found it.
     """
-    fine = view.resampled(np.asarray(look.view.spacing_mm) * FINE_SHARE)
-    pixels = torch.from_numpy(resample_image(image, view, fine)).to(device)
+    fine, pixels = fine_film(view, image, look, device)
     starts = first_crops(look, view) if starts is None else starts
     fine_from_film = between(view, fine)
     matrices = {k: chained(fine_from_film, start) for k, start in starts.items()}
@@ -105,6 +104,12 @@ def look_closely(
         read, matrices = read | more, matrices | guessed
     read, matrices = _without_doubles(read, matrices)
     return collected(read, matrices, fine, view, look)
+
+
+def fine_film(view: View, image: np.ndarray, look: FirstLook, device: torch.device) -> tuple[View, torch.Tensor]:
+    """Return the view and the pixels (h, w) that crops of a film are taken from; arguments as ``look_closely``."""
+    fine = view.resampled(np.asarray(look.view.spacing_mm) * _FINE_SHARE)
+    return fine, torch.from_numpy(resample_image(image, view, fine)).to(device)
 
 
 def unrefined(look: FirstLook, view: View) -> CloseLook:

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..geometry import View
 from ..imaging import resample_image
-from ..network.first_stage import PATIENT_DEPTH_SHARE
+from ..network.first_stage import patient_pixel_mm
 
 # Distances are mm of the object plane: what varies over less is the film's; what tells the film's unit; where the unit
 # is the same.
@@ -40,7 +40,8 @@ def sharpened(density: np.ndarray, view: View, lumbar_mm: np.ndarray, lumbar_vie
     bone = np.clip(resample_image(lumbar_mm, lumbar_view, fine, outside=0.0), 0.0, None).astype(np.float64)
     if not (bone > _LEAST_BONE_MM).any():
         return bone.astype(np.float32), fine
-    pixel_mm = _pixel_mm(fine)
+    # What distances are compared with need be known no better.
+    pixel_mm = np.array(patient_pixel_mm(fine))
     near = ndimage.distance_transform_edt(bone <= _LEAST_BONE_MM, sampling=pixel_mm[::-1]) <= _REACH_MM
     rows, columns = (np.flatnonzero(near.any(axis=axis)) for axis in (1, 0))
     part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
@@ -52,12 +53,6 @@ def sharpened(density: np.ndarray, view: View, lumbar_mm: np.ndarray, lumbar_vie
     result = bone.copy()
     result[part] += _LARGEST_MM * np.tanh(more / _LARGEST_MM)
     return result.astype(np.float32), fine
-
-
-def _pixel_mm(view: View) -> np.ndarray:
-    """Return the pixel (x, y) where a patient stands; what distances are compared with need be no better known."""
-    across = PATIENT_DEPTH_SHARE * view.spacing_mm[0]
-    return np.array([across, across if view.model == "pinhole" else view.spacing_mm[1]])
 
 
 def _smooth(image: np.ndarray, sd_mm: float, pixel_mm: np.ndarray) -> np.ndarray:
