@@ -14,7 +14,7 @@ from package_sources import PACKAGE, PACKAGE_FOLDER, Module, imports_of, package
 
 TORCH_PARTS = {"rendering", "network", "registration", "training"}
 SLICER_PARTS = {"mrml", "ui"}
-HEAVY = ("matplotlib", "rich", "vtk", "vtkmodules", "SimpleITK", "pydicom", "lightning")
+HEAVY = ("matplotlib", "rich", "vtk", "vtkmodules", "SimpleITK", "pydicom", "lightning", "pytorch_optimizer")
 TRAINER = f"{PACKAGE}.training.module"  # what a training imports when it begins
 
 

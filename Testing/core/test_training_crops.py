@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from LumbarBiplanarLib.errors import StudyError, WeightsError
 from LumbarBiplanarLib.network.crops import CROP_PX, crop_template, fit_similarity, sample
@@ -22,7 +23,7 @@ from LumbarBiplanarLib.training.films import form_film
 from LumbarBiplanarLib.training.fitted import fitted_images
 from LumbarBiplanarLib.training.ingredients import load_ingredients
 from LumbarBiplanarLib.training.loop import train
-from LumbarBiplanarLib.training.loss import spread_loss
+from LumbarBiplanarLib.training.loss import spread_loss, vertebra_image_loss_mm
 from LumbarBiplanarLib.training.options import FINE_PITCH_MM, FilmOptions, TrainingOptions
 from LumbarBiplanarLib.training.pool import build_pool
 from LumbarBiplanarLib.training.tasks import RefineTask
@@ -167,3 +168,14 @@ def test_the_module_has_weights_of_the_second_stage():
     output = network(torch.zeros(2, 3, CROP_PX[1], CROP_PX[0]), torch.tensor([0, 9]))
     assert output.positions.shape == (2, 20, 2) and output.path_mm.shape == (2, 1, CROP_PX[1], CROP_PX[0])
     assert output.log_sd.shape == (2, 40)
+
+
+def test_an_image_that_is_off_over_a_centimetre_costs_more_than_one_off_as_much_pixel_by_pixel():
+    truth = torch.zeros(1, 1, 96, 128)
+    truth[..., 32:64, 40:88] = 20.0
+    rng = np.random.default_rng(4)
+    noise = torch.tensor(rng.choice([-2.0, 2.0], truth.shape), dtype=torch.float32)
+    patchy = functional.interpolate(noise[..., :12, :16], scale_factor=8.0)
+    losses = [float(vertebra_image_loss_mm(truth + off, truth)) for off in (0.0 * noise, noise, patchy)]
+    assert losses[0] == 0.0
+    assert losses[1] < 0.8 * losses[2]

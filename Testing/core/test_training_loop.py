@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from LumbarBiplanarLib.errors import StudyError, WeightsError
-from LumbarBiplanarLib.network.refine_model import heatmap_moments
+from LumbarBiplanarLib.network.model import SpineNetwork
+from LumbarBiplanarLib.network.refine_model import SpineRefiner, heatmap_moments
 from LumbarBiplanarLib.network.weights import load_weights
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training import TrainingOptions, train
@@ -21,7 +22,7 @@ from LumbarBiplanarLib.training import anatomy as anatomy_module
 from LumbarBiplanarLib.training.anatomy import Context
 from LumbarBiplanarLib.training.command import add_arguments, run
 from LumbarBiplanarLib.training.loss import heatmap_loss, image_loss_mm, landmark_errors_px
-from LumbarBiplanarLib.training.module import learning_rate, read_checkpoint
+from LumbarBiplanarLib.training.module import inner_kernels, learning_rate, read_checkpoint
 from LumbarBiplanarLib.training.pool import build_pool
 from LumbarBiplanarLib.training.progress import Progress
 
@@ -134,10 +135,18 @@ def test_a_network_of_one_task_is_trained_kept_and_loaded(pool, tmp_path, task):
     assert bool((output.heatmaps > -30.0).any()) is (task == "landmarks")
 
 
-def test_without_lightning_the_remedy_is_named(pool, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
+@pytest.mark.parametrize("package", ["lightning.pytorch", "pytorch_optimizer"])
+def test_without_a_package_the_remedy_is_named(package, pool, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(StudyError, match="pip install"):
         train(pool, tmp_path, TINY, device="cpu")
+
+
+@pytest.mark.parametrize("network", [SpineNetwork(), SpineRefiner()])
+def test_kernels_of_hidden_features_are_most_of_a_network_and_heads_are_not_among_them(network):
+    parameters, inner = dict(network.named_parameters()), inner_kernels(network)
+    assert all(parameters[name].ndim == 4 and "head" not in name for name in inner)
+    assert sum(parameters[name].numel() for name in inner) > 0.9 * sum(item.numel() for item in parameters.values())
 
 
 def test_the_rate_rises_stays_and_falls_with_steps_or_with_time():

@@ -25,7 +25,7 @@ The network has two stages, which are trained independently: "spine" finds the v
 each of them. The output folder gets spine.pt or refine.pt (the weights), a record and a checkpoint. People named by
 --leave-out are left out of the shape model the films are drawn from, so that the network can be tested on them.
 Ctrl-C leaves a checkpoint, from which --resume goes on, on another machine too if the folder is copied there.
-Training needs the package lightning: pip install 'lightning>=2.6'.
+Training needs two more packages: pip install 'lightning>=2.6' 'pytorch-optimizer>=4.1'.
 """
 
 

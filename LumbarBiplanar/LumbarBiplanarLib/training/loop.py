@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -64,13 +65,13 @@ def train(
         Where the training stands.
 
     Raises:
-        StudyError: if ``lightning`` is missing, the pool is empty, the checkpoint does not fit, or the training
-            diverges.
+        StudyError: if a package that training needs is missing, the pool is empty, the checkpoint does not fit, or the
+            training diverges.
         WeightsError: if the weights to start from cannot be used.
         OutputError: if ``output`` cannot be written.
         ValueError: if the device cannot be used.
     """
-    _require_lightning()
+    _require_packages()
     from .module import Average, Checkpoints, Interruption, Schedule, TrainingModule, read_checkpoint, share_done
 
     options, task, place = options or TrainingOptions(), task or SpineTask(), resolve_device(device)
@@ -111,14 +112,16 @@ def train(
     return progress
 
 
-def _require_lightning() -> None:
-    try:
-        import lightning.pytorch  # noqa: F401
-    except ImportError as error:
-        raise StudyError(
-            f"Training needs the package lightning ({error}). Install it: pip install 'lightning>=2.6', or this "
-            "program with all that training needs: pip install '.[train]'."
-        ) from None
+def _require_packages() -> None:
+    for name in ("lightning.pytorch", "pytorch_optimizer"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise StudyError(
+                f"Training needs the packages lightning and pytorch-optimizer ({error}). Install them: "
+                "pip install 'lightning>=2.6' 'pytorch-optimizer>=4.1', or this program with all that training needs: "
+                "pip install '.[train]'."
+            ) from None
 
 
 def _weights_to_start_from(

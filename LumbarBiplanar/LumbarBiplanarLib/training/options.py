@@ -93,7 +93,7 @@ class TrainingOptions:
         steps: end after so many steps even if there is time left; 0 means the time decides.
         seed: of everything random: spines, films, first weights.
         batch: films per step.
-        learning_rate, weight_decay: of AdamW.
+        learning_rate, weight_decay: of Muon and AdamW (``module.TrainingModule``).
         warmup_steps: steps over which the rate rises.
         flat_share: share of the training before the rate begins to fall.
         widths: channels of the network at 1/2, 1/4, 1/8 and 1/16 of the resolution.
