@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 # Heatmap pixels; a heatmap has half the resolution of the image.
 TARGET_SIGMA = 1.3
@@ -55,7 +54,8 @@ def find_peaks(probabilities: Tensor, count: int = 3) -> Peaks:
     for _ in range(count):
         position, mass, sigma, window = _strongest(left)
         found.append((position, mass, sigma))
-        left = left.masked_fill(window, 0.0)
+        left = left.clone()
+        left[window.unbind(dim=1)] = 0.0
     shape = (count, 5, 20)
     stacked = (torch.stack(part).cpu().numpy() for part in zip(*found, strict=True))
     positions, masses, sigmas = (part.astype(np.float64) for part in stacked)
@@ -64,19 +64,21 @@ def find_peaks(probabilities: Tensor, count: int = 3) -> Peaks:
 
 
 def _strongest(probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return mean (n, 2), mass (n,), standard deviation (n,) and pixels (n, h, w) of each map's strongest window."""
+    """Return mean (n, 2), mass (n,), standard deviation (n,) and window of each map's strongest place.
+
+    The window is (n, 3, side, side): index of the map, row and column of each of its pixels, cut off at the border.
+    """
     height, width = probabilities.shape[1:]
     # A window around the pixel whose 3 x 3 neighbourhood holds most: a single noisy pixel does not win.
-    pooled = functional.avg_pool2d(probabilities[None], 3, stride=1, padding=1)[0]
-    best = pooled.flatten(1).argmax(dim=1)
-    rows = torch.arange(height, device=probabilities.device, dtype=probabilities.dtype)
-    columns = torch.arange(width, device=probabilities.device, dtype=probabilities.dtype)
-    y, x = (best // width).to(rows.dtype), (best % width).to(rows.dtype)
+    best = _three_summed(_three_summed(probabilities, 1), 2).flatten(1).argmax(dim=1)
+    y, x = (best // width).to(probabilities.dtype), (best % width).to(probabilities.dtype)
+    reach = torch.arange(-WINDOW_RADIUS, WINDOW_RADIUS + 1, device=probabilities.device)
+    maps = torch.arange(len(probabilities), device=probabilities.device)[:, None, None]
     for _ in range(2):  # centre the window on the mean found in the first pass
-        near_y = (rows - y.round()[:, None]).abs() <= WINDOW_RADIUS
-        near_x = (columns - x.round()[:, None]).abs() <= WINDOW_RADIUS
-        window = near_y[:, :, None] & near_x[:, None, :]
-        inside = probabilities * window
+        rows, columns = (place.round().long()[:, None] + reach for place in (y, x))
+        on_map = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+        window = maps, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
+        inside = probabilities[window] * on_map
         mass = inside.sum(dim=(1, 2))
         along, across = inside.sum(dim=2), inside.sum(dim=1)
         safe = mass.clamp(min=1e-12)
@@ -85,4 +87,12 @@ def _strongest(probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x = torch.where(empty, x, (across * columns).sum(dim=1) / safe)
     spread = (along * (rows - y[:, None]) ** 2).sum(dim=1) + (across * (columns - x[:, None]) ** 2).sum(dim=1)
     variance = (0.5 * spread / safe - TARGET_SIGMA**2).clamp(min=_LEAST_VARIANCE)
-    return torch.stack([x, y], dim=1), mass, variance.sqrt(), window
+    return torch.stack([x, y], dim=1), mass, variance.sqrt(), torch.stack(torch.broadcast_tensors(*window), dim=1)
+
+
+def _three_summed(maps: Tensor, axis: int) -> Tensor:
+    """Return the sum of each pixel of maps (n, h, w) and its two neighbours along an axis."""
+    result, inner = maps.clone(), maps.shape[axis] - 1
+    result.narrow(axis, 0, inner).add_(maps.narrow(axis, 1, inner))
+    result.narrow(axis, 1, inner).add_(maps.narrow(axis, 0, inner))
+    return result

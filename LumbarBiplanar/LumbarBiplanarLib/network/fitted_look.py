@@ -17,7 +17,7 @@ from ..rendering.path_length import render_path_length
 from .crops import crop_template, fit_similarity
 from .first_stage import FirstLook, mean_landmarks_mm
 from .refine_model import SpineRefiner
-from .refinement import LEAST_PRESENCE, CloseLook, collected, fine_film, read_level
+from .refinement import LEAST_PRESENCE, CloseLook, collected, fine_film, read_levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,7 @@ def look_at_fitted(
         (paths,) = render_path_length(points, triangles, [fine], subsamples=1, per_mesh=True)
     total = paths.sum(dim=0)
     matrices = {k: fit_similarity(template[k], fine.project(item.landmarks_mm)) for k, item in fitted.items()}
-    pitch_mm = float(fine.spacing_mm[0])
-    read = {
-        k: read_level(refiner, pixels, view.name, k, matrices[k], True, torch.stack([own, total - own]), pitch_mm)
-        for (k, _), own in zip(fitted.items(), paths, strict=True)
-    }
+    shown = {k: torch.stack([own, total - own]) for k, own in zip(fitted, paths, strict=True)}
+    read = read_levels(refiner, pixels, view.name, matrices, True, shown, float(fine.spacing_mm[0]))
     read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
     return collected(read, {k: matrices[k] for k in read}, fine, view, look)

@@ -70,8 +70,9 @@ def detect_pair(
     """
     if tuple(film.view.name for film in films) != VIEW_NAMES:
         raise DetectionError("A pair is the AP film, then the lateral film; exchange or rename them.")
-    first, second = (detect(film, device, weights) for film in films)
-    return join((first, second), model)
+    networks = load_networks(weights, device)
+    first, second = (read_film(networks, film) for film in films)
+    return _joined((first, second), model)
 
 
 def join(detections: tuple[Detection, Detection], model: ShapeModel | None = None) -> tuple[Detection, Detection]:
@@ -90,6 +91,10 @@ def join(detections: tuple[Detection, Detection], model: ShapeModel | None = Non
     readings = tuple(detection.reading for detection in detections)
     if not all(isinstance(reading, Reading) for reading in readings):
         return detections
+    return _joined(readings, model)
+
+
+def _joined(readings: tuple[Reading, Reading], model: ShapeModel | None) -> tuple[Detection, Detection]:
     model = load_shape_model() if model is None else model
     return tuple(_detection(reading) for reading in read_together(model, readings))
 

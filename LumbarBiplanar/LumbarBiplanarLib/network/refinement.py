@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,7 +147,7 @@ def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray]
     for look in range(LOOKS):
         last = look == LOOKS - 1
         matrices = {k: m for k, m in matrices.items() if np.isfinite(m).all() and pixels_per_mm(m) > 0.1}
-        read = {k: read_level(refiner, pixels, view_name, k, m, last) for k, m in matrices.items()}
+        read = read_levels(refiner, pixels, view_name, matrices, last)
         read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
         if last:
             return read, {k: matrices[k] for k in read}
@@ -157,49 +158,54 @@ def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray]
     return read, matrices
 
 
-def read_level(
+def read_levels(
     refiner: SpineRefiner,
     pixels: torch.Tensor,
     view_name: str,
-    level: int,
-    matrix: np.ndarray,
+    matrices: Mapping[int, np.ndarray],
     averaged: bool,
-    fitted_mm: torch.Tensor | None = None,
+    fitted_mm: Mapping[int, torch.Tensor] | None = None,
     pitch_mm: float = 1.0,
-) -> Read:
-    """Look at one crop, or at it and its neighbourhood, averaged.
+) -> dict[int, Read]:
+    """Look at one crop of each level, or at it and its neighbourhood, averaged; all crops in one go.
 
     Args:
         refiner: the network.
-        pixels: (1, h, w) the film.
+        pixels: (h, w) the film.
         view_name: "AP" or "lateral".
-        level: which vertebra.
-        matrix: image_from_crop (2, 3).
+        matrices: by level, image_from_crop (2, 3).
         averaged: whether to look at the neighbourhood too.
-        fitted_mm: (2, h, w) path length through a fitted model's vertebra and through its others, or None.
+        fitted_mm: by level, (2, h, w) path length through a fitted model's vertebra and through its others, or None.
         pitch_mm: of the pixels, at the detector; used with ``fitted_mm``.
     """
-    shifts = [(0.0, 0.0), *(_ASIDE_PX if averaged else ())]
-    matrices = np.stack([_shifted(matrix, shift) for shift in shifts])
-    crops = crop_channels(sample(pixels[None], matrices, CROP_PX))
-    token = torch.full((len(shifts),), N_LEVELS * VIEW_NAMES.index(view_name) + level, device=pixels.device)
+    if not matrices:
+        return {}
+    shifts = np.array([(0.0, 0.0), *(_ASIDE_PX if averaged else ())])
+    placed = {k: np.stack([_shifted(matrix, shift) for shift in shifts]) for k, matrix in matrices.items()}
+    crops = crop_channels(sample(pixels[None], np.concatenate(list(placed.values())), CROP_PX))
+    levels = torch.tensor([k for k in placed for _ in shifts], device=pixels.device)
+    token = N_LEVELS * VIEW_NAMES.index(view_name) + levels
     fitted = None
     if fitted_mm is not None:
-        units = torch.tensor(path_unit_mm(matrices, pitch_mm), dtype=pixels.dtype, device=pixels.device)
-        fitted = sample(fitted_mm, matrices, CROP_PX, "zeros") / units[:, None, None, None]
+        fitted = torch.cat([_fitted_crops(fitted_mm[k], where, pitch_mm) for k, where in placed.items()])
     with torch.inference_mode():
-        output = refiner(crops, token, fitted)
+        output = refiner(crops.contiguous(memory_format=torch.channels_last), token, fitted)
         mass = landmark_probabilities(output.heatmaps).sum(dim=(2, 3))
-    positions = output.positions.double().cpu().numpy() + np.array(shifts)[:, None]
-    basis = refiner.basis[token].double().cpu().numpy()
-    scaled = basis * torch.exp(output.log_sd).double().cpu().numpy()[:, None, :]
-    covariances = scaled @ np.swapaxes(scaled, 1, 2)
-    return Read(
-        positions.mean(axis=0, keepdims=True),
-        covariances.mean(axis=0, keepdims=True),
-        mass.double().cpu().numpy().mean(axis=0, keepdims=True),
-        output.path_mm[:1],
-    )
+    by_level = (len(placed), len(shifts))
+    positions = output.positions.double().cpu().numpy().reshape(*by_level, -1, 2) + shifts[:, None]
+    scaled = (refiner.basis[token] * torch.exp(output.log_sd)[:, None, :]).double().cpu().numpy()
+    covariances = (scaled @ np.swapaxes(scaled, 1, 2)).reshape(*by_level, *scaled.shape[1:])
+    seen = mass.double().cpu().numpy().reshape(*by_level, -1)
+    paths = output.path_mm.unflatten(0, by_level)[:, :1]
+    parts = (positions.mean(axis=1, keepdims=True), covariances.mean(axis=1, keepdims=True))
+    everything = zip(*parts, seen.mean(axis=1, keepdims=True), paths, strict=True)
+    return {k: Read(*item) for k, item in zip(placed, everything, strict=True)}
+
+
+def _fitted_crops(fitted_mm: torch.Tensor, matrices: np.ndarray, pitch_mm: float) -> torch.Tensor:
+    """Return crops (n, 2, h, w), mm of the mean vertebra, of what a fitted model looks like on a film (2, h, w), mm."""
+    units = torch.tensor(path_unit_mm(matrices, pitch_mm), dtype=fitted_mm.dtype, device=fitted_mm.device)
+    return sample(fitted_mm, matrices, CROP_PX, "zeros") / units[:, None, None, None]
 
 
 def _shifted(matrix: np.ndarray, shift_px) -> np.ndarray:
