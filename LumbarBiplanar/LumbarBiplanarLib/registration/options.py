@@ -36,10 +36,8 @@ class Options:
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
         refit_iterations: the same for the last image stage when it follows a moved landmark.
-        derivative_reuse: so many iterations of an image stage go on with the derivatives of the one before. Such an
-            iteration takes a third of the time and gains a third as much: more states to watch in the same time, for
-            images that do not ask for the last tenth of a millimetre.
-        refit_reuse: the same for the last image stage when it follows a moved landmark.
+        refit_reuse: so many of those iterations go on with the derivatives of the one before. Such an iteration takes a
+            third of the time and gains a third as much: enough for a spine that is nearly in place.
         tolerance_mm: a stage ends once an iteration moves the landmarks of every vertebra by less (root mean square).
         coarse_tolerance_mm: the same for the coarse image stage where a fine one goes on from there and nothing of the
             geometry is to be corrected.
@@ -88,7 +86,6 @@ class Options:
     coarse_iterations: int = 6
     fine_iterations: int = 3
     refit_iterations: int = 2
-    derivative_reuse: int = 0
     refit_reuse: int = 0
     tolerance_mm: float = 0.05
     coarse_tolerance_mm: float = 0.75

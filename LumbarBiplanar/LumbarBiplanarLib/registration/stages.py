@@ -99,8 +99,7 @@ class Stages:
 
     def _schedule(self, iterations: int, tolerance_mm: float | None = None, refit: bool = False) -> Schedule:
         tolerance_mm = self.options.tolerance_mm if tolerance_mm is None else tolerance_mm
-        reuse = self.options.refit_reuse if refit else self.options.derivative_reuse
-        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=reuse)
+        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=self.options.refit_reuse if refit else 0)
 
     def _image_tolerance_mm(self, coarse: bool) -> float:
         options = self.options
