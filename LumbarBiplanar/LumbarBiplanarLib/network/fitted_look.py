@@ -62,6 +62,6 @@ def look_at_fitted(
     total = paths.sum(dim=0)
     matrices = {k: fit_similarity(template[k], fine.project(item.landmarks_mm)) for k, item in fitted.items()}
     shown = {k: torch.stack([own, total - own]) for k, own in zip(fitted, paths, strict=True)}
-    read = read_levels(refiner, pixels, view.name, matrices, True, shown, float(fine.spacing_mm[0]))
+    read = read_levels(refiner, pixels, view.name, matrices, shown, float(fine.spacing_mm[0]))
     read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
     return collected(read, {k: matrices[k] for k in read}, fine, view, look)

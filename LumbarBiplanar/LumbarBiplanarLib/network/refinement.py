@@ -28,9 +28,8 @@ from .refine_model import SpineRefiner
 
 # Pitch, relative to that of the first stage, of the film that crops are taken from: that of the training's films.
 _FINE_SHARE = 1.0 / TRAINING_PITCH_MM
-LOOKS = 3
-# The last look is at the vertebra as it is and a little to each side, and what was seen is averaged.
-_ASIDE_PX = ((-1.5, -1.0), (1.5, 1.0))
+# A third look, or an average over crops a little to each side, changes nothing (docs/network.md).
+LOOKS = 2
 LEAST_PRESENCE = 0.35
 _LEAST_SIGMA_PX = 0.25
 # Body centres nearer than this share of the usual step name the same vertebra twice.
@@ -64,10 +63,17 @@ class CloseLook:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """Of n crops: positions (n, 20, 2), covariances (n, 40, 40), both crop pixels, confidences, path (n, 1, h, w)."""
+    """What the network says of one crop.
+
+    Attributes:
+        positions: (20, 2) crop pixels.
+        covariance: (40, 40) of their errors, crop pixels squared.
+        confidences: (20,) probability that the landmark is on the film.
+        path_mm: (1, h, w) path length through the vertebra, mm of the mean vertebra.
+    """
 
     positions: np.ndarray
-    covariances: np.ndarray
+    covariance: np.ndarray
     confidences: np.ndarray
     path_mm: torch.Tensor
 
@@ -145,16 +151,15 @@ def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray]
     """Look at crops several times; return (what was read by level, where the last look was), both by level found."""
     read: dict[int, Read] = {}
     for look in range(LOOKS):
-        last = look == LOOKS - 1
         matrices = {k: m for k, m in matrices.items() if np.isfinite(m).all() and pixels_per_mm(m) > 0.1}
-        read = read_levels(refiner, pixels, view_name, matrices, last)
+        read = read_levels(refiner, pixels, view_name, matrices)
         read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
-        if last:
-            return read, {k: matrices[k] for k in read}
-        for k, item in read.items():
-            weights = item.confidences[0] / (1.0 + item.covariances[0].diagonal().reshape(-1, 2).sum(axis=1))
-            matrices[k] = chained(matrices[k], fit_similarity(template[k], item.positions[0], weights))
         matrices = {k: matrices[k] for k in read}
+        if look == LOOKS - 1:
+            break
+        for k, item in read.items():
+            weights = item.confidences / (1.0 + item.covariance.diagonal().reshape(-1, 2).sum(axis=1))
+            matrices[k] = chained(matrices[k], fit_similarity(template[k], item.positions, weights))
     return read, matrices
 
 
@@ -163,55 +168,40 @@ def read_levels(
     pixels: torch.Tensor,
     view_name: str,
     matrices: Mapping[int, np.ndarray],
-    averaged: bool,
     fitted_mm: Mapping[int, torch.Tensor] | None = None,
     pitch_mm: float = 1.0,
 ) -> dict[int, Read]:
-    """Look at one crop of each level, or at it and its neighbourhood, averaged; all crops in one go.
+    """Look at one crop of each level, all in one go.
 
     Args:
         refiner: the network.
         pixels: (h, w) the film.
         view_name: "AP" or "lateral".
         matrices: by level, image_from_crop (2, 3).
-        averaged: whether to look at the neighbourhood too.
         fitted_mm: by level, (2, h, w) path length through a fitted model's vertebra and through its others, or None.
         pitch_mm: of the pixels, at the detector; used with ``fitted_mm``.
     """
     if not matrices:
         return {}
-    shifts = np.array([(0.0, 0.0), *(_ASIDE_PX if averaged else ())])
-    placed = {k: np.stack([_shifted(matrix, shift) for shift in shifts]) for k, matrix in matrices.items()}
-    crops = crop_channels(sample(pixels[None], np.concatenate(list(placed.values())), CROP_PX))
-    levels = torch.tensor([k for k in placed for _ in shifts], device=pixels.device)
-    token = N_LEVELS * VIEW_NAMES.index(view_name) + levels
+    crops = crop_channels(sample(pixels[None], np.stack(list(matrices.values())), CROP_PX))
+    token = N_LEVELS * VIEW_NAMES.index(view_name) + torch.tensor(list(matrices), device=pixels.device)
     fitted = None
     if fitted_mm is not None:
-        fitted = torch.cat([_fitted_crops(fitted_mm[k], where, pitch_mm) for k, where in placed.items()])
+        fitted = torch.cat([_fitted_crops(fitted_mm[k], matrix[None], pitch_mm) for k, matrix in matrices.items()])
     with torch.inference_mode():
         output = refiner(crops.contiguous(memory_format=torch.channels_last), token, fitted)
         mass = landmark_probabilities(output.heatmaps).sum(dim=(2, 3))
-    by_level = (len(placed), len(shifts))
-    positions = output.positions.double().cpu().numpy().reshape(*by_level, -1, 2) + shifts[:, None]
+    positions, confidences = (item.double().cpu().numpy() for item in (output.positions, mass))
     scaled = (refiner.basis[token] * torch.exp(output.log_sd)[:, None, :]).double().cpu().numpy()
-    covariances = (scaled @ np.swapaxes(scaled, 1, 2)).reshape(*by_level, *scaled.shape[1:])
-    seen = mass.double().cpu().numpy().reshape(*by_level, -1)
-    paths = output.path_mm.unflatten(0, by_level)[:, :1]
-    parts = (positions.mean(axis=1, keepdims=True), covariances.mean(axis=1, keepdims=True))
-    everything = zip(*parts, seen.mean(axis=1, keepdims=True), paths, strict=True)
-    return {k: Read(*item) for k, item in zip(placed, everything, strict=True)}
+    covariances = scaled @ np.swapaxes(scaled, 1, 2)
+    everything = zip(matrices, positions, covariances, confidences, output.path_mm, strict=True)
+    return {k: Read(*parts) for k, *parts in everything}
 
 
 def _fitted_crops(fitted_mm: torch.Tensor, matrices: np.ndarray, pitch_mm: float) -> torch.Tensor:
     """Return crops (n, 2, h, w), mm of the mean vertebra, of what a fitted model looks like on a film (2, h, w), mm."""
     units = torch.tensor(path_unit_mm(matrices, pitch_mm), dtype=fitted_mm.dtype, device=fitted_mm.device)
     return sample(fitted_mm, matrices, CROP_PX, "zeros") / units[:, None, None, None]
-
-
-def _shifted(matrix: np.ndarray, shift_px) -> np.ndarray:
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ shift_px
-    return moved
 
 
 def _next_to_found(matrices: dict[int, np.ndarray]) -> set[int]:
@@ -256,10 +246,10 @@ def collected(read: dict[int, Read], matrices: dict[int, np.ndarray], fine: View
     fine_from_coarse = between(look.view, fine)
     for k, item in read.items():
         matrix = chained(film_from_fine, matrices[k])
-        landmarks[k] = apply(matrix, item.positions[0])
+        landmarks[k] = apply(matrix, item.positions)
         turn = np.kron(np.eye(20), matrix[:, :2])
-        covariances[k] = turn @ (item.covariances[0] + _LEAST_SIGMA_PX**2 * np.eye(40)) @ turn.T
-        confidences[k] = item.confidences[0]
+        covariances[k] = turn @ (item.covariance + _LEAST_SIGMA_PX**2 * np.eye(40)) @ turn.T
+        confidences[k] = item.confidences
         level_mm[k] = _placed_image(item, matrices[k], fine, fine_from_coarse, look)
     return CloseLook(found, landmarks, covariances, confidences, level_mm)
 
@@ -268,7 +258,7 @@ def _placed_image(item: Read, matrix: np.ndarray, fine: View, fine_from_coarse: 
     """Return the image (h, w) of one level on the first stage's pixels: outside the crop there is none of it."""
     path = item.path_mm * float(path_unit_mm(matrix, fine.spacing_mm[0]))
     crop_from_coarse = chained(invert(matrix), fine_from_coarse)
-    return sample(path[0], crop_from_coarse[None], look.view.size_px, "zeros")[0, 0].cpu().numpy()
+    return sample(path, crop_from_coarse[None], look.view.size_px, "zeros")[0, 0].cpu().numpy()
 
 
 def between(source: View, target: View) -> np.ndarray:
