@@ -20,6 +20,7 @@ from LumbarBiplanarLib.training.films import _with_cortex, cropped, form_film
 from LumbarBiplanarLib.training.ingredients import Ingredients, load_ingredients, save_ingredients
 from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX
 from LumbarBiplanarLib.training.pool import build_pool, random_pair, random_scene
+from LumbarBiplanarLib.training.posture import PostureRanges, chain_angles_deg
 from LumbarBiplanarLib.training.sacra import closed_by_fans, read_sacra
 from LumbarBiplanarLib.training.spine import random_spine
 from LumbarBiplanarLib.training.textures import trabecular_noise
@@ -49,7 +50,7 @@ def context() -> Context:
 @pytest.fixture(scope="module")
 def pool(model, context, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pool")
-    assert list(build_pool(folder, model, context, 4, 11)) == [1, 2, 3, 4]
+    assert list(build_pool(folder, model, context, 4, 13)) == [1, 2, 3, 4]
     return folder
 
 
@@ -301,3 +302,13 @@ def test_the_grain_of_spongy_bone_is_fine_and_of_unit_deviation():
     assert 0.6 < deviation < 1.2
     lags = [np.mean([float((f[:, k:] * f[:, : 120 - k]).mean() / f.var()) for f in fields]) for k in (1, 3, 8)]
     assert 0.35 < lags[0] < 0.9 and lags[0] > lags[1] > lags[2] - 0.05 and lags[2] < 0.35
+
+
+def test_severe_curves_tilt_the_vertebrae_against_each_other_as_those_of_severe_scoliosis_do():
+    def median_cobb_deg(severe_share):
+        ranges = PostureRanges(scoliosis_share=1.0, severe_share=severe_share)
+        spines = [chain_angles_deg(np.random.default_rng(seed), 7, ranges) for seed in range(60)]
+        return np.median([np.ptp(angles[1:, 1]) for angles in spines])
+
+    assert median_cobb_deg(0.0) < 25.0
+    assert 40.0 < median_cobb_deg(1.0) < 80.0

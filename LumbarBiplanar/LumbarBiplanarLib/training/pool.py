@@ -31,7 +31,7 @@ _CENTER_SD_MM = (12.0, 12.0, 22.0)
 _RIB_MISSING_SHARE = 0.1
 # Short ribs on L1, which then looks like a thirteenth thoracic vertebra.
 _LUMBAR_RIBS_SHARE, _LUMBAR_RIBS_MM = 0.04, (20.0, 60.0)
-_RECIPE = 2  # goes up when other things are drawn into a pool
+_RECIPE = 3  # goes up when other things are drawn into a pool
 _TIPS = {side: LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")}
 _PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", "right")}
 

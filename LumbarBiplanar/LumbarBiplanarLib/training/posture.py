@@ -29,6 +29,7 @@ class PostureRanges:
         lordosis: mean and deviation of the share of standing lordosis (1 is 40 degrees from L1 to L5).
         segment_deg: of every single sagittal, coronal and axial step.
         scoliosis_share: share of subjects with a curve; scoliosis_deg the deviation of its largest coronal angle.
+        severe_share: share of the curves that are severe; severe_deg the range of their largest coronal angle.
         axial_per_coronal: axial rotation that comes with a degree of coronal tilt of a curve.
         slip_share: share of subjects with a slipped vertebra; slip_mm its range.
         collapse_share: share of discs that have lost height.
@@ -39,6 +40,8 @@ class PostureRanges:
     segment_deg: tuple[float, float, float] = (2.5, 1.5, 1.5)
     scoliosis_share: float = 0.35
     scoliosis_deg: float = 12.0
+    severe_share: float = 0.4
+    severe_deg: tuple[float, float] = (20.0, 45.0)
     axial_per_coronal: float = 0.5
     slip_share: float = 0.2
     slip_mm: tuple[float, float] = (2.0, 10.0)
@@ -63,9 +66,10 @@ def chain_angles_deg(rng: np.random.Generator, count: int, ranges: PostureRanges
     coronal = np.concatenate([[0.0], np.cumsum(rng.normal(0.0, ranges.segment_deg[1], count))])
     axial = np.concatenate([[0.0], np.cumsum(rng.normal(0.0, ranges.segment_deg[2], count))])
     if rng.random() < ranges.scoliosis_share:
-        curve = rng.normal(0.0, ranges.scoliosis_deg) * np.sin(
-            2.0 * np.pi * (heights - rng.uniform(0.0, 4.0)) / rng.uniform(7.0, 14.0)
-        )
+        size_deg = rng.normal(0.0, ranges.scoliosis_deg)
+        if rng.random() < ranges.severe_share:
+            size_deg = rng.choice([-1.0, 1.0]) * rng.uniform(*ranges.severe_deg)
+        curve = size_deg * np.sin(2.0 * np.pi * (heights - rng.uniform(0.0, 4.0)) / rng.uniform(7.0, 14.0))
         coronal += curve - curve[0] * rng.uniform(0.5, 1.0)
         axial += ranges.axial_per_coronal * np.gradient(curve) * 2.0
     return np.stack([sagittal, coronal - coronal.mean() * 0.5, axial], axis=-1)
