@@ -86,7 +86,14 @@ def test_every_vertebra_is_looked_at_where_the_model_has_it(readings):
     fitted = fitted_vertebrae(readings, model)
     refiner = made_for_fitted(readings[0].networks.refiner)
     for reading in readings:
-        arguments = (reading.film.view, reading.image, reading.look, fitted, model.coarse_faces, torch.device("cpu"))
+        arguments = (
+            reading.film.view,
+            reading.image,
+            reading.look.view,
+            fitted,
+            model.coarse_faces,
+            torch.device("cpu"),
+        )
         close = look_at_fitted(refiner, *arguments)
         assert close.found.all()
         expected = np.stack([reading.film.view.project(item.landmarks_mm) for item in fitted.values()])

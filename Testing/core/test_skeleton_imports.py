@@ -21,7 +21,13 @@ SLICER_HAS = {"mrml": {"vtk"}, "ui": {"vtk"}}  # loaded long before the module
 TORCH_PARTS = {"rendering", "network", "registration", "training"}
 HEAVY = {"matplotlib", "rich", "vtk", "vtkmodules", "SimpleITK", "pydicom"}
 # Names under which the declared dependencies are imported, where they differ.
-IMPORT_NAMES = {"pillow": {"PIL"}, "vtk": {"vtk", "vtkmodules"}, "simpleitk": {"SimpleITK"}, "torch": {"torch"}}
+IMPORT_NAMES = {
+    "pillow": {"PIL"},
+    "vtk": {"vtk", "vtkmodules"},
+    "simpleitk": {"SimpleITK"},
+    "torch": {"torch"},
+    "pytorch-optimizer": {"pytorch_optimizer"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +148,15 @@ def test_heavy_packages_are_imported_only_inside_the_functions_that_use_them(mod
 def test_only_declared_dependencies_are_imported(modules, repository):
     project = (repository / "pyproject.toml").read_text()
     declared = re.search(r"^dependencies = \[(.*?)^\]", project, re.M | re.S)
-    names = re.findall(r'"([A-Za-z0-9_.-]+)', declared.group(1))
+
+    def imported_as(text: str) -> set[str]:
+        names = re.findall(r'"([A-Za-z0-9_.-]+)', text)
+        return set().union(*(IMPORT_NAMES.get(name.lower(), {name}) for name in names))
+
     for_training, for_statismo = (
-        set(re.findall(r'"([A-Za-z0-9_.-]+)', re.search(rf"^{extra} = \[(.*?)\]", project, re.M).group(1)))
-        for extra in ("train", "h5")
+        imported_as(re.search(rf"^{extra} = \[(.*?)\]", project, re.M).group(1)) for extra in ("train", "h5")
     )
-    allowed = set().union(*(IMPORT_NAMES.get(name.lower(), {name}) for name in names))
+    allowed = imported_as(declared.group(1))
     allowed |= set(sys.stdlib_module_names) | {PACKAGE} | set().union(*SLICER_PARTS.values())
     found = [
         f"{module.name}:{item.line} imports {item.target}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..anatomy import FilmLandmarks, Level
 from ..errors import LumbarBiplanarError
 from ..measurement import measure, vertebrae_from_reconstruction
-from ..study.registering import evidence_of
+from ..study.evidence import evidence_of
 from ..study.steps import CaseResult
 from .case_folder import add_to_case
 from .case_landmarks import CaseLandmarks

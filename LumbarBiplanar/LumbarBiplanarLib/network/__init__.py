@@ -15,6 +15,7 @@ _WHERE = {
     "detect": "inference",
     "detect_pair": "inference",
     "join": "inference",
+    "look_again": "inference",
     "load_refiner": "weights",
     "load_weights": "weights",
     "save_weights": "weights",
@@ -31,6 +32,7 @@ __all__ = [
     "join",
     "load_refiner",
     "load_weights",
+    "look_again",
     "save_weights",
 ]
 

@@ -14,8 +14,10 @@ import torch
 
 from ..geometry import View
 from ..rendering.path_length import render_path_length
+from ..shape.model import ShapeModel
 from .crops import crop_template, fit_similarity
-from .first_stage import FirstLook, mean_landmarks_mm
+from .first_stage import mean_landmarks_mm
+from .model import N_LEVELS
 from .refine_model import SpineRefiner
 from .refinement import LEAST_PRESENCE, CloseLook, collected, fine_film, read_levels
 
@@ -33,11 +35,17 @@ class FittedVertebra:
     landmarks_mm: np.ndarray
 
 
+def fitted_vertebrae(model: ShapeModel, surfaces_mm: Mapping[int, np.ndarray]) -> dict[int, FittedVertebra]:
+    """Return what the network is shown of a model's surfaces (V, 3), RAS mm, by row in LUMBAR_LEVELS."""
+    vertices = np.asarray(model.coarse_vertices)
+    return {k: FittedVertebra(points[vertices], model.landmarks(points)) for k, points in surfaces_mm.items()}
+
+
 def look_at_fitted(
     refiner: SpineRefiner,
     view: View,
     image: np.ndarray,
-    look: FirstLook,
+    coarse: View,
     fitted: Mapping[int, FittedVertebra],
     faces: np.ndarray,
     device: torch.device,
@@ -48,12 +56,12 @@ def look_at_fitted(
         refiner: the second stage's network, made for fitted models.
         view: of the film.
         image: (h, w) of ``first_stage.stretched``.
-        look: what the first stage found.
+        coarse: the first stage's view of it.
         fitted: the model's vertebrae, by row in LUMBAR_LEVELS.
         faces: (F, 3) of their meshes.
         device: where the network is.
     """
-    fine, pixels = fine_film(view, image, look, device)
+    fine, pixels = fine_film(view, image, coarse, device)
     template = crop_template(mean_landmarks_mm(), view.name)
     points = torch.tensor(np.stack([item.points_mm for item in fitted.values()]), dtype=torch.float32, device=device)
     triangles = torch.tensor(np.asarray(faces, dtype=np.int64), device=device)
@@ -64,4 +72,5 @@ def look_at_fitted(
     shown = {k: torch.stack([own, total - own]) for k, own in zip(fitted, paths, strict=True)}
     read = read_levels(refiner, pixels, view.name, matrices, shown, float(fine.spacing_mm[0]))
     read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
-    return collected(read, {k: matrices[k] for k in read}, fine, view, look)
+    nothing = np.zeros((N_LEVELS, *coarse.shape), dtype=np.float32)
+    return collected(read, {k: matrices[k] for k in read}, fine, view, coarse, nothing)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level
 from ..errors import DetectionError
 from ..imaging import Film
 from ..shape.model import ShapeModel
 from ..shape.storage import load_shape_model
 from .detection import Detection
+from .first_stage import stretched
+from .fitted_look import fitted_vertebrae, look_at_fitted
 from .model import VIEW_NAMES
 from .reading import Reading, load_networks, read_film
 from .self_check import checked
@@ -92,6 +95,40 @@ def join(detections: tuple[Detection, Detection], model: ShapeModel | None = Non
     if not all(isinstance(reading, Reading) for reading in readings):
         return detections
     return _joined(readings, model)
+
+
+def look_again(
+    film: Film,
+    detection: Detection,
+    surfaces_mm: Mapping[Level, np.ndarray],
+    model: ShapeModel,
+    device: str | torch.device = "auto",
+) -> Detection:
+    """Return a detection with the lumbar-only image that the network draws when it is shown a registered spine.
+
+    Its landmarks stay. So does all of it if other weights than the module's made it, if they cannot be shown a model,
+    or if a vertebra is not seen where the registration has it.
+
+    Args:
+        film: the film.
+        detection: what was found on it.
+        surfaces_mm: (V, 3) vertices of the model, RAS mm, of each level registered.
+        model: their shape model.
+        device: "auto", "cpu", "cuda" or a torch device.
+
+    Raises:
+        WeightsError: if the weights cannot be used.
+        ValueError: if the device cannot be used.
+    """
+    networks = load_networks(None, device)
+    if detection.weights != networks.name or networks.refiner is None or not networks.refiner.config.fitted:
+        return detection
+    fitted = fitted_vertebrae(model, {LUMBAR_LEVELS.index(level): points for level, points in surfaces_mm.items()})
+    arguments = (film.view, stretched(film), detection.lumbar_view, fitted, model.coarse_faces, networks.device)
+    close = look_at_fitted(networks.refiner, *arguments)
+    if not close.found[list(fitted)].all():
+        return detection
+    return replace(detection, lumbar_mm=close.level_mm.sum(axis=0), lumbar_level_mm=close.level_mm, reading=None)
 
 
 def _joined(readings: tuple[Reading, Reading], model: ShapeModel | None) -> tuple[Detection, Detection]:

@@ -97,7 +97,7 @@ def look_closely(
         starts: where to look for each level (row in LUMBAR_LEVELS), as image_from_crop (2, 3) in pixels of the film;
             None means where the first stage found it.
     """
-    fine, pixels = fine_film(view, image, look, device)
+    fine, pixels = fine_film(view, image, look.view, device)
     starts = first_crops(look, view) if starts is None else starts
     fine_from_film = between(view, fine)
     matrices = {k: chained(fine_from_film, start) for k, start in starts.items()}
@@ -110,12 +110,19 @@ def look_closely(
         more, guessed = _look_until_sure(refiner, pixels, view.name, guessed, template)
         read, matrices = read | more, matrices | guessed
     read, matrices = _without_doubles(read, matrices)
-    return collected(read, matrices, fine, view, look)
+    return collected(read, matrices, fine, view, look.view, look.level_mm)
 
 
-def fine_film(view: View, image: np.ndarray, look: FirstLook, device: torch.device) -> tuple[View, torch.Tensor]:
-    """Return the view and the pixels (h, w) that crops of a film are taken from; arguments as ``look_closely``."""
-    fine = view.resampled(np.asarray(look.view.spacing_mm) * _FINE_SHARE)
+def fine_film(view: View, image: np.ndarray, coarse: View, device: torch.device) -> tuple[View, torch.Tensor]:
+    """Return the view and the pixels (h, w) that crops of a film are taken from.
+
+    Args:
+        view: of the film.
+        image: (h, w) of ``first_stage.stretched``.
+        coarse: the first stage's view of it.
+        device: where the network is.
+    """
+    fine = view.resampled(np.asarray(coarse.spacing_mm) * _FINE_SHARE)
     return fine, torch.from_numpy(resample_image(image, view, fine)).to(device)
 
 
@@ -236,29 +243,45 @@ def _without_doubles(read: dict[int, Read], matrices: dict[int, np.ndarray]):
     return {k: read[k] for k in sorted(kept)}, {k: matrices[k] for k in sorted(kept)}
 
 
-def collected(read: dict[int, Read], matrices: dict[int, np.ndarray], fine: View, view: View, look: FirstLook):
-    """Return a ``CloseLook`` at the film ``view`` from levels read on crops, image_from_crop (2, 3) on ``fine``."""
+def collected(
+    read: Mapping[int, Read],
+    matrices: Mapping[int, np.ndarray],
+    fine: View,
+    view: View,
+    coarse: View,
+    level_mm: np.ndarray,
+) -> CloseLook:
+    """Return a ``CloseLook`` at a film.
+
+    Args:
+        read: what was read, by level.
+        matrices: by level, image_from_crop (2, 3) on ``fine``.
+        fine: view that the crops were taken from.
+        view: of the film.
+        coarse: the first stage's view of it.
+        level_mm: (5, h, w) the first stage's images there.
+    """
     film_from_fine = between(fine, view)
     found = np.array([k in read for k in range(N_LEVELS)])
     landmarks, confidences = np.zeros((N_LEVELS, 20, 2)), np.zeros((N_LEVELS, 20))
     covariances = np.tile(np.eye(40), (N_LEVELS, 1, 1))
-    level_mm = np.where(found[:, None, None], look.level_mm, 0.0).astype(np.float32)
-    fine_from_coarse = between(look.view, fine)
+    level_mm = np.where(found[:, None, None], level_mm, 0.0).astype(np.float32)
+    fine_from_coarse = between(coarse, fine)
     for k, item in read.items():
         matrix = chained(film_from_fine, matrices[k])
         landmarks[k] = apply(matrix, item.positions)
         turn = np.kron(np.eye(20), matrix[:, :2])
         covariances[k] = turn @ (item.covariance + _LEAST_SIGMA_PX**2 * np.eye(40)) @ turn.T
         confidences[k] = item.confidences
-        level_mm[k] = _placed_image(item, matrices[k], fine, fine_from_coarse, look)
+        level_mm[k] = _placed_image(item, matrices[k], fine, fine_from_coarse, coarse.size_px)
     return CloseLook(found, landmarks, covariances, confidences, level_mm)
 
 
-def _placed_image(item: Read, matrix: np.ndarray, fine: View, fine_from_coarse: np.ndarray, look: FirstLook):
+def _placed_image(item: Read, matrix: np.ndarray, fine: View, fine_from_coarse: np.ndarray, size_px: tuple[int, int]):
     """Return the image (h, w) of one level on the first stage's pixels: outside the crop there is none of it."""
     path = item.path_mm * float(path_unit_mm(matrix, fine.spacing_mm[0]))
     crop_from_coarse = chained(invert(matrix), fine_from_coarse)
-    return sample(path, crop_from_coarse[None], look.view.size_px, "zeros")[0, 0].cpu().numpy()
+    return sample(path, crop_from_coarse[None], size_px, "zeros")[0, 0].cpu().numpy()
 
 
 def between(source: View, target: View) -> np.ndarray:

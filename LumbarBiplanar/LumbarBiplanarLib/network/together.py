@@ -10,7 +10,7 @@ import numpy as np
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import GeometryError
 from ..shape.model import ShapeModel
-from .fitted_look import FittedVertebra, look_at_fitted
+from .fitted_look import fitted_vertebrae, look_at_fitted
 from .naming import agreed_names, median_gap_mm, naming_evidence
 from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
@@ -134,13 +134,10 @@ def _fits(model: ShapeModel, readings: Readings) -> tuple[dict[int, VertebraFit]
 
 def _looked_again(model: ShapeModel, reading: Reading, fits: Mapping[int, VertebraFit]) -> Reading:
     """Return the reading with what the network sees of the fitted levels when it is shown the model there."""
-    vertices = np.asarray(model.coarse_vertices)
-    fitted = {}
-    for k, fit in fits.items():
-        points = fit.surface_mm(model, LUMBAR_LEVELS[k])
-        fitted[k] = FittedVertebra(points[vertices], model.landmarks(points))
+    surfaces = {k: fit.surface_mm(model, LUMBAR_LEVELS[k]) for k, fit in fits.items()}
+    fitted = fitted_vertebrae(model, surfaces)
     networks, close = reading.networks, reading.close
-    arguments = (reading.film.view, reading.image, reading.look, fitted, model.coarse_faces, networks.device)
+    arguments = (reading.film.view, reading.image, reading.look.view, fitted, model.coarse_faces, networks.device)
     new = look_at_fitted(networks.refiner, *arguments)
 
     def chosen(name: str) -> np.ndarray:

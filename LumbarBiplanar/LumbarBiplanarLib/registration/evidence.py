@@ -21,6 +21,7 @@ class FilmEvidence:
         lumbar_mm: (h, w) float32 lumbar-only image in mm of bone along the ray, or None.
         lumbar_view: view of ``lumbar_mm``; None means ``view``.
         reliability: (h, w) weights of the pixels of ``lumbar_mm``, 0 to 1, or None.
+        found_mm: the network's image that ``lumbar_mm`` was made of, or None; it tells whether that must be done anew.
         raw: (H, W) density of the film itself on ``view``, bone bright, any unit, or None; it is used where there is
             no lumbar-only image (``raw_films.py``).
     """
@@ -30,6 +31,7 @@ class FilmEvidence:
     lumbar_mm: np.ndarray | None = None
     lumbar_view: View | None = None
     reliability: np.ndarray | None = None
+    found_mm: np.ndarray | None = None
     raw: np.ndarray | None = None
 
     @property

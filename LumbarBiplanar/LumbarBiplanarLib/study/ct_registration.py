@@ -19,8 +19,9 @@ from ..shape.subject import SubjectModel, rigid_ras_from_ct, subject_model
 from ..shape.surfaces import Surface, oriented_outward, read_surface, write_surface
 from .case import Case
 from .detecting import detect_case
+from .evidence import evidence_of
 from .pictures import write_pictures
-from .registering import default_options, evidence_of, register_case
+from .registering import default_options, register_case
 from .results import record, write_measurements, write_used_landmarks
 from .steps import CaseResult, Step
 

@@ -6,24 +6,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..anatomy import FilmLandmarks
 from ..errors import DetectionError, LandmarkError, RegistrationError
 from ..imaging import Film
 from ..measurement import Measurements, Spread, measure, vertebrae_from_reconstruction
 from ..shape import ShapeModel, load_shape_model
 from .case import Case
 from .detecting import check_device, detection_warnings, finder
+from .evidence import Evidence, Landmarks, evidence_of, evidence_with_model_in_view
 from .geometry_settings import geometry_settings
 from .steps import CaseResult, Step
 from .swapped import swap_hint
 
 if TYPE_CHECKING:
     from ..network import Detection
-    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
+    from ..registration import Options, Reconstruction, RegistrationState
 
-Landmarks = Mapping[str, FilmLandmarks]
 # Share of a registration's usual work that is done when a stage begins and when it has used all its iterations.
 _SHARES = {"initial": (0.0, 0.02), "landmarks": (0.02, 0.2), "coarse": (0.2, 0.6), "fine": (0.6, 1.0)}
 _WORDS = {
@@ -53,6 +53,8 @@ NETWORK_SETTINGS: dict[str, Any] = {
 RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0}
 # A true spine's lumbar-only image comes out at 0.6 to 1.1 of the bone that the vertebrae put there, noise at 0.2.
 LEAST_GAIN = 0.3
+# The films are looked at again after so many iterations with images, when the vertebrae are nearly in place.
+BEFORE_LOOKING = 4
 # The width of an interval from so many samples is within 14 % of that from many.
 INTERVAL_SAMPLES = 24
 
@@ -101,13 +103,17 @@ def register_case(
     model = load_shape_model() if model is None else model
     options = default_options(case) if options is None else options
     find = finder(None, device, None) if find is None else find
-    evidence = evidence_of(case, detections, landmarks)
+    evidence = evidence_of(case, detections, landmarks, None if start is None else start.evidence)
+    look = None
+    if start is None and options.use_images and any(item.found_mm is not None for item in evidence):
+        look = partial(evidence_with_model_in_view, case, detections, model=model, device=device)
     said = [*case.warnings, *warnings, *detection_warnings(case, detections)]
     try:
-        reconstruction = yield from _register(model, evidence, options, device, start)
+        reconstruction = yield from _register(model, evidence, options, device, start, look)
     except (LandmarkError, RegistrationError) as error:
         hint = swap_hint(case.films, detections, find) if detections else ""
         raise type(error)(f"{error} {hint}".strip()) from error
+    state = reconstruction.final_state
     _check_agreement(case, reconstruction)
     said += reconstruction.warnings
     if hint := _suspicion(case, detections, find, reconstruction):
@@ -121,9 +127,8 @@ def register_case(
     told = tuple(dict.fromkeys(said))
     found = dict(detections)
     result = CaseResult(
-        case, model, found, evidence, options, reconstruction, vertebrae, measurements, seconds, device, told
+        case, model, found, state.evidence, options, reconstruction, vertebrae, measurements, seconds, device, told
     )
-    state = reconstruction.final_state
     if intervals:
         yield Step("measurement", "measured", 0.1, state, result)
         measurements, told = yield from _sure(result, state)
@@ -171,40 +176,9 @@ def default_options(case: Case, calibrate: Collection[str] | None = None, motion
     return Options(**(NETWORK_SETTINGS if case.use_network else RAW_SETTINGS), **free)
 
 
-def evidence_of(
-    case: Case, detections: Mapping[str, Detection], landmarks: Landmarks | None = None
-) -> tuple[FilmEvidence, FilmEvidence]:
-    """Return what the registration is to use of each film, (AP, lateral): what was given before what was found.
-
-    A lumbar-only image that was found gets its outlines from the film (``registration.sharpened``); a film that was
-    given none, and of which none was found, serves as its own.
-    """
-    from ..registration import FilmEvidence, sharpened
-
-    found = []
-    for film in case.films:
-        name, detection = film.view.name, detections.get(film.view.name)
-        if landmarks is not None and name in landmarks:
-            seen = landmarks[name]
-        elif case.landmarks is not None:
-            seen = case.landmarks[name].landmarks
-        else:
-            seen = FilmLandmarks() if detection is None else detection.landmarks
-        if name in case.lumbar_mm:
-            image, view = case.lumbar_mm[name], film.view
-        elif detection is not None:
-            density = film.bone_bright()
-            image, view = sharpened(density, film.view, detection.lumbar_mm, detection.lumbar_view)
-        else:
-            image, view = None, None
-        raw = film.bone_bright() if image is None else None
-        found.append(FilmEvidence(film.view, seen, image, view, raw=raw))
-    return found[0], found[1]
-
-
-def _register(model, evidence, options, device, start):
+def _register(model, evidence, options, device, start, look):
     """Run the registration, yielding every few hundredths of a second the latest state; return the reconstruction."""
-    from ..registration import Reconstruction, register_finely
+    from ..registration import Reconstruction
 
     begin = time.perf_counter()
     iterations: Counter[str] = Counter()
@@ -214,7 +188,7 @@ def _register(model, evidence, options, device, start):
         "fine": options.fine_iterations,
     }
     state, reached, message = None, 0.0, "preparing"
-    for found in register_finely(model, evidence, options, device, start):
+    for found in _states(model, evidence, options, device, start, look):
         if found is None:
             yield Step("registration", message, reached, state)
             continue
@@ -230,6 +204,29 @@ def _register(model, evidence, options, device, start):
     if state is None:
         raise RegistrationError("The registration ended without a result. Start it again with its default options.")
     return Reconstruction.from_state(state, iterations, time.perf_counter() - begin, device)
+
+
+def _states(
+    model: ShapeModel, evidence: Evidence, options: Options, device: str, start: RegistrationState | None, look
+) -> Iterator[RegistrationState | None]:
+    """Yield states as ``register_finely`` does; in the middle, ``look`` turns one into evidence to go on with.
+
+    With ``look`` None there is one registration from ``start`` to its end.
+    """
+    from ..registration import register_finely
+
+    if look is not None:
+        states = register_finely(model, evidence, options, device)
+        for found in states:
+            start = start if found is None else found
+            if start is not None and (start.done or (start.stage == "coarse" and start.iteration >= BEFORE_LOOKING)):
+                break
+            yield found
+        states.close()
+        yield None if start.done else start
+        evidence = look(start)
+        yield None
+    yield from register_finely(model, evidence, options, device, start)
 
 
 def _check_agreement(case: Case, reconstruction: Reconstruction) -> None:
