@@ -211,7 +211,8 @@ def _states(
 ) -> Iterator[RegistrationState | None]:
     """Yield states as ``register_finely`` does; in the middle, ``look`` turns one into evidence to go on with.
 
-    With ``look`` None there is one registration from ``start`` to its end.
+    Iterations before that count among those that the options allow. With ``look`` None there is one registration from
+    ``start`` to its end.
     """
     from ..registration import register_finely
 
@@ -225,6 +226,7 @@ def _states(
         states.close()
         yield None if start.done else start
         evidence = look(start)
+        options = replace(options, coarse_iterations=max(1, options.coarse_iterations - BEFORE_LOOKING))
         yield None
     yield from register_finely(model, evidence, options, device, start)
 
