@@ -80,6 +80,16 @@ def test_a_refit_keeps_the_images(case, detections, result, looks):
         assert new.lumbar_mm is old.lumbar_mm
 
 
+def test_a_registration_that_was_stopped_early_still_has_its_look(case, detections, looks):
+    steps = register_case(case, detections, device="cpu", intervals=False)
+    stopped = next(step.state for step in steps if step.state is not None and step.state.stage == "coarse")
+    steps.close()
+    assert looks == [] and not stopped.done
+    *_, step = register_case(case, detections, device="cpu", start=stopped, intervals=False)
+    assert looks == list(VIEWS)
+    assert all(film.model_in_view for film in step.result.evidence)
+
+
 def test_only_what_the_network_of_the_module_found_is_looked_at_again(case, detections, result):
     surfaces, model = result.reconstruction.points_ras_mm, load_shape_model()
     own = detections["AP"]

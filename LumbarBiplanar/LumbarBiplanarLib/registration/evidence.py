@@ -22,6 +22,7 @@ class FilmEvidence:
         lumbar_view: view of ``lumbar_mm``; None means ``view``.
         reliability: (h, w) weights of the pixels of ``lumbar_mm``, 0 to 1, or None.
         found_mm: the network's image that ``lumbar_mm`` was made of, or None; it tells whether that must be done anew.
+        model_in_view: whether the network was shown the vertebrae of a registration when it drew ``lumbar_mm``.
         raw: (H, W) density of the film itself on ``view``, bone bright, any unit, or None; it is used where there is
             no lumbar-only image (``raw_films.py``).
     """
@@ -32,6 +33,7 @@ class FilmEvidence:
     lumbar_view: View | None = None
     reliability: np.ndarray | None = None
     found_mm: np.ndarray | None = None
+    model_in_view: bool = False
     raw: np.ndarray | None = None
 
     @property

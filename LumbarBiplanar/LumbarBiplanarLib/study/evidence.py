@@ -77,7 +77,7 @@ def evidence_with_model_in_view(
             with limited_threads(1):
                 again = look_again(film, detection, state.points_ras_mm, model, device)
             if again is not detection:
-                item = replace(_sharpened(film, again, item.landmarks), found_mm=item.found_mm)
+                item = replace(_sharpened(film, again, item.landmarks), found_mm=item.found_mm, model_in_view=True)
         changed.append(item)
     return changed[0], changed[1]
 

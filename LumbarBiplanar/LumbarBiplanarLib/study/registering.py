@@ -104,8 +104,8 @@ def register_case(
     options = default_options(case) if options is None else options
     find = finder(None, device, None) if find is None else find
     evidence = evidence_of(case, detections, landmarks, None if start is None else start.evidence)
-    look = None
-    if start is None and options.use_images and any(item.found_mm is not None for item in evidence):
+    look, waiting = None, any(item.found_mm is not None and not item.model_in_view for item in evidence)
+    if waiting and options.use_images and (start is None or not start.done):
         look = partial(evidence_with_model_in_view, case, detections, model=model, device=device)
     said = [*case.warnings, *warnings, *detection_warnings(case, detections)]
     try:
@@ -217,13 +217,14 @@ def _states(
     from ..registration import register_finely
 
     if look is not None:
-        states = register_finely(model, evidence, options, device)
+        states, reached = register_finely(model, evidence, options, device, start), None
         for found in states:
-            start = start if found is None else found
-            if start is not None and (start.done or (start.stage == "coarse" and start.iteration >= BEFORE_LOOKING)):
+            reached = reached if found is None else found
+            if found is not None and (found.done or (found.stage == "coarse" and found.iteration >= BEFORE_LOOKING)):
                 break
             yield found
         states.close()
+        start = reached
         yield None if start.done else start
         evidence = look(start)
         options = replace(options, coarse_iterations=max(1, options.coarse_iterations - BEFORE_LOOKING))
