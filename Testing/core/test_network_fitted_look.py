@@ -11,7 +11,7 @@ import torch
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.network import together
 from LumbarBiplanarLib.network.crops import CROP_PX, FITTED_CHANNELS, with_fitted
-from LumbarBiplanarLib.network.fitted_look import FittedVertebra, look_at_fitted
+from LumbarBiplanarLib.network.fitted_look import fitted_vertebrae, look_at_fitted
 from LumbarBiplanarLib.network.pair_fit import Sighting, fit_vertebra
 from LumbarBiplanarLib.network.reading import load_networks, read_film
 from LumbarBiplanarLib.network.refine_model import RefineConfig, SpineRefiner, made_for_fitted
@@ -26,16 +26,15 @@ def readings():
     return tuple(read_film(load_networks(None, "cpu"), film) for film in films)
 
 
-def fitted_vertebrae(readings, model):
-    found = {}
+def fitted_to(readings, model):
+    surfaces = {}
     for k, level in enumerate(LUMBAR_LEVELS):
         sightings = [
             Sighting(item.film.view, item.close.landmarks_px[k], item.close.covariances[k], item.seen[k])
             for item in readings
         ]
-        points = fit_vertebra(model, level, sightings).surface_mm(model, level)
-        found[k] = FittedVertebra(points[model.coarse_vertices], model.landmarks(points))
-    return found
+        surfaces[k] = fit_vertebra(model, level, sightings).surface_mm(model, level)
+    return fitted_vertebrae(model, surfaces)
 
 
 def test_new_channels_change_nothing_until_they_are_trained(tmp_path):
@@ -83,7 +82,7 @@ def test_a_fit_gives_the_surface_that_goes_with_its_landmarks(readings):
 
 def test_every_vertebra_is_looked_at_where_the_model_has_it(readings):
     model = load_shape_model()
-    fitted = fitted_vertebrae(readings, model)
+    fitted = fitted_to(readings, model)
     refiner = made_for_fitted(readings[0].networks.refiner)
     for reading in readings:
         arguments = (

@@ -17,7 +17,6 @@ from ..rendering.path_length import render_path_length
 from ..shape.model import ShapeModel
 from .crops import crop_template, fit_similarity
 from .first_stage import mean_landmarks_mm
-from .model import N_LEVELS
 from .refine_model import SpineRefiner
 from .refinement import LEAST_PRESENCE, CloseLook, collected, fine_film, read_levels
 
@@ -72,5 +71,4 @@ def look_at_fitted(
     shown = {k: torch.stack([own, total - own]) for k, own in zip(fitted, paths, strict=True)}
     read = read_levels(refiner, pixels, view.name, matrices, shown, float(fine.spacing_mm[0]))
     read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}
-    nothing = np.zeros((N_LEVELS, *coarse.shape), dtype=np.float32)
-    return collected(read, {k: matrices[k] for k in read}, fine, view, coarse, nothing)
+    return collected(read, {k: matrices[k] for k in read}, fine, view, coarse)

@@ -121,7 +121,7 @@ def look_again(
         ValueError: if the device cannot be used.
     """
     networks = load_networks(None, device)
-    if detection.weights != networks.name or networks.refiner is None or not networks.refiner.config.fitted:
+    if detection.weights != networks.name or not networks.can_be_shown_models:
         return detection
     fitted = fitted_vertebrae(model, {LUMBAR_LEVELS.index(level): points for level, points in surfaces_mm.items()})
     arguments = (film.view, stretched(film), detection.lumbar_view, fitted, model.coarse_faces, networks.device)

@@ -40,6 +40,11 @@ class Networks:
     device: torch.device
     name: str
 
+    @property
+    def can_be_shown_models(self) -> bool:
+        """Whether the second stage can be shown what a fitted model looks like on a film."""
+        return self.refiner is not None and self.refiner.config.fitted
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:

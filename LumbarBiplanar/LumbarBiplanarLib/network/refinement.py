@@ -110,7 +110,7 @@ def look_closely(
         more, guessed = _look_until_sure(refiner, pixels, view.name, guessed, template)
         read, matrices = read | more, matrices | guessed
     read, matrices = _without_doubles(read, matrices)
-    return collected(read, matrices, fine, view, look.view, look.level_mm)
+    return collected(read, matrices, fine, view, look.view)
 
 
 def fine_film(view: View, image: np.ndarray, coarse: View, device: torch.device) -> tuple[View, torch.Tensor]:
@@ -249,7 +249,6 @@ def collected(
     fine: View,
     view: View,
     coarse: View,
-    level_mm: np.ndarray,
 ) -> CloseLook:
     """Return a ``CloseLook`` at a film.
 
@@ -259,13 +258,12 @@ def collected(
         fine: view that the crops were taken from.
         view: of the film.
         coarse: the first stage's view of it.
-        level_mm: (5, h, w) the first stage's images there.
     """
     film_from_fine = between(fine, view)
     found = np.array([k in read for k in range(N_LEVELS)])
     landmarks, confidences = np.zeros((N_LEVELS, 20, 2)), np.zeros((N_LEVELS, 20))
     covariances = np.tile(np.eye(40), (N_LEVELS, 1, 1))
-    level_mm = np.where(found[:, None, None], level_mm, 0.0).astype(np.float32)
+    level_mm = np.zeros((N_LEVELS, *coarse.shape), dtype=np.float32)
     fine_from_coarse = between(coarse, fine)
     for k, item in read.items():
         matrix = chained(film_from_fine, matrices[k])

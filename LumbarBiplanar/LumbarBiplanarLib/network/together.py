@@ -101,7 +101,7 @@ def _fitted(model: ShapeModel, readings: Readings) -> Readings:
     fits, notes = _fits(model, readings)
     factor = 1.0
     networks = readings[0].networks
-    if fits and networks.refiner is not None and networks.refiner.config.fitted:
+    if fits and networks.can_be_shown_models:
         again = tuple(_looked_again(model, reading, fits) for reading in readings)
         closer, more = _fits(model, again)
         factor = _LEANING

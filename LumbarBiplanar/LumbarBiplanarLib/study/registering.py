@@ -217,14 +217,14 @@ def _states(
     from ..registration import register_finely
 
     if look is not None:
-        states, reached = register_finely(model, evidence, options, device, start), None
+        states = register_finely(model, evidence, options, device, start)
         for found in states:
-            reached = reached if found is None else found
-            if found is not None and (found.done or (found.stage == "coarse" and found.iteration >= BEFORE_LOOKING)):
-                break
+            if found is not None:
+                start = found
+                if start.done or (start.stage == "coarse" and start.iteration >= BEFORE_LOOKING):
+                    break
             yield found
         states.close()
-        start = reached
         yield None if start.done else start
         evidence = look(start)
         options = replace(options, coarse_iterations=max(1, options.coarse_iterations - BEFORE_LOOKING))
