@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from LumbarBiplanarLib import registration
 from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.network import inference
 from LumbarBiplanarLib.registration import Options
@@ -99,6 +100,20 @@ def test_only_what_the_network_of_the_module_found_is_looked_at_again(case, dete
     assert again.landmarks is own.landmarks and again.lumbar_mm.shape == own.lumbar_mm.shape
     aside = {level: points + [200.0, 0.0, 0.0] for level, points in surfaces.items()}
     assert inference.look_again(case.films[0], own, aside, model, "cpu") is own
+
+
+def test_a_registration_from_other_weights_is_not_stopped_for_a_look(case, detections, looks, monkeypatch):
+    begun, real = [], registration.register_finely
+
+    def counted(*arguments):
+        begun.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(registration, "register_finely", counted)
+    foreign = {name: replace(item, weights="own.pt") for name, item in detections.items()}
+    *_, step = register_case(case, foreign, device="cpu", intervals=False)
+    assert looks == [] and len(begun) == 1
+    assert not any(film.model_in_view for film in step.result.evidence)
 
 
 def test_a_registration_to_landmarks_alone_looks_at_nothing(case, detections, looks):

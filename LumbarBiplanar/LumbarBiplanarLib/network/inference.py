@@ -21,6 +21,7 @@ from .model import VIEW_NAMES
 from .reading import Reading, load_networks, read_film
 from .self_check import checked
 from .together import read_together
+from .weights import registered_name
 
 # Standard deviations of a film read by itself are too small by this factor, found on 24 pairs of films of random spines
 # (84 % of the errors then are within the 90 % interval, misread levels included).
@@ -120,8 +121,10 @@ def look_again(
         WeightsError: if the weights cannot be used.
         ValueError: if the device cannot be used.
     """
+    if detection.weights != registered_name():
+        return detection
     networks = load_networks(None, device)
-    if detection.weights != networks.name or not networks.can_be_shown_models:
+    if not networks.can_be_shown_models:
         return detection
     fitted = fitted_vertebrae(model, {LUMBAR_LEVELS.index(level): points for level, points in surfaces_mm.items()})
     arguments = (film.view, stretched(film), detection.lumbar_view, fitted, model.coarse_faces, networks.device)

@@ -160,6 +160,15 @@ def _load(kind: str, weights, device, registry) -> tuple[Any, WeightsInfo]:
     return _network_of(content, path).to(device), WeightsInfo(name or path.name, path, found, content["record"])
 
 
+def registered_name() -> str:
+    """Return names and versions of the module's weights, as a detection tells them; raises as ``load_weights``.
+
+    Nothing is loaded.
+    """
+    stages = [stage for stage in (FIRST_STAGE, SECOND_STAGE) if stage == FIRST_STAGE or stage in read_registry()]
+    return ", ".join(_registered(stage, None)[1] for stage in stages)
+
+
 def _registered(name: str, registry: str | Path | None) -> tuple[Path, str, str]:
     models = read_registry(registry)
     if name not in models:

@@ -60,6 +60,14 @@ def evidence_of(
     return found[0], found[1]
 
 
+def waits_for_model(detections: Mapping[str, Detection], evidence: Evidence) -> bool:
+    """Return whether ``evidence_with_model_in_view`` can draw an image anew that was drawn without a model in view."""
+    from ..network.weights import registered_name
+
+    plain = [item.view.name for item in evidence if item.found_mm is not None and not item.model_in_view]
+    return bool(plain) and registered_name() in {detections[name].weights for name in plain}
+
+
 def evidence_with_model_in_view(
     case: Case, detections: Mapping[str, Detection], state: RegistrationState, model: ShapeModel, device: str
 ) -> Evidence:

@@ -15,7 +15,7 @@ from ..measurement import Measurements, Spread, measure, vertebrae_from_reconstr
 from ..shape import ShapeModel, load_shape_model
 from .case import Case
 from .detecting import check_device, detection_warnings, finder
-from .evidence import Evidence, Landmarks, evidence_of, evidence_with_model_in_view
+from .evidence import Evidence, Landmarks, evidence_of, evidence_with_model_in_view, waits_for_model
 from .geometry_settings import geometry_settings
 from .steps import CaseResult, Step
 from .swapped import swap_hint
@@ -104,8 +104,8 @@ def register_case(
     options = default_options(case) if options is None else options
     find = finder(None, device, None) if find is None else find
     evidence = evidence_of(case, detections, landmarks, None if start is None else start.evidence)
-    look, waiting = None, any(item.found_mm is not None and not item.model_in_view for item in evidence)
-    if waiting and options.use_images and (start is None or not start.done):
+    look = None
+    if options.use_images and (start is None or not start.done) and waits_for_model(detections, evidence):
         look = partial(evidence_with_model_in_view, case, detections, model=model, device=device)
     said = [*case.warnings, *warnings, *detection_warnings(case, detections)]
     try:
