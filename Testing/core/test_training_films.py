@@ -18,7 +18,7 @@ from LumbarBiplanarLib.training.dataset import FilmStream
 from LumbarBiplanarLib.training.exposure import hardened
 from LumbarBiplanarLib.training.films import _with_cortex, cropped, form_film
 from LumbarBiplanarLib.training.ingredients import Ingredients, load_ingredients, save_ingredients
-from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX
+from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX, FilmOptions
 from LumbarBiplanarLib.training.pool import build_pool, random_pair, random_scene
 from LumbarBiplanarLib.training.posture import PostureRanges, chain_angles_deg
 from LumbarBiplanarLib.training.sacra import closed_by_fans, read_sacra
@@ -313,3 +313,46 @@ def test_severe_curves_tilt_the_vertebrae_against_each_other_as_those_of_severe_
 
     assert median_cobb_deg(0.0) < 25.0
     assert 40.0 < median_cobb_deg(1.0) < 80.0
+
+
+def test_a_bent_film_shows_its_landmarks_where_they_were_bent_to(pool):
+    ingredients = load_ingredients(pool / "00001.npz", "AP")
+    marked = np.zeros_like(ingredients.level_mm)
+    inside, errors_px = [], []
+    for level, marks in enumerate(ingredients.landmarks_px):
+        for at in np.round(marks).astype(int):
+            if (at >= 8).all() and at[0] < marked.shape[2] - 8 and at[1] < marked.shape[1] - 8:
+                inside.append((level, at))
+    for level, (x, y) in inside[::7]:
+        marked[:] = 0.0
+        marked[level, y - 1 : y + 2, x - 1 : x + 2] = 10.0
+        landmarks = np.tile(np.array([x, y], dtype=np.float32), (5, 20, 1))
+        spot = replace(ingredients, level_mm=marked, landmarks_px=landmarks, tissue=None)
+        options = replace(FilmOptions.clean(), bending=0.1, scale_sd=0.1, turn_sd_deg=5.0)
+        film = form_film(spot, np.random.default_rng(int(x)), options=options)
+        rows, columns = np.nonzero(film.level_mm[level].numpy() > 1.0)
+        if len(rows):
+            weights = film.level_mm[level].numpy()[rows, columns]
+            centre = np.array([weights @ columns, weights @ rows]) / weights.sum()
+            errors_px.append(np.abs(film.landmarks_px[level, 0].numpy() - centre).max())
+    # A bone is bent by 1 to 2 px here; a spot's own centre is only known to some tenths.
+    assert len(errors_px) > 5 and np.mean(errors_px) < 0.35 and max(errors_px) < 1.0
+
+
+def test_bending_moves_bones_apart_and_only_where_asked(pool):
+    ingredients = load_ingredients(pool / "00001.npz", "AP")
+
+    def formed(bending: float):
+        options = replace(FilmOptions.clean(), bending=bending)
+        return form_film(ingredients, np.random.default_rng(3), options=options)
+
+    straight, bent = formed(0.0), formed(0.1)
+    off_px = (bent.landmarks_px - straight.landmarks_px).numpy()
+    assert 0.1 < np.abs(off_px).mean() < 3.0
+    # Two bones that lie over each other are not bent together.
+    assert np.abs(off_px.mean(axis=1) - off_px.mean(axis=(0, 1))).max() > 0.1
+    again = form_film(ingredients, np.random.default_rng(3), placed=False, options=replace(FilmOptions.clean()))
+    same = form_film(
+        ingredients, np.random.default_rng(3), placed=False, options=replace(FilmOptions.clean(), bending=0.2)
+    )
+    assert torch.equal(again.image, same.image)

@@ -16,7 +16,7 @@ from .options import FilmOptions
 _COLUMNS, _MARGIN_PX, _TITLE_PX, _TILE_PX = 9, 4, 14, (130, 190)
 # What is not a share, and how strong it is on the sheet; what the plain film has or cannot be shown alone is left out.
 _STRENGTHS = {"clips": 6.0, "gamma": 0.7}
-_LEFT_OUT = ("empty", "scale_sd", "turn_sd_deg")
+_LEFT_OUT = ("empty", "scale_sd", "turn_sd_deg", "bending")
 # With another random body, bones of even density, and so on: what is on in the plain film is switched off.
 _ALWAYS = ("cortex", "texture", "tissue", "compress")
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ..network.preprocess import gaussian_blur
 from . import artefacts
+from .bending import Bending
 from .exposure import collimation, exposed, processed
 from .ingredients import Ingredients
 from .options import PITCH_MM, FilmOptions
@@ -142,7 +143,7 @@ def _as_drawn(ingredients: Ingredients) -> _Layers:
 
 
 def _placed(ingredients: Ingredients, rng: np.random.Generator, options: FilmOptions, px: float) -> _Layers:
-    """Scale, turn and shift everything."""
+    """Scale, turn and shift everything, and bend the bones."""
     drawn = _as_drawn(ingredients)
     height, width = ingredients.other_mm.shape
     scale, turn = np.exp(rng.normal(0.0, options.scale_sd)), np.deg2rad(rng.normal(0.0, options.turn_sd_deg))
@@ -156,13 +157,17 @@ def _placed(ingredients: Ingredients, rng: np.random.Generator, options: FilmOpt
         [sin * width / height, cos, offset[1] * 2 / height],
     ]
     grid = functional.affine_grid(torch.tensor(theta, dtype=torch.float32)[None], (1, 1, height, width), False)
-    parts = [drawn.levels, drawn.other, drawn.valid] + ([] if drawn.tissue is None else [drawn.tissue])
+    parts = [drawn.valid] + ([] if drawn.tissue is None else [drawn.tissue])
     moved = functional.grid_sample(torch.cat(parts, dim=1), grid, align_corners=False, padding_mode="zeros")
+    bones = torch.cat([drawn.levels, drawn.other], dim=1)
+    bending = Bending(rng, bones.shape[1], (height, width), options.bending, _OBJECT_PIXEL_MM / px)
+    bones = bending.sampled(bones, grid)
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    new_from_old = torch.tensor(np.linalg.inv(old_from_new), dtype=torch.float32)
-    landmarks = (drawn.landmarks - torch.tensor(middle).float()) @ new_from_old.T + torch.tensor(middle + shift).float()
-    tissue = None if drawn.tissue is None else moved[:, 7:8]
-    return _Layers(moved[:, :5], moved[:, 5:6], tissue, (moved[:, 6:7] > 0.99).float(), landmarks)
+    linear = torch.tensor(old_from_new, dtype=torch.float32)
+    constant = torch.tensor(middle + offset - old_from_new @ middle, dtype=torch.float32)
+    landmarks = torch.stack([bending.moved(marks, k, linear, constant) for k, marks in enumerate(drawn.landmarks)])
+    tissue = None if drawn.tissue is None else moved[:, 1:2]
+    return _Layers(bones[:, :5], bones[:, 5:6], tissue, (moved[:, :1] > 0.99).float(), landmarks)
 
 
 def _without_spine(layers: _Layers) -> _Layers:

@@ -21,6 +21,8 @@ class FilmOptions:
     Attributes:
         scale_sd: standard deviation of the logarithm of a film's random scale.
         turn_sd_deg: of its random turn.
+        bending: standard deviation of how each bone is bent, as a share of the distance over which it is
+            (``bending.Bending``); like scale and turn only where a film is placed at random.
         empty: no spine.
         cortex: bones with a dense rim around weak spongy bone (osteoporosis to sclerosis), instead of even density.
         texture: bone is patchy, its edges more or less sharp.
@@ -45,6 +47,7 @@ class FilmOptions:
 
     scale_sd: float = 0.13
     turn_sd_deg: float = 3.0
+    bending: float = 0.06
     empty: float = 0.03
     cortex: float = 0.65
     texture: float = 1.0

@@ -1,0 +1,72 @@
+"""Bones of a film bent a little at random, each by itself: shapes that no shape model has."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .textures import smooth_noise
+
+# Distances over which the bending changes, mm of the patient: details of a process to the whole of a body.
+_OVER_MM = (6.0, 30.0)
+_THICKNESS = 0.6  # deviation of the logarithm of the path length, as a share of that of the bending
+_INVERSIONS = 4
+
+
+class Bending:
+    """Random smooth displacements of the pixels of several bones' images on one film.
+
+    A residual of a shape model is as random as the bones it was learned from are many; real bones have other ones. The
+    displacement's deviation is ``share`` of the distance over which it changes, so that nothing folds over.
+
+    Args:
+        rng: source of randomness.
+        bones: how many images.
+        size_px: (height, width) of the film.
+        share: standard deviation of the displacement, as a share of the distance over which it changes.
+        pixel_mm: of a pixel, where the patient stands.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, bones: int, size_px: tuple[int, int], share: float, pixel_mm: float
+    ) -> None:
+        over_px = float(np.exp(rng.uniform(*np.log(_OVER_MM)))) / pixel_mm
+        fields = [smooth_noise(rng, *size_px, over_px)[0, 0] for _ in range(3 * bones)]
+        noise = share * torch.stack(fields).reshape(bones, 3, *size_px)
+        self.shift_px = over_px * noise[:, :2]  # (bones, 2, h, w): x, y from the bent to the unbent image
+        self.thickness = torch.exp(_THICKNESS * noise[:, 2])  # (bones, h, w)
+
+    def sampled(self, images: Tensor, grid: Tensor) -> Tensor:
+        """Return bent images (1, bones, h, w) of images of the same shape, seen through a grid.
+
+        ``grid`` (1, h, w, 2) is one of ``torch.nn.functional.grid_sample``, from pixels of the bent film.
+        """
+        height, width = images.shape[2:]
+        unit = self.shift_px.permute(0, 2, 3, 1) * torch.tensor([2.0 / width, 2.0 / height])
+        bent = functional.grid_sample(images[0][:, None], grid + unit, align_corners=False, padding_mode="zeros")
+        return (bent[:, 0] * self.thickness)[None]
+
+    def moved(self, landmarks_px: Tensor, bone: int, old_from_new: Tensor, offset: Tensor) -> Tensor:
+        """Return where landmarks (n, 2) of a bone are on the bent film, pixels.
+
+        Args:
+            landmarks_px: on the film that is neither placed nor bent.
+            bone: which one.
+            old_from_new: (2, 2) and
+            offset: (2,) of the affine that takes a pixel of the placed film to the film before.
+        """
+        inverse = torch.linalg.inv(old_from_new)
+        placed = (landmarks_px - offset) @ inverse.T
+        at = placed
+        for _ in range(_INVERSIONS):
+            at = placed - self._shift_at(at, bone) @ inverse.T
+        return at
+
+    def _shift_at(self, pixels: Tensor, bone: int) -> Tensor:
+        height, width = self.shift_px.shape[2:]
+        unit = (2.0 * pixels + 1.0) / torch.tensor([width, height], dtype=pixels.dtype) - 1.0
+        field = self.shift_px[bone][None]
+        found = functional.grid_sample(field, unit[None, None], align_corners=False, padding_mode="border")
+        return found[0, :, 0].T
