@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,13 @@ class Vertebra:
         """Return the landmark ``name``, (3,) RAS mm, or None if the vertebra does not have it."""
         return self.landmarks.get(name)
 
+    @cached_property
+    def nearest_to_landmarks(self) -> np.ndarray:
+        """(n, 4) vertices nearest to each landmark, in the order of ``landmarks``."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.points_ras_mm).query(np.stack(list(self.landmarks.values())), k=4)[1]
+
 
 def vertebrae_from_reconstruction(model: Any, reconstruction: Any) -> tuple[Vertebra, ...]:
     """Return what is measured from a reconstruction.
@@ -131,8 +139,6 @@ def with_points(vertebra: Vertebra, points_ras_mm: np.ndarray) -> Vertebra:
     Raises:
         MeasurementError: if the number of vertices differs or a point is not finite.
     """
-    from scipy.spatial import cKDTree
-
     points = np.asarray(points_ras_mm, dtype=np.float64)
     if points.shape != vertebra.points_ras_mm.shape:
         raise MeasurementError(
@@ -142,7 +148,6 @@ def with_points(vertebra: Vertebra, points_ras_mm: np.ndarray) -> Vertebra:
     landmarks = dict(vertebra.landmarks)
     if landmarks:
         positions = np.stack(list(landmarks.values()))
-        _, nearest = cKDTree(vertebra.points_ras_mm).query(positions, k=4)
-        moved = positions + (points - vertebra.points_ras_mm)[nearest].mean(axis=1)
+        moved = positions + (points - vertebra.points_ras_mm)[vertebra.nearest_to_landmarks].mean(axis=1)
         landmarks = dict(zip(landmarks, moved, strict=True))
     return replace(vertebra, points_ras_mm=points, landmarks=landmarks)
