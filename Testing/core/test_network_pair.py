@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import DetectionError
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.network import detect, detect_pair
-from LumbarBiplanarLib.network.naming import agreed_names
+from LumbarBiplanarLib.network.naming import agreed_names, naming_evidence
 from LumbarBiplanarLib.network.pair_fit import Sighting, fit_vertebra
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training.spine import random_spine
@@ -120,3 +122,34 @@ def test_a_pair_is_found_at_least_as_well_as_its_films():
     assert [d.view.name for d in together] == ["AP", "lateral"]
     with pytest.raises(DetectionError, match="AP film, then the lateral"):
         detect_pair(tuple(phantom.film for phantom in phantoms[::-1]), "cpu")
+
+
+def first_look(named: int):
+    """Return what a first stage sees of bodies 30 px apart, all called by a name ``named`` levels too low."""
+    centers = np.array([[40.0, 25.0 + 30.0 * k] for k in range(5)])
+    bone = np.zeros((5, 190, 80), dtype=np.float32)
+    positions, masses = np.full((1, 5, 20, 2), -1e3), np.zeros((1, 5, 20))
+    for k in range(5):
+        true = k - named
+        if 0 <= true < 5:
+            bone[true, int(centers[k, 1]) - 10 : int(centers[k, 1]) + 10, 30:50] = 30.0
+            positions[0, true], masses[0, true] = centers[k], 0.8
+    choice = SimpleNamespace(centers=centers, positions=np.repeat(centers[:, None], 20, axis=1))
+    peaks = SimpleNamespace(positions=positions, masses=masses)
+    return SimpleNamespace(choice=choice, peaks=peaks, level_mm=bone, pixel_mm=1.0)
+
+
+def test_a_name_that_drops_the_level_at_the_end_is_judged_by_the_others():
+    right, one_low = naming_evidence(first_look(0)), naming_evidence(first_look(1))
+    assert right[0] == pytest.approx(1.8) and max(right[-1], right[1]) < 0.1
+    assert one_low[-1] == pytest.approx(right[0])  # though L1 then is no lumbar vertebra any more
+    assert one_low[0] < 0.1
+
+
+def test_the_images_speak_where_the_landmarks_do_not():
+    look = first_look(0)
+    look.peaks.masses[:] = 0.0
+    evidence = naming_evidence(look)
+    assert evidence[0] == pytest.approx(1.0) and evidence[-1] < 0.1
+    look.level_mm[:] = 0.0
+    assert naming_evidence(look)[0] == 0.0
