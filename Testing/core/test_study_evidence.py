@@ -81,6 +81,29 @@ def test_a_refit_keeps_the_images(case, detections, result, looks):
         assert new.lumbar_mm is old.lumbar_mm
 
 
+def test_the_refit_of_a_stored_result_has_images_like_those_it_was_made_of(case, detections, result, looks):
+    """A scene keeps what the network found at first."""
+    ended = result.reconstruction.final_state
+    stored = replace(ended, evidence=evidence_of(case, detections))
+    name, moved = "lateral", {name: item.landmarks for name, item in detections.items()}
+    x, y = moved[name][Level.L3, "spinous_tip"].position_px
+    moved[name] = moved[name].moved(Level.L3, "spinous_tip", (x + 5.0, y))
+    steps = [
+        [*register_case(case, detections, landmarks=moved, device="cpu", start=start, intervals=False)][-1].result
+        for start in (stored, ended)
+    ]
+    assert looks == list(VIEWS)
+    first = evidence_of(case, detections)
+    for again, kept, plain in zip(steps[0].evidence, steps[1].evidence, first, strict=True):
+        off = [np.abs(image - kept.lumbar_mm).mean() for image in (again.lumbar_mm, plain.lumbar_mm)]
+        assert again.model_in_view and again.landmarks == kept.landmarks and off[0] < off[1]
+    assert steps[0].reconstruction.iterations == steps[1].reconstruction.iterations  # a refit, none from the start
+    *_, later = register_case(
+        case, detections, device="cpu", start=steps[0].reconstruction.final_state, intervals=False
+    )
+    assert looks == list(VIEWS) and later.result.evidence[0].lumbar_mm is steps[0].evidence[0].lumbar_mm
+
+
 def test_a_registration_that_was_stopped_early_still_has_its_look(case, detections, looks):
     steps = register_case(case, detections, device="cpu", intervals=False)
     stopped = next(step.state for step in steps if step.state is not None and step.state.stage == "coarse")

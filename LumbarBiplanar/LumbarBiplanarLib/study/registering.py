@@ -105,8 +105,10 @@ def register_case(
     find = finder(None, device, None) if find is None else find
     evidence = evidence_of(case, detections, landmarks, None if start is None else start.evidence)
     look = None
-    if options.use_images and (start is None or not start.done) and waits_for_model(detections, evidence):
+    if options.use_images and waits_for_model(detections, evidence):
         look = partial(evidence_with_model_in_view, case, detections, model=model, device=device)
+        if start is not None and start.done:
+            look, start, evidence = None, *_as_before_it_was_stored(start, look, case, detections, landmarks, evidence)
     said = [*case.warnings, *warnings, *detection_warnings(case, detections)]
     try:
         reconstruction = yield from _register(model, evidence, options, device, start, look)
@@ -137,6 +139,19 @@ def register_case(
         seconds["total"] = time.perf_counter() - begin
         result = replace(result, measurements=measurements, warnings=told, quality=quality)
     yield Step("measurement", "done", 1.0, state, result)
+
+
+def _as_before_it_was_stored(
+    start: RegistrationState, look, case: Case, detections, landmarks, evidence: Evidence
+) -> tuple[RegistrationState, Evidence]:
+    """Return a finished state, and evidence to refit it to, with images drawn with a model in view.
+
+    A scene holds what the network found at first, and its registration was made of what was drawn in the middle of it.
+    """
+    if any(item.model_in_view for item in evidence):
+        return start, evidence
+    start = replace(start, evidence=look(start))
+    return start, evidence_of(case, detections, landmarks, start.evidence)
 
 
 def _sure(result: CaseResult, state: RegistrationState) -> Generator[Step, None, tuple[Measurements, tuple[str, ...]]]:
