@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from LumbarBiplanarLib.errors import DetectionError
 from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.network import detect_pair, inference, join
 from LumbarBiplanarLib.network.naming import median_gap_mm
@@ -47,7 +51,7 @@ def test_a_case_is_read_once_per_film_and_ends_with_what_both_films_show(films, 
     )
     case = case_of_films(films, FilmPair(*(film.view for film in films)))
     steps = list(detect_case(case, device="cpu"))
-    assert read == ["AP", "lateral"]
+    assert sorted(read) == ["AP", "lateral"]
     assert [step.message for step in steps if step.detections] == [
         "AP film: done",
         "lateral film: done",
@@ -60,6 +64,42 @@ def test_a_case_is_read_once_per_film_and_ends_with_what_both_films_show(films, 
     for detection in expected:
         np.testing.assert_allclose(positions(steps[-1].detections[detection.view.name]), positions(detection))
     assert not np.allclose(positions(steps[-1].detections["AP"]), positions(steps[-2].detections["AP"]))
+
+
+def test_both_films_are_read_side_by_side_while_the_caller_goes_on(films, alone, monkeypatch):
+    both, real = threading.Barrier(2, timeout=30.0), inference.read_film
+
+    def read(networks, film):
+        both.wait()  # neither goes on before the other has begun
+        assert torch.get_num_threads() == 1
+        time.sleep(0.3)
+        return real(networks, film)
+
+    monkeypatch.setattr(inference, "read_film", read)
+    case, before = case_of_films(films, FilmPair(*(film.view for film in films))), torch.get_num_threads()
+    steps = detect_case(case, device="cpu")
+    waiting = [step for step in steps if step.message == "AP film: landmarks and lumbar-only image"]
+    assert len(waiting) > 3 and torch.get_num_threads() == before
+    found = next(step for step in detect_case(case, device="cpu") if len(step.detections) == 2).detections
+    for detection in alone:
+        np.testing.assert_array_equal(positions(found[detection.view.name]), positions(detection))
+        np.testing.assert_array_equal(found[detection.view.name].lumbar_mm, detection.lumbar_mm)
+
+
+def test_a_detection_that_is_closed_does_not_wait_for_the_films(films, monkeypatch):
+    held = threading.Event()
+
+    def read(networks, film):
+        held.wait(30.0)
+        raise DetectionError("nobody wants to know")
+
+    monkeypatch.setattr(inference, "read_film", read)
+    steps = detect_case(case_of_films(films, FilmPair(*(film.view for film in films))), device="cpu")
+    for _ in range(3):
+        assert not next(steps).detections
+    steps.close()  # would wait for half a minute
+    assert not held.is_set()
+    held.set()
 
 
 def test_a_patient_in_one_place_is_fitted_and_one_who_moved_is_not(alone):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +38,21 @@ def limited_steps(steps: Generator[Any, None, Any], count: int) -> Generator[Any
             yield step
     finally:
         steps.close()
+
+
+@contextmanager
+def side_by_side(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield ``count`` workers, each with one of torch's threads: none waits for another but at its end.
+
+    What has not begun when the ``with`` statement is left is dropped, what has is not waited for.
+    """
+    before = torch.get_num_threads()
+    workers = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield workers
+    finally:
+        workers.shutdown(wait=False, cancel_futures=True)
+        torch.set_num_threads(before)  # with which threads that are yet to come begin, too
 
 
 def lower_inverse(root: np.ndarray) -> np.ndarray:

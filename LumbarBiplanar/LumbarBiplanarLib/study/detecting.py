@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +25,8 @@ UNSURE_CONFIDENCE, UNSURE_SIGMA_MM = 0.5, 3.3
 Detector = Callable[..., "Detection"]
 # Share of the detection that is done when both films have been read, each by itself.
 _READ_SHARE = 0.95
+# A caller with a window gets to answer a click this often while films are read.
+_PATIENCE_S = 0.04
 
 
 def detect_case(
@@ -54,26 +58,51 @@ def detect_case(
         DetectionError: if a film shows no lumbar spine and no landmarks were given for it.
         WeightsError: if the weights cannot be used.
     """
-    find = finder(detector, check_device(device), weights)
+    device = check_device(device)
+    find = finder(detector, device, weights)
     found: dict[str, Detection] = {}
     warnings: list[str] = []
-    for number, film in enumerate(case.films):
-        name = film.view.name
-        if not case.use_network or (case.landmarks is not None and name in case.lumbar_mm):
-            continue
-        yield Step("detection", f"{name} film: landmarks and lumbar-only image", _READ_SHARE * number / 2)
-        try:
-            found[name] = find(film)
-        except DetectionError as error:
-            if case.landmarks is None:
-                raise DetectionError(f"{error} {swap_hint(case.films, found, find)}".strip()) from error
-            warnings.append(f"{error} Its landmarks were given, so the film itself serves as its image.")
-        share = _READ_SHARE * (number + 1) / 2
-        yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))
-    if case.landmarks is None:
+    given = case.landmarks is not None
+    films = [film for film in case.films if case.use_network and not (given and film.view.name in case.lumbar_mm)]
+    # What replaces the network need not bear being called twice at once.
+    together = len(films) == 2 and detector is None
+    if together:
+        yield Step("detection", "loading the network", 0.0)
+    with _two_readers(device, weights) if together else nullcontext() as workers:
+        under_way = {film.view.name: workers.submit(find, film) for film in films} if together else {}
+        for film in films:
+            name, number = film.view.name, case.films.index(film)
+            step = Step("detection", f"{name} film: landmarks and lumbar-only image", _READ_SHARE * number / 2)
+            yield step
+            try:
+                found[name] = (yield from _waited_for(under_way[name], step)) if together else find(film)
+            except DetectionError as error:
+                if not given:
+                    raise DetectionError(f"{error} {swap_hint(case.films, found, find)}".strip()) from error
+                warnings.append(f"{error} Its landmarks were given, so the film itself serves as its image.")
+            share = _READ_SHARE * (number + 1) / 2
+            yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))
+    if not given:
         yield Step("detection", "both films together", _READ_SHARE, detections=dict(found), warnings=tuple(warnings))
         found = _joined(case, found, model)
     yield Step("detection", "done", 1.0, detections=dict(found), warnings=tuple(warnings))
+
+
+def _two_readers(device: str, weights: str | None):
+    """Return a context with workers for both films; the network is loaded before, so that not each of them does."""
+    from ..network.reading import load_networks
+    from ..registration.threads import side_by_side
+
+    load_networks(weights, device)
+    return side_by_side(2)
+
+
+def _waited_for(under_way: Future, step: Step) -> Generator[Step, None, Detection]:
+    """Yield a step several times a second until something is done; return what it found or raise what it raised."""
+    while not under_way.done():
+        wait([under_way], _PATIENCE_S)
+        yield step
+    return under_way.result()
 
 
 def _joined(case: Case, found: Mapping[str, Detection], model: ShapeModel | None) -> dict[str, Detection]:
