@@ -76,18 +76,24 @@ def evidence_with_model_in_view(
     Only images that the module's own network found are drawn anew; the others stay.
     """
     from ..network.inference import look_again
-    from ..registration.threads import limited_threads
+    from ..network.reading import load_networks
+    from ..registration.threads import side_by_side
 
-    changed = []
-    for film, item in zip(case.films, state.evidence, strict=True):
+    surfaces = state.points_ras_mm
+    load_networks(None, device)  # once, not by each of the two
+
+    def drawn_anew(film: Film, item: FilmEvidence) -> FilmEvidence:
         detection = detections.get(film.view.name)
-        if item.found_mm is not None and detection is not None:
-            with limited_threads(1):
-                again = look_again(film, detection, state.points_ras_mm, model, device)
-            if again is not detection:
-                item = replace(_sharpened(film, again, item.landmarks), found_mm=item.found_mm, model_in_view=True)
-        changed.append(item)
-    return changed[0], changed[1]
+        if item.found_mm is None or detection is None:
+            return item
+        again = look_again(film, detection, surfaces, model, device)
+        if again is detection:
+            return item
+        return replace(_sharpened(film, again, item.landmarks), found_mm=item.found_mm, model_in_view=True)
+
+    with side_by_side(2) as workers:
+        first, second = workers.map(drawn_anew, case.films, state.evidence)
+    return first, second
 
 
 def _sharpened(film: Film, detection: Detection, landmarks: FilmLandmarks) -> FilmEvidence:
