@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level
 from ..errors import DetectionError
 from ..imaging import Film
+from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from ..shape.storage import load_shape_model
 from .detection import Detection
@@ -61,6 +63,8 @@ def detect_pair(
 ) -> tuple[Detection, Detection]:
     """Find L1 to L5 on both films of a patient, each with what the other shows: ``detect``, then ``join``.
 
+    Each film is read on a thread of its own.
+
     Args:
         films: AP, then lateral.
         device: "auto", "cpu", "cuda" or a torch device.
@@ -75,7 +79,8 @@ def detect_pair(
     if tuple(film.view.name for film in films) != VIEW_NAMES:
         raise DetectionError("A pair is the AP film, then the lateral film; exchange or rename them.")
     networks = load_networks(weights, device)
-    first, second = (read_film(networks, film) for film in films)
+    with side_by_side(2) as workers:
+        first, second = workers.map(partial(read_film, networks), films)
     return _joined((first, second), model)
 
 

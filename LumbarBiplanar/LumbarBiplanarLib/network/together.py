@@ -9,6 +9,7 @@ import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import GeometryError
+from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from .fitted_look import fitted_vertebrae, look_at_fitted
 from .naming import agreed_names, median_gap_mm, naming_evidence
@@ -102,7 +103,8 @@ def _fitted(model: ShapeModel, readings: Readings) -> Readings:
     factor = 1.0
     networks = readings[0].networks
     if fits and networks.can_be_shown_models:
-        again = tuple(_looked_again(model, reading, fits) for reading in readings)
+        with side_by_side(2) as workers:
+            again = tuple(workers.map(lambda reading: _looked_again(model, reading, fits), readings))
         closer, more = _fits(model, again)
         factor = _LEANING
         readings, fits, notes = again, fits | closer, notes if set(closer) == set(fits) else [*notes, *more]

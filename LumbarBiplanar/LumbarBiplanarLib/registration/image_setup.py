@@ -12,6 +12,7 @@ from ..anatomy import Region
 from ..errors import RegistrationError
 from ..geometry import View
 from ..shape.model import ShapeModel
+from .algebra import solution
 from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
 from .image_term import ImageTerm, to_numpy
@@ -28,7 +29,6 @@ from .pyramid import (
     resampled_evidence,
 )
 from .raw_films import BACKGROUND_SD_MM, GRID_MM, LEAST_CORRELATION, NoBoneError, edge_weights, in_bone_mm
-from .threads import solution
 
 _REGION_RADIUS_MM = 1.5
 

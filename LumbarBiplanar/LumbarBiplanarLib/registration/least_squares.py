@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import RegistrationError
+from .algebra import product, solution
 from .corrections import NO_CORRECTIONS, Corrections
 from .poses import POSE_UNKNOWNS, VertebraState
-from .threads import product, solution
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from ..anatomy import Level
 from ..geometry import rotation_from_vector
 from ..shape.model import ShapeModel
-from .threads import product
+from .algebra import product
 
 POSE_UNKNOWNS = 7
 _coarse_bases: list[tuple[ShapeModel, PointBasis]] = []

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..geometry import View
+from .algebra import product
 from .evidence import FilmEvidence
-from .threads import product
 
 
 @dataclass(frozen=True, eq=False)

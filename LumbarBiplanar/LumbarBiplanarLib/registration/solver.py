@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import RegistrationError
 from ..rendering.device import resolve_device
+from ..rendering.threads import limited_steps
 from ..shape.model import ShapeModel
 from .continuation import changed_landmarks, images_changed, pinned_evidence, starting_vertebrae
 from .corrections import NO_CORRECTIONS
@@ -17,7 +18,6 @@ from .initialization import initial_poses
 from .options import Options
 from .stages import Stages
 from .state import Reconstruction, RegistrationState
-from .threads import limited_steps
 
 
 def register(

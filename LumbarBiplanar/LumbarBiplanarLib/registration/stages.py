@@ -11,6 +11,7 @@ import torch
 from ..anatomy import Level
 from ..errors import GeometryError, RegistrationError
 from ..geometry import vector_from_rotation
+from ..rendering.threads import limited_steps
 from ..shape.model import ShapeModel
 from .checks import correction_notes, gain_warnings, landmark_warnings, residual_warnings, shape_warnings
 from .corrections import NO_CORRECTIONS, Corrections
@@ -25,7 +26,6 @@ from .poses import VertebraState, landmark_basis
 from .prior_terms import CorrectionPrior, IntervalPrior, ShapePrior
 from .raw_films import NoBoneError
 from .state import RegistrationState
-from .threads import limited_steps
 from .uncertainty import Posterior, laplace_posterior_slowly
 
 # A vertebra that leaves its start by more than this within one image stage has been lost.

@@ -21,10 +21,10 @@ from ..anatomy import Level, Region
 from ..errors import RegistrationError
 from ..shape.model import ShapeModel
 from ..shape.surfaces import vertex_normals
+from .algebra import lower_inverse, product
 from .corrections import NO_CORRECTIONS, Corrections
 from .least_squares import Layout, Term, Unknowns, drained, linearized_slowly
 from .poses import POSE_UNKNOWNS, VertebraState, vertex_basis
-from .threads import lower_inverse, product
 
 # Mean distance, mm, from people left out of the model to the best that the model can do, by region
 # (docs/benchmarks/shape_model.csv); 1.25 turns a mean absolute deviation of a normal distribution into its own.

@@ -91,7 +91,7 @@ def detect_case(
 def _two_readers(device: str, weights: str | None):
     """Return a context with workers for both films; the network is loaded before, so that not each of them does."""
     from ..network.reading import load_networks
-    from ..registration.threads import side_by_side
+    from ..rendering.threads import side_by_side
 
     load_networks(weights, device)
     return side_by_side(2)
@@ -108,7 +108,7 @@ def _waited_for(under_way: Future, step: Step) -> Generator[Step, None, Detectio
 def _joined(case: Case, found: Mapping[str, Detection], model: ShapeModel | None) -> dict[str, Detection]:
     """Return what was found, as both films together show it if both were read."""
     from ..network import join
-    from ..registration.threads import limited_threads
+    from ..rendering.threads import limited_threads
 
     names = [film.view.name for film in case.films]
     if not all(name in found for name in names):
@@ -139,7 +139,7 @@ def finder(detector: Detector | None, device: str, weights: str | None) -> Calla
 
     def find(film: Film) -> Detection:
         from ..network import detect
-        from ..registration.threads import limited_threads
+        from ..rendering.threads import limited_threads
 
         # A film takes under a second on one thread; on busy cores two threads wait for each other a hundred times that.
         with limited_threads(1):

@@ -77,7 +77,7 @@ def evidence_with_model_in_view(
     """
     from ..network.inference import look_again
     from ..network.reading import load_networks
-    from ..registration.threads import side_by_side
+    from ..rendering.threads import side_by_side
 
     surfaces = state.points_ras_mm
     load_networks(None, device)  # once, not by each of the two
