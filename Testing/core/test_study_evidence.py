@@ -92,7 +92,7 @@ def test_the_refit_of_a_stored_result_has_images_like_those_it_was_made_of(case,
         [*register_case(case, detections, landmarks=moved, device="cpu", start=start, intervals=False)][-1].result
         for start in (stored, ended)
     ]
-    assert looks == list(VIEWS)
+    assert sorted(looks) == sorted(VIEWS)
     first = evidence_of(case, detections)
     for again, kept, plain in zip(steps[0].evidence, steps[1].evidence, first, strict=True):
         off = [np.abs(image - kept.lumbar_mm).mean() for image in (again.lumbar_mm, plain.lumbar_mm)]
@@ -101,7 +101,7 @@ def test_the_refit_of_a_stored_result_has_images_like_those_it_was_made_of(case,
     *_, later = register_case(
         case, detections, device="cpu", start=steps[0].reconstruction.final_state, intervals=False
     )
-    assert looks == list(VIEWS) and later.result.evidence[0].lumbar_mm is steps[0].evidence[0].lumbar_mm
+    assert sorted(looks) == sorted(VIEWS) and later.result.evidence[0].lumbar_mm is steps[0].evidence[0].lumbar_mm
 
 
 def test_a_registration_that_was_stopped_early_still_has_its_look(case, detections, looks):
@@ -110,7 +110,7 @@ def test_a_registration_that_was_stopped_early_still_has_its_look(case, detectio
     steps.close()
     assert looks == [] and not stopped.done
     *_, step = register_case(case, detections, device="cpu", start=stopped, intervals=False)
-    assert looks == list(VIEWS)
+    assert sorted(looks) == sorted(VIEWS)
     assert all(film.model_in_view for film in step.result.evidence)
 
 
