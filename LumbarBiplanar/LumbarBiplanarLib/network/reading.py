@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,9 @@ _LEAST_CONFIDENCE = 0.15
 LEAST_SEEN = 6
 # Mean confidence of the close and, on lateral films, of the first look above which a film is not tried turned over.
 _CERTAIN_PRESENCE, _CERTAIN_SCORE = 0.975, 0.7
+
+
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,9 @@ class Reading:
 
 def load_networks(weights: str | Path | None, device: str | torch.device) -> Networks:
     """Return the networks of a weights file or folder, kept for the next call; arguments and errors as ``detect``."""
-    return _networks(str(weights) if weights is not None else None, str(resolve_device(device)))
+    # Films that are read side by side wait for one loading instead of loading each for itself.
+    with _loading:
+        return _networks(str(weights) if weights is not None else None, str(resolve_device(device)))
 
 
 @functools.lru_cache(maxsize=2)

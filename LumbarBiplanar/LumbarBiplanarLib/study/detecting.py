@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Future, wait
-from contextlib import nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,17 +58,14 @@ def detect_case(
         DetectionError: if a film shows no lumbar spine and no landmarks were given for it.
         WeightsError: if the weights cannot be used.
     """
-    device = check_device(device)
-    find = finder(detector, device, weights)
+    find = finder(detector, check_device(device), weights)
     found: dict[str, Detection] = {}
     warnings: list[str] = []
     given = case.landmarks is not None
     films = [film for film in case.films if case.use_network and not (given and film.view.name in case.lumbar_mm)]
     # What replaces the network need not bear being called twice at once.
     together = len(films) == 2 and detector is None
-    if together:
-        yield Step("detection", "loading the network", 0.0)
-    with _two_readers(device, weights) if together else nullcontext() as workers:
+    with _two_readers() if together else nullcontext() as workers:
         under_way = {film.view.name: workers.submit(find, film) for film in films} if together else {}
         for film in films:
             name, number = film.view.name, case.films.index(film)
@@ -88,12 +85,9 @@ def detect_case(
     yield Step("detection", "done", 1.0, detections=dict(found), warnings=tuple(warnings))
 
 
-def _two_readers(device: str, weights: str | None):
-    """Return a context with workers for both films; the network is loaded before, so that not each of them does."""
-    from ..network.reading import load_networks
-    from ..rendering.threads import side_by_side
+def _two_readers() -> AbstractContextManager[ThreadPoolExecutor]:
+    from ..rendering.threads import side_by_side  # needs PyTorch, which a case that brings its evidence does not
 
-    load_networks(weights, device)
     return side_by_side(2)
 
 

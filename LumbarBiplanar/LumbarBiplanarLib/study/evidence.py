@@ -76,11 +76,9 @@ def evidence_with_model_in_view(
     Only images that the module's own network found are drawn anew; the others stay.
     """
     from ..network.inference import look_again
-    from ..network.reading import load_networks
     from ..rendering.threads import side_by_side
 
     surfaces = state.points_ras_mm
-    load_networks(None, device)  # once, not by each of the two
 
     def drawn_anew(film: Film, item: FilmEvidence) -> FilmEvidence:
         detection = detections.get(film.view.name)
