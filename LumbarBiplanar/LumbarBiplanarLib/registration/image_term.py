@@ -10,7 +10,7 @@ are unknowns of the same normal equations; their priors are Gaussian.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -136,8 +136,8 @@ class ImageTerm:
 
     def _linearize(self, unknowns: Unknowns, modes: int) -> Generator[None, None, None]:
         """Keep, per view and vertebra, the pixels used, path lengths and Jacobian at a point."""
-        self._parts, self._shared = [], []
-        corrections = unknowns.corrections
+        self.forget_derivatives()
+        corrections, everything, columns_of = unknowns.corrections, [], []
         for level in self.levels:
             vertebrae, shown = unknowns.vertebrae, [level]
             if len(corrections):
@@ -149,9 +149,33 @@ class ImageTerm:
                 yield None
             if len(corrections):
                 columns, parts = shared_columns(self.projector.path_lengths, unknowns, level, parts)
-                self._shared.append(columns)
+                columns_of.append(columns)
                 yield None
-            self._parts.append(parts)
+            everything.append(parts)
+        # At the end, since a caller may stop in between.
+        self._parts, self._shared = everything, columns_of
+
+    @property
+    def has_derivatives(self) -> bool:
+        """Whether those of the last linearization are still there."""
+        return bool(self._parts)
+
+    def renewed(self, unknowns: Unknowns, modes: int, chosen: Sequence[int]) -> ImageTerm:
+        """Return the same term with the derivatives of the last linearization, if there are any, some of them renewed.
+
+        Args:
+            unknowns: the point.
+            modes: free mode coefficients per vertebra.
+            chosen: the vertebrae to linearize again.
+        """
+        term = replace(self)
+        term._parts = [list(parts) for parts in self._parts]
+        for level, parts in zip(self.levels, term._parts, strict=bool(term._parts)):
+            if chosen:
+                (projections,) = self.projector.jacobians([unknowns.vertebrae[i] for i in chosen], [level], modes)
+                for i, projection in zip(chosen, projections, strict=True):
+                    parts[i] = _on_used_pixels(level, projection)
+        return term
 
     def forget_derivatives(self) -> None:
         """Let go of the derivatives of the last linearization; they are large."""

@@ -141,6 +141,7 @@ class Schedule:
         attempts: steps tried per iteration.
         reuse: so many iterations go on with the derivatives of the one before (chord steps; Kelley 1995, Iterative
             Methods for Linear and Nonlinear Equations, section 5.4.2): the derivatives take most of the time.
+        begun: the first iteration, too, goes on with derivatives, those that the terms have from before.
     """
 
     iterations: int
@@ -151,6 +152,7 @@ class Schedule:
     lower_by: float = 0.2
     attempts: int = 6
     reuse: int = 0
+    begun: bool = False
 
 
 def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
@@ -223,7 +225,7 @@ def levenberg_marquardt(
         RegistrationError: if the cost at the start is not finite.
     """
     current, damping, number = start, schedule.damping, 1
-    age: int | None = None  # iterations that the derivatives have served already
+    age = 0 if schedule.begun else None  # iterations that the derivatives have served already
     while number <= schedule.iterations:
         again = age is not None and age < schedule.reuse
         equations = yield from linearized_slowly(terms, layout, current, again)

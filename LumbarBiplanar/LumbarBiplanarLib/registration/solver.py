@@ -114,7 +114,7 @@ def _go_on(stages: Stages, start: RegistrationState) -> Generator[RegistrationSt
     vertebrae, warnings = initial_poses(model, evidence, known)
     stages.warn(*warnings)
     same_views = start.views == tuple(film.view for film in evidence)
-    stages.begin(vertebrae.values(), start.corrections if same_views else NO_CORRECTIONS)
+    stages.begin(vertebrae.values(), start.corrections if same_views else NO_CORRECTIONS, start.image_fit)
     added = set(vertebrae) - set(known)
     changed = [
         changed_landmarks(before.landmarks, after.landmarks)

@@ -17,6 +17,7 @@ from .checks import correction_notes, gain_warnings, landmark_warnings, residual
 from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
 from .free_corrections import free_corrections
+from .image_fit import ImageFit
 from .image_setup import image_term_slowly, mesh_projector
 from .image_term import ImageTerm
 from .landmark_term import LandmarkTerm, sightings_of
@@ -46,6 +47,7 @@ class Stages:
         self._projector = mesh_projector(model, options, device) if self.films else None
         self._unknowns = Unknowns(())
         self._images: ImageTerm | None = None
+        self._before: ImageFit | None = None
         self._costs: dict[str, float] = {}
         self._warnings: list[str] = []
         self._last = ("initial", 0)
@@ -54,9 +56,14 @@ class Stages:
         """Add warnings to all states from now on."""
         self._warnings += [text for text in warnings if text not in self._warnings]
 
-    def begin(self, vertebrae: Iterable[VertebraState], known: Corrections = NO_CORRECTIONS) -> None:
-        """Set the vertebrae to start from, cranial first, and the corrections that are known already."""
-        found = tuple(vertebrae)
+    def begin(
+        self,
+        vertebrae: Iterable[VertebraState],
+        known: Corrections = NO_CORRECTIONS,
+        image_fit: ImageFit | None = None,
+    ) -> None:
+        """Set the vertebrae to start from, cranial first, and what is known already of corrections and images."""
+        found, self._before = tuple(vertebrae), image_fit
         views = [film.view for film in self.evidence]
         middle = np.mean([item.translation_mm for item in found], axis=0)
         free = free_corrections(self.options, views, [item.level for item in found], middle)
@@ -97,9 +104,11 @@ class Stages:
     def _modes(self, chosen: int | None, usual: int) -> int:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
 
-    def _schedule(self, iterations: int, tolerance_mm: float | None = None, refit: bool = False) -> Schedule:
+    def _schedule(
+        self, iterations: int, tolerance_mm: float | None = None, reuse: int = 0, begun: bool = False
+    ) -> Schedule:
         tolerance_mm = self.options.tolerance_mm if tolerance_mm is None else tolerance_mm
-        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=self.options.refit_reuse if refit else 0)
+        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=reuse, begun=begun)
 
     def _image_tolerance_mm(self, coarse: bool) -> float:
         options = self.options
@@ -108,11 +117,11 @@ class Stages:
 
     def _movement_mm(self, before: Unknowns, after: Unknowns) -> float:
         """Return how far the landmarks of the vertebra that moved most have moved, root mean square, mm."""
+        return max(map(self._moved_mm, before.vertebrae, after.vertebrae))
+
+    def _moved_mm(self, before: VertebraState, after: VertebraState) -> float:
         posed = self.landmark_points.posed
-        return max(
-            float(np.sqrt(np.mean(np.sum((posed(new) - posed(old)) ** 2, axis=1))))
-            for old, new in zip(before.vertebrae, after.vertebrae, strict=True)
-        )
+        return float(np.sqrt(np.mean(np.sum((posed(after) - posed(before)) ** 2, axis=1))))
 
     # -- stages ----------------------------------------------------------------------------------------------------
 
@@ -157,18 +166,15 @@ class Stages:
             RegistrationError: if the vertebrae project outside a lumbar-only image or lie behind a source.
         """
         options, coarse = self.options, stage == "coarse"
-        pixel = options.coarse_pixel_mm if coarse else options.fine_pixel_mm
-        margin = options.coarse_margin_mm if coarse else options.fine_margin_mm
         count = options.coarse_iterations if coarse else options.fine_iterations
         if refit:
             count = min(count, options.refit_iterations)
         if not count:
             return
         start = self._unknowns
+        modes = self._modes(options.coarse_modes if coarse else options.fine_modes, len(self.model.modes_mm))
         try:
-            images, unknowns = yield from image_term_slowly(
-                self.model, self._projector, self.films, start.vertebrae, options, pixel, margin, start.corrections
-            )
+            images, unknowns = yield from self._image_term(stage, modes, refit)
         except NoBoneError as error:
             self.warn(f"{error}; its landmarks alone are used. Check its polarity and its landmarks.")
             self.films = [film for film in self.films if film.view.name != error.view_name]
@@ -179,18 +185,34 @@ class Stages:
             raise RegistrationError(
                 f"The vertebrae cannot be projected: {error} Check that the geometry belongs to these films."
             ) from error
-        modes = self._modes(options.coarse_modes if coarse else options.fine_modes, len(self.model.modes_mm))
         nuisance = tuple(len(item) for item in unknowns.nuisance)
         layout = Layout(len(start.vertebrae), modes, nuisance, len(start.corrections) if calibrate else 0)
         if calibrate:
             images = replace(images, options=self._worth_of_images())
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
-        schedule = self._schedule(count, None if refit else self._image_tolerance_mm(coarse), refit)
+        tolerance_mm, reuse = (None, options.refit_reuse) if refit else (self._image_tolerance_mm(coarse), 0)
+        schedule = self._schedule(count, tolerance_mm, reuse, begun=images.has_derivatives)
         for iteration in self._guarded(terms, layout, unknowns, schedule, stage):
             if iteration is not None:
                 self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs
             yield None if iteration is None else self.state(stage, iteration.number)
-        images.forget_derivatives()
+        if not options.refit_reuse:
+            images.forget_derivatives()
+
+    def _image_term(self, stage: str, modes: int, refit: bool) -> Generator[None, None, tuple[ImageTerm, Unknowns]]:
+        """Return the image term of a stage; a refit goes on with the one of before, if it still serves."""
+        options, vertebrae, coarse = self.options, self._unknowns.vertebrae, stage == "coarse"
+        if refit and self._before is not None:
+            names = [film.view.name for film in self.films]
+            found = self._before.gone_on_with(stage, vertebrae, options, names, self._moved_mm, modes)
+            yield None
+            if found is not None:
+                return found
+        pixel = options.coarse_pixel_mm if coarse else options.fine_pixel_mm
+        margin = options.coarse_margin_mm if coarse else options.fine_margin_mm
+        corrections = self._unknowns.corrections
+        arguments = (self.model, self._projector, self.films, vertebrae, options, pixel, margin, corrections)
+        return (yield from image_term_slowly(*arguments))
 
     def _guarded(self, terms, layout, start: Unknowns, schedule: Schedule, stage: str) -> Iterator[Iteration | None]:
         """Iterate, but end with a warning, and without the bad point, once a vertebra is lost."""
@@ -271,7 +293,9 @@ class Stages:
             *gain_warnings(self._gain()),
             *residual_warnings(by_level),
         )
-        more = {"correction_sd": sd or {}, "level_image_residual_mm": by_level, "find_posterior": find}
+        fit = None if self._images is None else ImageFit(self._last[0], self._images, self._unknowns)
+        more = {"correction_sd": sd or {}, "level_image_residual_mm": by_level}
+        more |= {"find_posterior": find, "image_fit": fit}
         yield self.state(*self._last, done=True, **more)
 
     @staticmethod

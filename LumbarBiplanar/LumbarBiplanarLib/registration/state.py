@@ -18,6 +18,7 @@ from .least_squares import drained
 from .poses import VertebraState, coarse_basis
 
 if TYPE_CHECKING:
+    from .image_fit import ImageFit
     from .uncertainty import Posterior
 
 SILHOUETTE_POINTS = 240
@@ -47,6 +48,7 @@ class RegistrationState:
             state.
         warnings: what the user should know.
         find_posterior: finds ``posterior`` in small steps; None but in the last state of a registration.
+        image_fit: what a refit goes on with; None but in the last state, and where no images were used.
     """
 
     model: ShapeModel
@@ -65,6 +67,7 @@ class RegistrationState:
     correction_sd: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     find_posterior: Callable[[], Generator[None, None, Posterior]] | None = field(default=None, repr=False)
+    image_fit: ImageFit | None = field(default=None, repr=False)
 
     @cached_property
     def posterior(self) -> Posterior | None:

@@ -47,7 +47,7 @@ NETWORK_SETTINGS: dict[str, Any] = {
     "coarse_iterations": 12,
     # A spine that is nearly in place follows a moved landmark at a third of the cost.
     "refit_iterations": 3,
-    "refit_reuse": 2,
+    "refit_reuse": 3,
 }
 # A film that serves as its own image says nothing more at half the pixel either (docs/registration.md).
 RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0}
