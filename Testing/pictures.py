@@ -1,8 +1,9 @@
-"""Makes the pictures of docs/tutorial.md and docs/panel.md, with the real panel in the headless Slicer.
+"""Makes the pictures of docs/tutorial.md, docs/panel.md and of the catalogue of extensions, with the real panel.
 
-    python Testing/pictures.py [docs/images]
+    python Testing/pictures.py [docs/images [Resources/Screenshots]]
 
-A real run of the sample study, with the network and the registration that users have; it takes one to five minutes.
+A real run of the sample study in the headless Slicer, with the network and the registration that users have; it takes
+one to five minutes.
 report.png needs the packages weasyprint and pymupdf and is left out without them.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,25 +20,29 @@ ROOT = Path(__file__).resolve().parents[1]
 SECTIONS = ("films", "detect", "correct", "reconstruct", "results")
 WINDOW = (1340, 640)
 MOST_BYTES = 400_000
+# Pictures of the catalogue that are also pictures of the tutorial.
+CATALOGUE = {"window_detected.png": "panel_detected.png", "window_measurement.png": "panel_measurement.png"}
 
 
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "images")
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("catalogue", nargs="?", type=Path, default=ROOT / "Resources" / "Screenshots")
+    given = parser.parse_args()
+    for folder in (given.folder, given.catalogue):
+        folder.mkdir(parents=True, exist_ok=True)
     sys.path[:0] = [str(ROOT / "LumbarBiplanar"), str(ROOT / "Testing" / "headless")]
     from headless_slicer import start
 
-    Tour(start(), folder).run()
+    Tour(start(), given.folder, given.catalogue).run()
 
 
 class Tour:
     """The tutorial's steps, with a picture of each."""
 
-    def __init__(self, app, folder: Path):
-        self.app, self.folder = app, folder
+    def __init__(self, app, folder: Path, catalogue: Path):
+        self.app, self.folder, self.catalogue = app, folder, catalogue
         self.panel = app.open_module().panel
         self.ui = self.panel.ui
         view = app.view("3D").node
@@ -56,6 +62,7 @@ class Tour:
         self.measure()
         self.sections()
         self.report()
+        self.catalogue_pictures()
         errors = [message.text for message in self.app.messages] + list(map(repr, self.app.python_errors))
         assert not errors, errors
 
@@ -140,6 +147,16 @@ class Tour:
         path = self.folder / "report.png"
         pymupdf.open(stream=sheets, filetype="pdf")[0].get_pixmap(dpi=90).save(path)
         shrink(path)
+
+    def catalogue_pictures(self) -> None:
+        """What the catalogue of extensions shows: two of the windows, and the spine from three sides."""
+        from LumbarBiplanarLib.study.pictures import surfaces_of
+        from LumbarBiplanarLib.study.spine_picture import write_spine_picture
+
+        for source, name in CATALOGUE.items():
+            shutil.copyfile(self.folder / source, self.catalogue / name)
+        surfaces = surfaces_of(self.panel.logic.result())
+        write_spine_picture(self.catalogue / "spine_3d.png", surfaces, "Lumbar spine reconstructed from two films")
 
     def only(self, name: str) -> None:
         """Open one section and close the others."""
