@@ -12,8 +12,8 @@ from LumbarBiplanarLib.imaging import Film, Polarity, expose
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import Surface
 from LumbarBiplanarLib.training.ingredients import draw_ingredients
-from LumbarBiplanarLib.training.pool import random_ribs
 from LumbarBiplanarLib.training.spine import random_spine
+from LumbarBiplanarLib.training.thorax import random_ribs
 
 BONE_PER_MM, TISSUE_PER_MM = 0.02, 0.019
 
@@ -36,9 +36,12 @@ def phantom_film(view: View, seed: int = 1) -> PhantomFilm:
     model, rng = load_shape_model(), np.random.default_rng(seed)
     spine = random_spine(model, rng)
     spine = spine.moved(-spine.lumbar_landmarks.mean(axis=(0, 1)))
-    coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.points]
-    other = [*coarse[:2], *random_ribs(spine.landmarks[:2], rng)]
-    parts = draw_ingredients(view, coarse[2:], other, spine.lumbar_landmarks)
+    lumbar, neighbors = (
+        [Surface(points[model.coarse_vertices], model.coarse_faces) for points in some]
+        for some in (spine.lumbar_points, spine.other_points)
+    )
+    other = [*neighbors, *random_ribs(spine.thoracic_landmarks, rng)]
+    parts = draw_ingredients(view, lumbar, other, spine.lumbar_landmarks)
     columns = (np.arange(view.size_px[0]) - view.principal_px[0]) * view.spacing_mm[0] / 1.25
     depth_mm = 240.0 * np.sqrt(np.clip(1.0 - (columns / 170.0) ** 2, 0.05, 1.0))
     bone = parts.level_mm.sum(axis=0) + parts.other_mm

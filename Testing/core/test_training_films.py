@@ -20,9 +20,7 @@ from LumbarBiplanarLib.training.films import _with_cortex, cropped, form_film
 from LumbarBiplanarLib.training.ingredients import Ingredients, load_ingredients, save_ingredients
 from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX, FilmOptions
 from LumbarBiplanarLib.training.pool import build_pool, random_pair, random_scene
-from LumbarBiplanarLib.training.posture import PostureRanges, chain_angles_deg
 from LumbarBiplanarLib.training.sacra import closed_by_fans, read_sacra
-from LumbarBiplanarLib.training.spine import random_spine
 from LumbarBiplanarLib.training.textures import trabecular_noise
 
 TISSUE_PER_MM = 0.02
@@ -53,23 +51,6 @@ def pool(model, context, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pool")
     assert list(build_pool(folder, model, context, 4, _SEED)) == [1, 2, 3, 4]
     return folder
-
-
-def test_a_random_spine_stands_upright_with_levels_one_above_the_other(model):
-    for seed in range(5):
-        spine = random_spine(model, np.random.default_rng(seed))
-        heights = spine.landmarks.mean(axis=1)[:, 2]
-        assert spine.points.shape[0] in (7, 8)
-        assert (np.diff(heights) < -10).all()
-        assert spine.lumbar_landmarks.mean(axis=1)[4, 2] > spine.ras_from_sacrum[2, 3] - 5
-        tips = spine.landmarks[:, [LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")], 0]
-        assert (tips[:, 1] - tips[:, 0] > 40).all()  # the patient's right is at larger x
-
-
-def test_a_seed_gives_the_same_spine_and_another_gives_another(model):
-    first, again, other = (random_spine(model, np.random.default_rng(seed)) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first.points, again.points)
-    assert np.abs(first.points - other.points).max() > 1.0
 
 
 def test_landmarks_lie_on_the_drawn_bone_of_their_level(pool):
@@ -273,17 +254,6 @@ def test_a_cortex_takes_density_from_the_inside_only():
     torch.testing.assert_close(_with_cortex(path_mm, 2, 1.0), path_mm)
 
 
-def test_now_and_then_a_spine_has_a_sixth_lumbar_vertebra_between_l5_and_the_sacrum(model):
-    spines = [random_spine(model, np.random.default_rng(seed)) for seed in range(120)]
-    more = [spine for spine in spines if len(spine.points) == 8]
-    assert 0 < len(more) < 25
-    for spine in more:
-        heights = spine.landmarks.mean(axis=1)[:, 2]
-        assert (np.diff(heights) < -10).all() and heights[7] > spine.ras_from_sacrum[2, 3] - 5
-        np.testing.assert_array_equal(spine.lumbar_points, spine.points[2:7])
-        assert len(spine.other_points) == 3
-
-
 def test_bone_hardens_a_beam_of_several_energies_and_not_one_of_a_single():
     soft, bone = torch.full((1, 1, 1, 3), 4.0), torch.tensor([0.0, 1.0, 2.0]).view(1, 1, 1, 3)
     single = hardened(soft, bone, np.array([0.0, 1.0, 0.0, 0.0]))[0, 0, 0]
@@ -303,16 +273,6 @@ def test_the_grain_of_spongy_bone_is_fine_and_of_unit_deviation():
     assert 0.6 < deviation < 1.2
     lags = [np.mean([float((f[:, k:] * f[:, : 120 - k]).mean() / f.var()) for f in fields]) for k in (1, 3, 8)]
     assert 0.35 < lags[0] < 0.9 and lags[0] > lags[1] > lags[2] - 0.05 and lags[2] < 0.35
-
-
-def test_severe_curves_tilt_the_vertebrae_against_each_other_as_those_of_severe_scoliosis_do():
-    def median_cobb_deg(severe_share):
-        ranges = PostureRanges(scoliosis_share=1.0, severe_share=severe_share)
-        spines = [chain_angles_deg(np.random.default_rng(seed), 7, ranges) for seed in range(60)]
-        return np.median([np.ptp(angles[1:, 1]) for angles in spines])
-
-    assert median_cobb_deg(0.0) < 25.0
-    assert 40.0 < median_cobb_deg(1.0) < 80.0
 
 
 def test_a_bent_film_shows_its_landmarks_where_they_were_bent_to(pool):

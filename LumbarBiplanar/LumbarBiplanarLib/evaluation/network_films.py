@@ -27,7 +27,6 @@ DRAWN_PITCH_MM = 0.8
 _CT_FILM_PX, _CT_PITCH_MM = (400, 550), 0.8
 _DISC_MM = 9.5
 _SACRUM_LEAN_DEG = 20.0
-_THORACIC = ((0.93, 1.0), (0.88, 1.9))  # size of T12 and T11 against L1, and how many steps above L1
 _SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
 # name: projection model, angle between the films, source-detector and source-patient distance
 GEOMETRIES: Mapping[str, tuple[str, float, float, float]] = {
@@ -94,7 +93,7 @@ def drawn_pairs(
 ) -> Iterator[FilmPairTruth]:
     """Draw ``count`` AP and lateral films per difficulty and geometry of a person's true surfaces.
 
-    Sacrum, pelvis and ribs are put around the spine, T11 and T12 made of L1; every other pair has the context's body.
+    Sacrum, pelvis and ribs are put around the spine, T6 to T12 made of L1; every other pair has the context's body.
 
     Args:
         person: with all five levels.
@@ -244,16 +243,11 @@ def _tissue_at(context: Context, landmarks: np.ndarray, rng: np.random.Generator
 
 
 def _around(first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator) -> list[Surface]:
-    """Return T11 and T12 (of L1), ribs, a sacrum and the pelvis, where they belong to a spine's landmarks."""
-    from ..training.pool import random_ribs
+    """Return T6 to T12 (of L1), ribs, a sacrum and the pelvis, where they belong to a spine's landmarks."""
+    from ..training.thorax import random_ribs, stacked_above
 
-    body = landmarks[:, [_SUPERIOR, _INFERIOR]].mean(axis=1)
-    step = body[0] - body[1]
-    parts, marks = [], []
-    for size, steps in reversed(_THORACIC):
-        parts.append(Surface(body[0] + size * (first.points_ras_mm - body[0]) + steps * step, first.faces))
-        marks.append(body[0] + size * (landmarks[0] - body[0]) + steps * step)
-    parts += random_ribs(np.stack(marks), rng)
+    parts, marks = stacked_above(first, landmarks)
+    parts += random_ribs(marks, rng)
     if context.sacra:
         parts.append(_placed(context.sacra[rng.integers(len(context.sacra))], landmarks[4]))
     if context.pelvis is not None:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..anatomy import LANDMARK_NAMES
 from ..errors import StudyError
 from ..files import read_json, write_json
 from ..geometry import FilmPair, standard_pair
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
 from ..shape.surfaces import Surface
-from .anatomy import Context, SoftTissue, random_warp, tube
+from .anatomy import Context, SoftTissue, random_warp
 from .ingredients import draw_ingredients, save_ingredients
 from .options import CANVAS_PX, PITCH_MM
 from .spine import Spine, random_spine
+from .thorax import random_ribs, short_ribs
 
 _SEED_OFFSET = 10_000
 _TISSUE_SHARE = 0.55
@@ -28,12 +28,9 @@ _SLOT_SHARE = 0.25
 _SDD_MM, _BEHIND_MM = (1000.0, 1500.0), (150.0, 330.0)
 _ANGLE_SD_DEG, _WIDE_ANGLE_SHARE, _WIDE_ANGLE_DEG = 12.0, 0.25, (60.0, 120.0)
 _CENTER_SD_MM = (12.0, 12.0, 22.0)
-_RIB_MISSING_SHARE = 0.1
 # Short ribs on L1, which then looks like a thirteenth thoracic vertebra.
 _LUMBAR_RIBS_SHARE, _LUMBAR_RIBS_MM = 0.04, (20.0, 60.0)
-_RECIPE = 3  # goes up when other things are drawn into a pool
-_TIPS = {side: LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")}
-_PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", "right")}
+_RECIPE = 4  # goes up when other things are drawn into a pool
 
 
 def build_pool(
@@ -101,9 +98,9 @@ def random_scene(
         spine = spine.moved(context.tissue.l5_center_ras_mm - at + rng.normal(0.0, _TISSUE_JITTER_MM, 3))
     pair = random_pair(rng, spine.lumbar_landmarks.mean(axis=(0, 1)))
     neighbors = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.other_points]
-    ribs = random_ribs(spine.landmarks[:2], rng)
+    ribs = random_ribs(spine.thoracic_landmarks, rng)
     if rng.random() < _LUMBAR_RIBS_SHARE:
-        ribs += _rib_pair(spine.landmarks[2], _LUMBAR_RIBS_MM, rng)
+        ribs += short_ribs(spine.lumbar_landmarks[0], _LUMBAR_RIBS_MM, rng)
     other = [*neighbors, *_pelvic(context, spine, rng), *ribs]
     return spine, pair, other, random_warp(context.tissue, rng) if with_tissue else None
 
@@ -132,25 +129,3 @@ def _pelvic(context: Context, spine: Spine, rng: np.random.Generator) -> list[Su
     if context.pelvis is not None and rng.random() >= _PELVIS_MISSING_SHARE:
         parts.append(context.pelvis)
     return [Surface(transform_points(ras_from_sacrum, part.points_ras_mm), part.faces) for part in parts]
-
-
-def random_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface]:
-    """Return tubes like the ribs of T11 and T12, some missing, for the landmarks (2, 20, 3) of T11 and T12."""
-    ribs = []
-    for row, lengths_mm in ((1, (60.0, 150.0)), (0, (130.0, 220.0))):
-        if rng.random() >= _RIB_MISSING_SHARE:
-            ribs += _rib_pair(landmarks[row], lengths_mm, rng)
-    return ribs
-
-
-def _rib_pair(landmarks: np.ndarray, lengths_mm: tuple[float, float], rng: np.random.Generator) -> list[Surface]:
-    """Return a left and a right rib at the landmarks (20, 3) of a vertebra."""
-    ribs = []
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        start = 0.6 * landmarks[_TIPS[side]] + 0.4 * landmarks[_PEDICLES[side]]
-        length, slope = rng.uniform(*lengths_mm), rng.uniform(0.35, 0.75)
-        t = np.linspace(0.0, 1.0, 14)[:, None]
-        path = start + t * length * np.array([sign * np.cos(slope), 0.0, -np.sin(slope)])
-        path[:, 1:2] += -18.0 * np.sin(np.pi * np.minimum(1.2 * t, 1.0)) + 70.0 * t**2 * length / 180.0
-        ribs.append(tube(path, rng.uniform(2.5, 4.0)))
-    return ribs

@@ -15,9 +15,11 @@ import numpy as np
 
 from ..geometry.frames import rotation_from_vector
 
-# Steps of the sagittal angle going up, first from the sacral endplate to L5, then L5 to L4, ... L1 to T12, above.
+# Steps of the sagittal angle going up, first from the sacral endplate to L5, then L5 to L4, ... L2 to L1; then those
+# up to T11, and above, where the thoracic kyphosis begins.
 _STANDING_STEPS_DEG = (20.0, 16.8, 11.7, 7.6, 4.1)
-_THORACIC_STEP_DEG = -2.5
+_JUNCTION_STEPS_DEG, _THORACIC_STEP_DEG = (-2.5, -2.5), -4.0
+_LOWEST = 8  # angles whose mean the patient stands by
 _DISC_HEIGHTS_MM = (9.5, 10.5, 9.8, 8.8, 7.8, 6.5, 5.0, 4.5)  # L5-S1, L4-5, ... L1-2, T12-L1, T11-12, T10-11
 
 
@@ -59,7 +61,8 @@ def chain_angles_deg(rng: np.random.Generator, count: int, ranges: PostureRanges
     """
     share = float(np.clip(rng.normal(*ranges.lordosis), 0.05, 1.7))
     steps = share * np.array(_STANDING_STEPS_DEG[:count])
-    steps = np.concatenate([steps, np.full(count - len(steps), _THORACIC_STEP_DEG)])
+    above = [*_JUNCTION_STEPS_DEG, *[_THORACIC_STEP_DEG] * count]
+    steps = np.concatenate([steps, above[: count - len(steps)]])
     sagittal = np.concatenate([[0.0], np.cumsum(steps + rng.normal(0.0, ranges.segment_deg[0], count))])
     sagittal -= sagittal[min(3, count)]  # L3 is level in the mean; the whole patient is tilted afterwards
     heights = np.arange(count + 1.0)
@@ -72,7 +75,7 @@ def chain_angles_deg(rng: np.random.Generator, count: int, ranges: PostureRanges
         curve = size_deg * np.sin(2.0 * np.pi * (heights - rng.uniform(0.0, 4.0)) / rng.uniform(7.0, 14.0))
         coronal += curve - curve[0] * rng.uniform(0.5, 1.0)
         axial += ranges.axial_per_coronal * np.gradient(curve) * 2.0
-    return np.stack([sagittal, coronal - coronal.mean() * 0.5, axial], axis=-1)
+    return np.stack([sagittal, coronal - coronal[:_LOWEST].mean() * 0.5, axial], axis=-1)
 
 
 def sample_posture(

@@ -1,0 +1,109 @@
+"""What stands above a lumbar spine: thoracic vertebrae, made of an L1, and their ribs, which are tubes.
+
+On real films vertebrae go on above T11. A network that had never seen them would count down from the last one drawn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..anatomy import LANDMARK_NAMES
+from ..geometry.frames import rotation_from_vector
+from ..shape.surfaces import Surface
+from .anatomy import tube
+
+# Size of T12, T11, ... T6 along x (right), y (anterior) and z (cranial) against L1. Bodies become narrower and lower
+# going up, their depth changes little.
+THORACIC_FACTORS = (
+    (0.93, 0.95, 0.93),
+    (0.88, 0.92, 0.90),
+    (0.83, 0.90, 0.87),
+    (0.79, 0.88, 0.84),
+    (0.76, 0.87, 0.81),
+    (0.74, 0.86, 0.79),
+    (0.72, 0.85, 0.77),
+)
+_KYPHOSIS_DEG = 4.0  # by so much each leans forward against the one below it, from T10 on
+_MISSING_SHARE = 0.1
+_SHORT_MM = ((60.0, 150.0), (130.0, 220.0))  # of the ribs of T12 and T11
+_CHEST_WIDE_MM, _CHEST_DEEP_MM, _CHEST_AHEAD_MM = (115.0, 150.0), (80.0, 110.0), 45.0
+_DROP, _ENDS_DEG = (0.3, 0.65), (20.0, 65.0)
+_SIDES = {side: LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")}
+_PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", "right")}
+_SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
+
+
+def stacked_above(
+    first: Surface, landmarks: np.ndarray, count: int = len(THORACIC_FACTORS)
+) -> tuple[list[Surface], np.ndarray]:
+    """Put thoracic vertebrae, made of a person's L1, above that spine.
+
+    Args:
+        first: surface of L1, RAS mm.
+        landmarks: (5, 20, 3) of L1 to L5, RAS mm.
+        count: how many, T12 first.
+
+    Returns:
+        Surfaces and landmarks (count, 20, 3), cranial first.
+    """
+    bodies = landmarks[:2, [_SUPERIOR, _INFERIOR]].mean(axis=1)
+    step, at, lean = bodies[0] - bodies[1], bodies[0], np.eye(3)
+    right = landmarks[0, _SIDES["right"]] - landmarks[0, _SIDES["left"]]
+    turn = rotation_from_vector(-np.radians(_KYPHOSIS_DEG) * right / np.linalg.norm(right))
+    surfaces, marks = [], []
+    for i, factors in enumerate(THORACIC_FACTORS[:count]):
+        at = at + lean @ step * (factors[2] if i else 1.0)
+        lean = turn @ lean if i >= 2 else lean
+        size = float(np.mean(factors))
+        surfaces.append(Surface(at + size * (first.points_ras_mm - bodies[0]) @ lean.T, first.faces))
+        marks.append(at + size * (landmarks[0] - bodies[0]) @ lean.T)
+    return surfaces[::-1], np.stack(marks[::-1])
+
+
+def random_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface]:
+    """Return tubes like the ribs of thoracic vertebrae, some missing.
+
+    Args:
+        landmarks: (n, 20, 3) of the vertebrae, cranial first, T12 last.
+        rng: source of randomness.
+    """
+    ribs = []
+    for marks, lengths_mm in zip(landmarks[::-1], _SHORT_MM, strict=False):
+        if rng.random() >= _MISSING_SHARE:
+            ribs += short_ribs(marks, lengths_mm, rng)
+    wide, deep = rng.uniform(*_CHEST_WIDE_MM), rng.uniform(*_CHEST_DEEP_MM)
+    for marks in landmarks[-len(_SHORT_MM) - 1 :: -1]:
+        ribs += _around_chest(marks, wide, deep, rng)
+    return ribs
+
+
+def short_ribs(landmarks: np.ndarray, lengths_mm: tuple[float, float], rng: np.random.Generator) -> list[Surface]:
+    """Return a left and a right rib that end beside the body, at the landmarks (20, 3) of a vertebra."""
+    ribs = []
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        length, slope = rng.uniform(*lengths_mm), rng.uniform(0.35, 0.75)
+        t = np.linspace(0.0, 1.0, 14)[:, None]
+        path = _head(landmarks, side) + t * length * np.array([sign * np.cos(slope), 0.0, -np.sin(slope)])
+        path[:, 1:2] += -18.0 * np.sin(np.pi * np.minimum(1.2 * t, 1.0)) + 70.0 * t**2 * length / 180.0
+        ribs.append(tube(path, rng.uniform(2.5, 4.0)))
+    return ribs
+
+
+def _around_chest(landmarks: np.ndarray, wide: float, deep: float, rng: np.random.Generator) -> list[Surface]:
+    """Return a left and a right rib along an ellipse around the chest, falling towards the front."""
+    middle = landmarks[[_SUPERIOR, _INFERIOR]].mean(axis=0) + (0.0, _CHEST_AHEAD_MM, 0.0)
+    drop, end = rng.uniform(*_DROP), np.radians(rng.uniform(*_ENDS_DEG))
+    ribs = []
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        head = _head(landmarks, side)
+        begin = -np.arccos(np.clip(sign * (head[0] - middle[0]) / wide, 0.05, 0.95))
+        angle = np.linspace(begin, end, 20)[:, None]
+        path = middle + np.concatenate([sign * wide * np.cos(angle), deep * np.sin(angle), 0.0 * angle], axis=1)
+        path += (head - path[0]) * np.linspace(1.0, 0.0, 20)[:, None] ** 2
+        path[:, 2] = head[2] - drop * deep * (angle - begin)[:, 0]
+        ribs.append(tube(path, rng.uniform(2.5, 4.0)))
+    return ribs
+
+
+def _head(landmarks: np.ndarray, side: str) -> np.ndarray:
+    return 0.6 * landmarks[_SIDES[side]] + 0.4 * landmarks[_PEDICLES[side]]
