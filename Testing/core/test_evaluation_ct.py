@@ -23,6 +23,7 @@ CONDITIONS = (
     CtCondition("displaced", start_mm=3.0, start_deg=2.0),
     CtCondition("too large", offset_mm=1.0),
     CtCondition("turned", angle_error_deg=4.0),
+    CtCondition("far", start_mm=9.0, start_deg=9.0),
 )
 
 
@@ -66,7 +67,7 @@ def test_there_is_a_row_per_condition_and_vertebra_and_the_table_reads_back(rows
 
 
 def test_known_vertebrae_are_found_from_landmarks_and_from_a_displaced_start(rows):
-    for condition in ("plain", "displaced"):
+    for condition in ("plain", "displaced", "far"):
         for row in of(rows, condition):
             shift = np.linalg.norm([row.right_mm, row.anterior_mm, row.cranial_mm])
             assert row.tre_mm < 0.4 and shift <= row.tre_mm + 1e-9

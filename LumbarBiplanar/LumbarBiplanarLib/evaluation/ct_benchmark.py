@@ -180,6 +180,7 @@ def _case(
     person: LeftOutPerson, subject: SubjectModel, condition: CtCondition, pair: FilmPair, images, seed: int
 ) -> Iterator[CtRow]:
     from ..registration import Options, reconstruct
+    from ..study.ct_registration import CT_SETTINGS
 
     rng = np.random.default_rng([seed, 31])
     drawn = [
@@ -189,10 +190,10 @@ def _case(
     center = np.concatenate([item.points_ras_mm for item in person.surfaces.values()]).mean(axis=0)
     evidence = tuple(replace(film, view=_misstated(film.view, condition, center)) for film in drawn)
     segmented = _segmented(subject, condition, rng)
-    start, options = None, Options()
+    start, options = None, Options(**CT_SETTINGS)
     if condition.start_mm or condition.start_deg:
         start = _displaced(segmented, evidence, condition, rng)
-        options = Options(landmark_weight=0.0)
+        options = replace(options, landmark_weight=0.0)
     begin = time.process_time()
     result = reconstruct(segmented.model, evidence, options, "cpu", start)
     seconds = time.process_time() - begin

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,8 @@ FILES = (
     *("L[1-5].vtp", "L[1-5].stl", "ct_registration.json", "landmarks.json", "measurements.csv"),
     *("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"),
 )
+# Vertebrae that cannot change their shape are solved quickly, and may start far off: coarse images until they stand.
+CT_SETTINGS: dict[str, Any] = {"coarse_iterations": 40, "coarse_tolerance_mm": 0.1}
 _SUFFIXES = (".vtp", ".stl", ".ply", ".obj")
 
 
@@ -122,7 +125,7 @@ def register_ct(
         found.detections,
         landmarks=landmarks,
         model=subject.model,
-        options=default_options(case),
+        options=replace(default_options(case), **CT_SETTINGS),
         device=device,
         warnings=found.warnings,
         intervals=False,
