@@ -244,10 +244,12 @@ def _tissue_at(context: Context, landmarks: np.ndarray, rng: np.random.Generator
 
 def _around(first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator) -> list[Surface]:
     """Return T6 to T12 (of L1), ribs, a sacrum and the pelvis, where they belong to a spine's landmarks."""
-    from ..training.thorax import random_ribs, stacked_above
+    from ..training.thorax import chest_ribs, random_ribs, stacked_above
 
     parts, marks = stacked_above(first, landmarks)
-    parts += random_ribs(marks, rng)
+    parts += random_ribs(marks[-2:], rng)
+    # From a source of their own: the films are those of the time before they had a chest, but for that.
+    parts += chest_ribs(marks[:-2], rng.spawn(1)[0])
     if context.sacra:
         parts.append(_placed(context.sacra[rng.integers(len(context.sacra))], landmarks[4]))
     if context.pelvis is not None:

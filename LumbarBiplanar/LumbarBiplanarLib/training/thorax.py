@@ -71,10 +71,13 @@ def random_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface
     for marks, lengths_mm in zip(landmarks[::-1], _SHORT_MM, strict=False):
         if rng.random() >= _MISSING_SHARE:
             ribs += short_ribs(marks, lengths_mm, rng)
+    return ribs + chest_ribs(landmarks[: -len(_SHORT_MM)], rng)
+
+
+def chest_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface]:
+    """Return tubes around the chest, a left and a right one from each of the vertebrae with landmarks (n, 20, 3)."""
     wide, deep = rng.uniform(*_CHEST_WIDE_MM), rng.uniform(*_CHEST_DEEP_MM)
-    for marks in landmarks[-len(_SHORT_MM) - 1 :: -1]:
-        ribs += _around_chest(marks, wide, deep, rng)
-    return ribs
+    return [rib for marks in landmarks[::-1] for rib in _around_chest(marks, wide, deep, rng)]
 
 
 def short_ribs(landmarks: np.ndarray, lengths_mm: tuple[float, float], rng: np.random.Generator) -> list[Surface]:
