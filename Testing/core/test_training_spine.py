@@ -10,7 +10,7 @@ from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import Surface, surface_distances
 from LumbarBiplanarLib.training.posture import PostureRanges, chain_angles_deg
 from LumbarBiplanarLib.training.spine import random_spine
-from LumbarBiplanarLib.training.thorax import random_ribs, stacked_above
+from LumbarBiplanarLib.training.thorax import chest_ribs, random_ribs, stacked_above
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,14 @@ def test_severe_curves_tilt_the_vertebrae_against_each_other_as_those_of_severe_
 
     assert median_cobb_deg(0.0) < 25.0
     assert 40.0 < median_cobb_deg(1.0) < 80.0
+
+
+def test_spines_that_end_at_t11_have_no_ribs_around_the_chest_and_draw_no_chance_for_them(model):
+    spine = random_spine(model, np.random.default_rng(3))
+    rng, same = np.random.default_rng(5), np.random.default_rng(5)
+    assert chest_ribs(spine.thoracic_landmarks[:0], rng) == []
+    assert rng.random() == same.random()
+    assert len(random_ribs(spine.thoracic_landmarks[-2:], np.random.default_rng(2))) <= 4
 
 
 def _height(landmarks, ends):

@@ -76,6 +76,8 @@ def random_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface
 
 def chest_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface]:
     """Return tubes around the chest, a left and a right one from each of the vertebrae with landmarks (n, 20, 3)."""
+    if not len(landmarks):
+        return []
     wide, deep = rng.uniform(*_CHEST_WIDE_MM), rng.uniform(*_CHEST_DEEP_MM)
     return [rib for marks in landmarks[::-1] for rib in _around_chest(marks, wide, deep, rng)]
 
