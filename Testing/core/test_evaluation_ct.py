@@ -23,7 +23,7 @@ CONDITIONS = (
     CtCondition("displaced", start_mm=3.0, start_deg=2.0),
     CtCondition("too large", offset_mm=1.0),
     CtCondition("turned", angle_error_deg=4.0),
-    CtCondition("far", start_mm=9.0, start_deg=9.0),
+    CtCondition("far", start_mm=13.0, start_deg=13.0),
 )
 
 
