@@ -227,3 +227,20 @@ def test_surfaces_are_drawn_less_often_than_outlines_and_a_shown_state_costs_not
         view.show(state)
         view.show(state)
     assert updates == {"outlines": 10, "surfaces": 5}
+
+
+def test_a_state_that_looks_like_the_one_shown_is_not_drawn_again(scene, model, film):
+    from LumbarBiplanarLib.mrml.live_view import LiveView
+
+    view = LiveView(scene, {"AP": film}, model, surfaces_every_s=0.0)
+    view.show(state_of(model))
+    drawn = []
+    view.silhouettes.update = drawn.append
+    view.show(state_of(model))
+    assert not drawn
+    view.show(state_of(model, shift_mm=0.1))
+    moved = state_of(model, shift_mm=0.1)
+    moved.silhouettes_px["AP"][Level.L3] = moved.silhouettes_px["AP"][Level.L3] + 0.5
+    view.show(moved)
+    view.show(state_of(model, LUMBAR_LEVELS[:4], shift_mm=0.1))
+    assert len(drawn) == 3

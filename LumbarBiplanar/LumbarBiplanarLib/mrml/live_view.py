@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ..shape import ShapeModel
 
 
+_SAME = 1e-3  # mm or pixels
+
+
 class LiveView:
     """Draws a running registration cheaply and its result in full.
 
@@ -58,15 +61,15 @@ class LiveView:
         self.preview = Vertebrae(scene, np.asarray(model.coarse_faces), film, preview=True)
 
     def show(self, state: RegistrationState, surfaces: bool | None = None) -> None:
-        """Draw a state of a running registration; the state that is shown already costs nothing.
+        """Draw a state of a running registration; one that looks like what is shown already costs nothing.
 
         Args:
             state: the state.
             surfaces: whether to draw the surfaces too; None means whenever the time has come.
         """
-        if state is self._state:
+        before, self._state = self._state, state
+        if before is not None and _look_alike(before, state):
             return
-        self._state = state
         # Computed before the first node is touched: a view that is asked twice draws in between if it takes long.
         points, outlines = state.coarse_points_ras_mm, state.silhouettes_px
         self.silhouettes.update(outlines)
@@ -119,3 +122,18 @@ class LiveView:
             self.silhouettes.remove()
         else:
             self.silhouettes.update(state.silhouettes_px)
+
+
+def _look_alike(one: RegistrationState, other: RegistrationState) -> bool:
+    """Return whether two states show the same spine, as a refit's first one and the last result do."""
+    if one is other:
+        return True
+    drawn = [(one.coarse_points_ras_mm, other.coarse_points_ras_mm)]
+    if one.silhouettes_px.keys() != other.silhouettes_px.keys():
+        return False
+    drawn += [(outlines, other.silhouettes_px[name]) for name, outlines in one.silhouettes_px.items()]
+    return all(
+        mine.keys() == yours.keys()
+        and all(np.allclose(mine[level], yours[level], rtol=0.0, atol=_SAME, equal_nan=True) for level in mine)
+        for mine, yours in drawn
+    )
