@@ -156,7 +156,9 @@ class Tour:
         for source, name in CATALOGUE.items():
             shutil.copyfile(self.folder / source, self.catalogue / name)
         surfaces = surfaces_of(self.panel.logic.result())
-        write_spine_picture(self.catalogue / "spine_3d.png", surfaces, "Lumbar spine reconstructed from two films")
+        path = self.catalogue / "spine_3d.png"
+        write_spine_picture(path, surfaces, "Lumbar spine reconstructed from two films")
+        shrink(path)
 
     def only(self, name: str) -> None:
         """Open one section and close the others."""
@@ -182,7 +184,7 @@ def shrink(path: Path) -> None:
     from PIL import Image
 
     whole = Image.open(path).convert("RGB")
-    for scale in (1.0, 0.9, 0.8, 0.7, 0.6):
+    for scale in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5):
         size = (round(whole.width * scale), round(whole.height * scale))
         whole.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
         if path.stat().st_size < MOST_BYTES:

@@ -20,11 +20,14 @@ from ..rendering.jacobian import PixelJacobian
 from .corrected_views import SharedColumns, corrected, shared_columns
 from .least_squares import NormalEquations, Unknowns, drained
 from .options import Options
+from .poses import VertebraState
 from .projector import MeshProjector
 from .pyramid import ImageLevel
 
 # So many vertebrae are linearized in one go: the caller waits for no longer, and it costs little more than all at once.
 _TOGETHER = 3
+# Of one vertebra on one film: positions among the used pixels (n,), path lengths (n,), Jacobian (n, unknowns).
+_Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(eq=False)
@@ -42,7 +45,7 @@ class ImageTerm:
     options: Options
     name: str = "image"
     _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
-    _parts: list[list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = field(default_factory=list, init=False)
+    _parts: list[list[_Part]] = field(default_factory=list, init=False)
     _shared: list[SharedColumns] = field(default_factory=list, init=False)
 
     def cost(self, unknowns: Unknowns) -> float:
@@ -139,13 +142,12 @@ class ImageTerm:
         self.forget_derivatives()
         corrections, everything, columns_of = unknowns.corrections, [], []
         for level in self.levels:
-            vertebrae, shown = unknowns.vertebrae, [level]
+            vertebrae, shown = unknowns.vertebrae, level
             if len(corrections):
-                vertebrae, shown = corrected(corrections, vertebrae, level)
-            parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+                vertebrae, (shown,) = corrected(corrections, vertebrae, level)
+            parts: list[_Part] = []
             for first in range(0, len(vertebrae), _TOGETHER):
-                (projections,) = self.projector.jacobians(vertebrae[first : first + _TOGETHER], shown, modes)
-                parts += [_on_used_pixels(level, projection) for projection in projections]
+                parts += self._derivatives(vertebrae[first : first + _TOGETHER], shown, modes)
                 yield None
             if len(corrections):
                 columns, parts = shared_columns(self.projector.path_lengths, unknowns, level, parts)
@@ -170,12 +172,16 @@ class ImageTerm:
         """
         term = replace(self)
         term._parts = [list(parts) for parts in self._parts]
-        for level, parts in zip(self.levels, term._parts, strict=bool(term._parts)):
-            if chosen:
-                (projections,) = self.projector.jacobians([unknowns.vertebrae[i] for i in chosen], [level], modes)
-                for i, projection in zip(chosen, projections, strict=True):
-                    parts[i] = _on_used_pixels(level, projection)
+        if self._parts and chosen:
+            moved = [unknowns.vertebrae[i] for i in chosen]
+            for level, parts in zip(self.levels, term._parts, strict=True):
+                for i, part in zip(chosen, self._derivatives(moved, level, modes), strict=True):
+                    parts[i] = part
         return term
+
+    def _derivatives(self, vertebrae: Sequence[VertebraState], level: ImageLevel, modes: int) -> list[_Part]:
+        (projections,) = self.projector.jacobians(vertebrae, [level], modes)
+        return [_on_used_pixels(level, projection) for projection in projections]
 
     def forget_derivatives(self) -> None:
         """Let go of the derivatives of the last linearization; they are large."""
@@ -200,7 +206,7 @@ def _summed(level: ImageLevel, parts) -> torch.Tensor:
     return lengths
 
 
-def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> _Part:
     """Return (positions among the used pixels, path lengths, Jacobian) of one mesh in one view."""
     lengths, jacobian = projection.path_mm, projection.jacobian
     rows = level.position[projection.pixels]

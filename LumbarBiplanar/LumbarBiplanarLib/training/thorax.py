@@ -33,25 +33,22 @@ _PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", 
 _SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
 
 
-def stacked_above(
-    first: Surface, landmarks: np.ndarray, count: int = len(THORACIC_FACTORS)
-) -> tuple[list[Surface], np.ndarray]:
-    """Put thoracic vertebrae, made of a person's L1, above that spine.
+def stacked_above(first: Surface, landmarks: np.ndarray) -> tuple[list[Surface], np.ndarray]:
+    """Put T12 to T6, made of a person's L1, above that spine.
 
     Args:
         first: surface of L1, RAS mm.
         landmarks: (5, 20, 3) of L1 to L5, RAS mm.
-        count: how many, T12 first.
 
     Returns:
-        Surfaces and landmarks (count, 20, 3), cranial first.
+        Surfaces and landmarks (7, 20, 3), cranial first.
     """
     bodies = landmarks[:2, [_SUPERIOR, _INFERIOR]].mean(axis=1)
     step, at, lean = bodies[0] - bodies[1], bodies[0], np.eye(3)
     right = landmarks[0, _SIDES["right"]] - landmarks[0, _SIDES["left"]]
     turn = rotation_from_vector(-np.radians(_KYPHOSIS_DEG) * right / np.linalg.norm(right))
     surfaces, marks = [], []
-    for i, factors in enumerate(THORACIC_FACTORS[:count]):
+    for i, factors in enumerate(THORACIC_FACTORS):
         at = at + lean @ step * (factors[2] if i else 1.0)
         lean = turn @ lean if i >= 2 else lean
         size = float(np.mean(factors))
