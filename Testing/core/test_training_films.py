@@ -13,12 +13,12 @@ from LumbarBiplanarLib.errors import ShapeModelError, StudyError
 from LumbarBiplanarLib.imaging import attenuation_per_mm, read_volume
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import Surface, is_closed, read_surface, surface_distances
-from LumbarBiplanarLib.training.anatomy import Context, SoftTissue, random_warp, read_soft_tissue, tube
+from LumbarBiplanarLib.training.anatomy import Context, SoftTissue, random_bend, random_warp, read_soft_tissue, tube
 from LumbarBiplanarLib.training.dataset import FilmStream
 from LumbarBiplanarLib.training.exposure import hardened
 from LumbarBiplanarLib.training.films import _with_cortex, cropped, form_film
 from LumbarBiplanarLib.training.ingredients import Ingredients, load_ingredients, save_ingredients
-from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX, FilmOptions
+from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX, WHOLE_CANVAS_PX, FilmOptions
 from LumbarBiplanarLib.training.pool import build_pool, random_pair, random_scene
 from LumbarBiplanarLib.training.sacra import closed_by_fans, read_sacra
 from LumbarBiplanarLib.training.textures import trabecular_noise
@@ -68,6 +68,35 @@ def test_some_spines_stand_in_the_body_and_some_do_not(model, context):
     assert {scene[3] is None for scene in scenes} == {True, False}
     spine = next(scene[0] for scene in scenes if scene[3] is not None)
     assert np.linalg.norm(spine.lumbar_points[-1].mean(axis=0) - context.tissue.l5_center_ras_mm) < 60
+
+
+def test_films_of_the_whole_spine_reach_from_the_sacrum_to_the_neck(model, tmp_path):
+    list(build_pool(tmp_path, model, Context(), 2, _SEED, whole_share=1.0))
+    for view in ("AP", "lateral"):
+        for k in range(2):
+            film = load_ingredients(tmp_path / f"{k:05d}.npz", view)
+            assert film.other_mm.shape == WHOLE_CANVAS_PX[::-1]
+            rows = np.flatnonzero(film.other_mm.max(axis=1) > 1.0)
+            lumbar = film.landmarks_px[:, :, 1]
+            assert lumbar.max() < WHOLE_CANVAS_PX[1] and rows[0] < lumbar.min() - 180  # 220 mm of the patient
+    list(build_pool(tmp_path / "some", model, Context(), 5, _SEED, whole_share=0.5))
+    heights = {np.load(path)["AP_other_mm"].shape[0] for path in (tmp_path / "some").glob("[0-9]*.npz")}
+    assert heights == {CANVAS_PX[1], WHOLE_CANVAS_PX[1]}
+
+
+def test_a_bent_pelvis_stays_smooth_and_on_the_sacrum():
+    rng = np.random.default_rng(6)
+    points = rng.uniform(-120.0, 120.0, (400, 3))
+    shifts = []
+    for _ in range(30):
+        bent = random_bend(rng)
+        np.testing.assert_allclose(bent(np.zeros((1, 3))), 0.0, atol=1e-9)
+        shifts.append(bent(points) - points)
+        step = rng.normal(size=(400, 3))
+        step /= np.linalg.norm(step, axis=1, keepdims=True)
+        stretch = np.linalg.norm(bent(points + 0.1 * step) - bent(points), axis=1) / 0.1
+        assert stretch.min() > 0.4 and stretch.max() < 1.8  # nothing folds over
+    assert 3.0 < np.std(shifts) < 8.0
 
 
 def test_the_tissue_is_the_line_integral_of_its_attenuation(pool):

@@ -22,7 +22,7 @@ def test_a_random_spine_stands_upright_with_levels_one_above_the_other(model):
     for seed in range(5):
         spine = random_spine(model, np.random.default_rng(seed))
         heights = spine.landmarks.mean(axis=1)[:, 2]
-        assert len(spine.points) - spine.thoracic in (5, 6) and 2 <= spine.thoracic <= 7
+        assert len(spine.points) - spine.above in (5, 6) and 2 <= spine.above <= 7
         assert (np.diff(heights) < -10).all()
         assert spine.lumbar_landmarks.mean(axis=1)[4, 2] > spine.ras_from_sacrum[2, 3] - 5
         tips = spine.lumbar_landmarks[
@@ -39,17 +39,17 @@ def test_a_seed_gives_the_same_spine_and_another_gives_another(model):
 
 def test_now_and_then_a_spine_has_a_sixth_lumbar_vertebra_between_l5_and_the_sacrum(model):
     spines = [random_spine(model, np.random.default_rng(seed)) for seed in range(120)]
-    more = [spine for spine in spines if len(spine.points) - spine.thoracic == 6]
+    more = [spine for spine in spines if len(spine.points) - spine.above == 6]
     assert 0 < len(more) < 25
     for spine in more:
         heights = spine.landmarks.mean(axis=1)[:, 2]
         assert (np.diff(heights) < -10).all() and heights[-1] > spine.ras_from_sacrum[2, 3] - 5
         np.testing.assert_array_equal(spine.lumbar_points, spine.points[-6:-1])
-        assert len(spine.other_points) == spine.thoracic + 1
+        assert len(spine.other_points) == spine.above + 1
 
 
 def test_most_spines_go_on_to_t6_and_the_others_end_anywhere_down_to_t11(model):
-    counts = [random_spine(model, np.random.default_rng(seed)).thoracic for seed in range(150)]
+    counts = [random_spine(model, np.random.default_rng(seed)).above for seed in range(150)]
     assert set(counts) == set(range(2, 8))
     assert 0.5 < np.mean(np.array(counts) == 7) < 0.8
 
@@ -72,7 +72,7 @@ def test_thoracic_vertebrae_become_smaller_and_lean_forward_going_up(model):
 
 
 def test_ribs_go_around_the_chest_from_t10_up_and_end_beside_the_body_below(model):
-    spine = next(s for s in (random_spine(model, np.random.default_rng(k)) for k in range(9)) if s.thoracic == 7)
+    spine = next(s for s in (random_spine(model, np.random.default_rng(k)) for k in range(9)) if s.above == 7)
     marks = spine.thoracic_landmarks
     long, all_of_them = (random_ribs(some, np.random.default_rng(5)) for some in (marks[:0], marks))
     assert not long
@@ -84,6 +84,21 @@ def test_ribs_go_around_the_chest_from_t10_up_and_end_beside_the_body_below(mode
             assert (rib - middle)[:, 1].max() > 60 and (rib - middle)[:, 2].min() < -30  # forward, and down
     for rib, mark in ((chest[0], marks[4]), (chest[-1], marks[0])):
         assert np.linalg.norm(rib[:, None] - mark, axis=-1).min() < 15.0  # it begins at its vertebra
+
+
+def test_a_whole_spine_goes_on_to_the_neck_whose_chest_narrows_towards_the_first_rib(model):
+    spine = random_spine(model, np.random.default_rng(3), whole=True)
+    assert spine.above == 16 and len(spine.thoracic_landmarks) == 12
+    np.testing.assert_array_equal(spine.lumbar_points, spine.points[16:21])
+    heights = spine.landmarks.mean(axis=1)[:, 2]
+    assert (np.diff(heights) < -8).all() and 380 < heights[0] - heights[20] < 620  # C4 to L5
+    t12 = spine.thoracic_landmarks[-1].mean(axis=0)
+    np.testing.assert_array_equal(t12, spine.landmarks[15].mean(axis=0))
+    ribs = chest_ribs(spine.thoracic_landmarks[:-2], np.random.default_rng(5))
+    assert len(ribs) == 20
+    pairs = zip(ribs[::2], ribs[1::2], strict=True)
+    wide = [np.ptp(np.concatenate([rib.points_ras_mm for rib in pair])[:, 0]) for pair in pairs]
+    assert wide[-1] < 0.65 * wide[0] and (np.diff(wide[4:]) < 0).all()  # T1 against T10; T6 and up
 
 
 def test_severe_curves_tilt_the_vertebrae_against_each_other_as_those_of_severe_scoliosis_do():

@@ -8,6 +8,7 @@ training. It is warped in space before each use (``random_warp``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from .sacra import read_sacra
 _SPINE_LABELS = range(27, 34)  # TotalSegmentator's L5 to T11
 _L5_LABEL = 27
 _TISSUE_HU, _TISSUE_SD_HU, _TISSUE_BLUR_VOXELS = 45.0, 60.0, 1.2
+# Waves that bend a pelvis to that of another person, their lengths and the deviation of their sum along each axis.
+_BEND_WAVES, _BEND_OVER_MM, _BEND_SD_MM = 8, (90.0, 220.0), 4.0
 _DENSEST_TISSUE_HU = 90.0  # above muscle and most organs, below spongy bone
 
 
@@ -103,6 +106,20 @@ def random_warp(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
         linear = linear @ np.diag([-1.0, 1.0, 1.0])
     shift = tissue.center_ras_mm - linear @ tissue.center_ras_mm + rng.normal(0.0, 10.0, 3)
     return replace(tissue, ijk_from_ras=tissue.ijk_from_ras @ np.linalg.inv(rigid(linear, shift)))
+
+
+def random_bend(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a smooth random displacement of points (n, 3), mm, which leaves the origin where it is: a sum of waves."""
+    direction = rng.normal(size=(_BEND_WAVES, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    wave = 2.0 * np.pi * direction / rng.uniform(*_BEND_OVER_MM, (_BEND_WAVES, 1))
+    phase = rng.uniform(0.0, 2.0 * np.pi, _BEND_WAVES)
+    shift = rng.normal(0.0, _BEND_SD_MM * np.sqrt(2.0 / _BEND_WAVES), (_BEND_WAVES, 3))
+
+    def bent(points_mm: np.ndarray) -> np.ndarray:
+        return points_mm + (np.sin(points_mm @ wave.T + phase) - np.sin(phase)) @ shift
+
+    return bent
 
 
 def endplate_frame(sacrum: Surface) -> np.ndarray:

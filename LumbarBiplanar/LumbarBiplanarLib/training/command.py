@@ -109,7 +109,9 @@ def run(args: argparse.Namespace) -> int:
         context = read_context(args.data)
         drawing = bars.add_task("drawing spines", total=options.subjects)
         pitch_mm = FINE_PITCH_MM if refine else PITCH_MM
-        for done in build_pool(pool, model, context, options.subjects, options.seed, pitch_mm=pitch_mm):
+        # Only the first stage sees films; crops of one vertebra are alike on short and long ones.
+        shares = {"whole_share": 0.0} if refine else {}
+        for done in build_pool(pool, model, context, options.subjects, options.seed, pitch_mm=pitch_mm, **shares):
             bars.update(drawing, completed=done)
         if args.contact_sheet is not None:
             draw_contact_sheet(args.contact_sheet, pool / "00000.npz", options.seed)

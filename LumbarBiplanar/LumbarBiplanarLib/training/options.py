@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-# The canvas of a training film: pixels (width, height) and their pitch at the detector.
-CANVAS_PX = (208, 304)
+# The canvas of a training film: pixels (width, height) and their pitch at the detector. That of a film of the whole
+# spine, which only the first stage is shown, reaches from the sacrum to the neck.
+CANVAS_PX, WHOLE_CANVAS_PX = (208, 304), (208, 544)
 PITCH_MM = 1.5
 # The same canvas for the second stage, which looks at single vertebrae.
 FINE_CANVAS_PX = (312, 456)

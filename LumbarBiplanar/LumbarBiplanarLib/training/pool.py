@@ -14,9 +14,9 @@ from ..geometry import FilmPair, standard_pair
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
 from ..shape.surfaces import Surface
-from .anatomy import Context, SoftTissue, random_warp
+from .anatomy import Context, SoftTissue, random_bend, random_warp
 from .ingredients import draw_ingredients, save_ingredients
-from .options import CANVAS_PX, PITCH_MM
+from .options import CANVAS_PX, PITCH_MM, WHOLE_CANVAS_PX
 from .spine import Spine, random_spine
 from .thorax import random_ribs, short_ribs
 
@@ -28,13 +28,23 @@ _SLOT_SHARE = 0.25
 _SDD_MM, _BEHIND_MM = (1000.0, 1500.0), (150.0, 330.0)
 _ANGLE_SD_DEG, _WIDE_ANGLE_SHARE, _WIDE_ANGLE_DEG = 12.0, 0.25, (60.0, 120.0)
 _CENTER_SD_MM = (12.0, 12.0, 22.0)
+# Films of the whole spine, and how far above the lumbar spine their middle is.
+_WHOLE_SHARE, _WHOLE_CENTER_MM = 0.2, (120.0, 35.0)
+_PELVIS_SD = (0.09, 0.09, 0.07)  # deviation of the logarithm of a pelvis's width, depth and height
 # Short ribs on L1, which then looks like a thirteenth thoracic vertebra.
 _LUMBAR_RIBS_SHARE, _LUMBAR_RIBS_MM = 0.04, (20.0, 60.0)
-_RECIPE = 4  # goes up when other things are drawn into a pool
+_RECIPE = 5  # goes up when other things are drawn into a pool
 
 
 def build_pool(
-    folder: str | Path, model: ShapeModel, context: Context, count: int, seed: int, *, pitch_mm: float = PITCH_MM
+    folder: str | Path,
+    model: ShapeModel,
+    context: Context,
+    count: int,
+    seed: int,
+    *,
+    pitch_mm: float = PITCH_MM,
+    whole_share: float = _WHOLE_SHARE,
 ) -> Iterator[int]:
     """Draw the ingredients of ``count`` random spines into a folder; what is there already is kept.
 
@@ -45,6 +55,7 @@ def build_pool(
         count: how many spines.
         seed: of the pool; spine k of a seed is always the same.
         pitch_mm: of the films, at the detector; the canvas is as large in mm at any pitch.
+        whole_share: share of the spines whose films show all of the spine.
 
     Yields:
         How many are done, after each.
@@ -61,13 +72,15 @@ def build_pool(
         "shape_model": model.sha256,
         "tissue": context.tissue is not None,
         "pitch_mm": pitch_mm,
+        "whole_share": whole_share,
     }
     _claim(folder / "pool.json", identity)
     for k in range(count):
         path = folder / f"{k:05d}.npz"
         if not path.exists():
             rng = np.random.default_rng([_SEED_OFFSET, seed, k])
-            spine, pair, other, tissue = random_scene(model, context, rng)
+            whole = rng.random() < whole_share
+            spine, pair, other, tissue = random_scene(model, context, rng, whole=whole)
             lumbar = [Surface(points, model.faces) for points in spine.lumbar_points]
             views = [view.resampled(pitch_mm) for view in pair.views]
             films = [draw_ingredients(view, lumbar, other, spine.lumbar_landmarks, tissue) for view in views]
@@ -88,15 +101,23 @@ def _claim(path: Path, identity: dict) -> None:
 
 
 def random_scene(
-    model: ShapeModel, context: Context, rng: np.random.Generator
+    model: ShapeModel, context: Context, rng: np.random.Generator, *, whole: bool = False
 ) -> tuple[Spine, FilmPair, list[Surface], SoftTissue | None]:
-    """Draw a spine, the views of its two films, the bones around it, and the warped body around them, if any."""
-    spine = random_spine(model, rng)
-    with_tissue = context.tissue is not None and rng.random() < _TISSUE_SHARE
+    """Draw a spine, the views of its two films, the bones around it, and the warped body around them, if any.
+
+    Args:
+        model: shape model of the vertebrae.
+        context: what is put around them.
+        rng: source of randomness.
+        whole: whether the films show all of the spine, up to the neck.
+    """
+    spine = random_spine(model, rng, whole=whole)
+    # The body reaches from the pelvis to the last ribs.
+    with_tissue = not whole and context.tissue is not None and rng.random() < _TISSUE_SHARE
     if with_tissue:
         at = spine.lumbar_points[-1].mean(axis=0)
         spine = spine.moved(context.tissue.l5_center_ras_mm - at + rng.normal(0.0, _TISSUE_JITTER_MM, 3))
-    pair = random_pair(rng, spine.lumbar_landmarks.mean(axis=(0, 1)))
+    pair = random_pair(rng, spine.lumbar_landmarks.mean(axis=(0, 1)), whole=whole)
     neighbors = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.other_points]
     ribs = random_ribs(spine.thoracic_landmarks, rng)
     if rng.random() < _LUMBAR_RIBS_SHARE:
@@ -105,27 +126,35 @@ def random_scene(
     return spine, pair, other, random_warp(context.tissue, rng) if with_tissue else None
 
 
-def random_pair(rng: np.random.Generator, center_ras_mm: np.ndarray) -> FilmPair:
-    """Return a film pair on the training's canvas about a point (3,), RAS mm, of random distances, model, angle."""
+def random_pair(rng: np.random.Generator, center_ras_mm: np.ndarray, *, whole: bool = False) -> FilmPair:
+    """Return a film pair on the training's canvas about a point (3,), RAS mm, of random distances, model, angle.
+
+    The canvas is that of the ``whole`` spine if so asked for; its middle then is that much higher.
+    """
     sdd_mm = rng.uniform(*_SDD_MM)
     wide = rng.random() < _WIDE_ANGLE_SHARE
     angle_deg = rng.uniform(*_WIDE_ANGLE_DEG) if wide else 90.0 + rng.normal(0.0, _ANGLE_SD_DEG)
     center = center_ras_mm + rng.normal(0.0, _CENTER_SD_MM)
+    if whole:
+        center = center + (0.0, 0.0, rng.normal(*_WHOLE_CENTER_MM))
+    canvas_px = WHOLE_CANVAS_PX if whole else CANVAS_PX
     return standard_pair(
         tuple(center),
         sdd_mm=sdd_mm,
         source_isocenter_mm=sdd_mm - rng.uniform(*_BEHIND_MM),
         angle_deg=angle_deg,
-        size_px=(CANVAS_PX, CANVAS_PX),
+        size_px=(canvas_px, canvas_px),
         spacing_mm=PITCH_MM,
         model="slot" if rng.random() < _SLOT_SHARE else "pinhole",
     )
 
 
 def _pelvic(context: Context, spine: Spine, rng: np.random.Generator) -> list[Surface]:
-    wide, deep = spine.size * rng.uniform(0.92, 1.08, 2)
-    ras_from_sacrum = spine.ras_from_sacrum @ np.diag([wide, deep, spine.size, 1.0])
+    """Return a sacrum and mostly a pelvis, which there is one of: as wide, deep, high and bent as another person's."""
+    size = spine.size * np.exp(rng.normal(0.0, _PELVIS_SD))
+    ras_from_sacrum = spine.ras_from_sacrum @ np.diag([*size, 1.0])
     parts = [context.sacra[rng.integers(len(context.sacra))]] if context.sacra else []
     if context.pelvis is not None and rng.random() >= _PELVIS_MISSING_SHARE:
         parts.append(context.pelvis)
-    return [Surface(transform_points(ras_from_sacrum, part.points_ras_mm), part.faces) for part in parts]
+    bent = random_bend(rng)
+    return [Surface(transform_points(ras_from_sacrum, bent(part.points_ras_mm)), part.faces) for part in parts]

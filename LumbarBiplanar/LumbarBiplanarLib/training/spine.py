@@ -1,4 +1,4 @@
-"""Random spines: shapes of the vertebrae from L5 (now and then one more below it) to T6, each in its place."""
+"""Random spines: vertebrae from L5 (now and then one more below it) to T6, or up to the neck, each in its place."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
 from .posture import PostureRanges, sample_posture
-from .thorax import THORACIC_FACTORS
+from .thorax import ABOVE_FACTORS, THORACIC_COUNT, TO_T6
 
 _LEVELS = LUMBAR_LEVELS[::-1]
 # Most spines go on to where any film ends; the others end lower, so that counting from the top is no use.
-_WHOLE_SHARE, _LEAST_THORACIC = 0.65, 2
+_TO_T6_SHARE, _LEAST_THORACIC = 0.65, 2
 # A sixth lumbar vertebra, or a first sacral one that is free: VerSe has about one such person in twenty.
 _SIXTH_SHARE = 0.05
 _SIZE_SD, _LEVEL_SIZE_SD = 0.08, 0.02
@@ -31,17 +31,17 @@ class Spine:
     """A spine in RAS mm.
 
     Attributes:
-        points: (N, V, 3) vertices of the thoracic vertebrae, L1 ... L5, cranial first, and of a sixth lumbar vertebra,
-            if any.
+        points: (N, V, 3) vertices of what is above L1, of L1 ... L5, cranial first, and of a sixth lumbar vertebra, if
+            any.
         landmarks: (N, 20, 3).
-        thoracic: how many thoracic vertebrae there are; the last one is T12.
+        above: how many vertebrae there are above L1; the last one is T12.
         ras_from_sacrum: (4, 4) rigid, frame of the sacral endplate.
         size: of this person, about 1.
     """
 
     points: np.ndarray
     landmarks: np.ndarray
-    thoracic: int
+    above: int
     ras_from_sacrum: np.ndarray
     size: float
 
@@ -49,37 +49,45 @@ class Spine:
         """Return the spine shifted by (3,) mm."""
         sacrum = self.ras_from_sacrum.copy()
         sacrum[:3, 3] += shift_mm
-        return Spine(self.points + shift_mm, self.landmarks + shift_mm, self.thoracic, sacrum, self.size)
+        return Spine(self.points + shift_mm, self.landmarks + shift_mm, self.above, sacrum, self.size)
 
     @property
     def lumbar_points(self) -> np.ndarray:
         """Vertices (5, V, 3) of L1 to L5."""
-        return self.points[self.thoracic : self.thoracic + len(LUMBAR_LEVELS)]
+        return self.points[self.above : self.above + len(LUMBAR_LEVELS)]
 
     @property
     def lumbar_landmarks(self) -> np.ndarray:
         """Landmarks (5, 20, 3) of L1 to L5."""
-        return self.landmarks[self.thoracic : self.thoracic + len(LUMBAR_LEVELS)]
+        return self.landmarks[self.above : self.above + len(LUMBAR_LEVELS)]
 
     @property
     def other_points(self) -> np.ndarray:
-        """Vertices (n, V, 3) of the thoracic vertebrae and a sixth lumbar one, if any."""
-        return np.concatenate([self.points[: self.thoracic], self.points[self.thoracic + len(LUMBAR_LEVELS) :]])
+        """Vertices (n, V, 3) of the vertebrae above L1 and of a sixth lumbar one, if any."""
+        return np.concatenate([self.points[: self.above], self.points[self.above + len(LUMBAR_LEVELS) :]])
 
     @property
     def thoracic_landmarks(self) -> np.ndarray:
         """Landmarks (n, 20, 3) of the thoracic vertebrae."""
-        return self.landmarks[: self.thoracic]
+        return self.landmarks[max(0, self.above - THORACIC_COUNT) : self.above]
 
 
-def random_spine(model: ShapeModel, rng: np.random.Generator) -> Spine:
-    """Draw a person's vertebrae from the shape model, some of them wedged, and stack them in a random posture."""
+def random_spine(model: ShapeModel, rng: np.random.Generator, *, whole: bool = False) -> Spine:
+    """Draw a person's vertebrae from the shape model, some of them wedged, and stack them in a random posture.
+
+    Args:
+        model: shape model.
+        rng: source of randomness.
+        whole: go on to C4 instead of ending at T6 or lower.
+    """
     size = float(np.exp(rng.normal(0.0, _SIZE_SD)))
     shared = rng.standard_normal(model.mode_count)
     first = -1 if rng.random() < _SIXTH_SHARE else 0
-    most = len(THORACIC_FACTORS)
-    thoracic = most if rng.random() < _WHOLE_SHARE else int(rng.integers(_LEAST_THORACIC, most))
-    shapes = [_vertebra(model, rng, shared, i) for i in range(first, len(_LEVELS) + thoracic)]
+    if whole:
+        above = len(ABOVE_FACTORS)
+    else:
+        above = TO_T6 if rng.random() < _TO_T6_SHARE else int(rng.integers(_LEAST_THORACIC, TO_T6))
+    shapes = [_vertebra(model, rng, shared, i) for i in range(first, len(_LEVELS) + above)]
     scales = size * np.exp(rng.normal(0.0, _LEVEL_SIZE_SD, len(shapes)))
     landmarks = [model.landmarks(shape) for shape in shapes]
     endplates = np.array([marks[[_SUPERIOR, _INFERIOR]] for marks in landmarks])
@@ -87,7 +95,7 @@ def random_spine(model: ShapeModel, rng: np.random.Generator) -> Spine:
     poses, sacrum = sample_posture(rng, endplates, scales, ranges)
     placed = np.stack([transform_points(pose, shape) for pose, shape in zip(poses, shapes, strict=True)])
     marked = np.stack([transform_points(pose, marks) for pose, marks in zip(poses, landmarks, strict=True)])
-    return Spine(placed[::-1].copy(), marked[::-1].copy(), thoracic, sacrum, size)
+    return Spine(placed[::-1].copy(), marked[::-1].copy(), above, sacrum, size)
 
 
 def _vertebra(model: ShapeModel, rng: np.random.Generator, shared: np.ndarray, i: int) -> np.ndarray:
@@ -96,7 +104,7 @@ def _vertebra(model: ShapeModel, rng: np.random.Generator, shared: np.ndarray, i
     coefficients[model.pca_count :] *= _RESIDUAL_FACTOR
     points = model.instance(_LEVELS[min(max(i, 0), len(_LEVELS) - 1)], coefficients)
     if i >= len(_LEVELS):
-        return points * np.array(THORACIC_FACTORS[i - len(_LEVELS)])
+        return points * np.array(ABOVE_FACTORS[i - len(_LEVELS)])
     if rng.random() < _WEDGE_SHARE:
         # A wedge fracture: the body loses height towards its front.
         forward = np.clip((points[:, 1] - _WEDGE_FROM_MM) / _WEDGE_LENGTH_MM, 0.0, 1.0)

@@ -1,6 +1,7 @@
-"""What stands above a lumbar spine: thoracic vertebrae, made of an L1, and their ribs, which are tubes.
+"""What stands above a lumbar spine: thoracic vertebrae and those of the neck, made of an L1, and ribs, which are tubes.
 
 On real films vertebrae go on above T11. A network that had never seen them would count down from the last one drawn.
+Films of the whole spine, as of slot scanners, show all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from ..geometry.frames import rotation_from_vector
 from ..shape.surfaces import Surface
 from .anatomy import tube
 
-# Size of T12, T11, ... T6 along x (right), y (anterior) and z (cranial) against L1. Bodies become narrower and lower
-# going up, their depth changes little.
-THORACIC_FACTORS = (
+# Size of T12, T11, ... T1, C7, ... C4 along x (right), y (anterior) and z (cranial) against L1. Bodies become narrower
+# and lower going up, to T6 their depth changes little.
+ABOVE_FACTORS = (
     (0.93, 0.95, 0.93),
     (0.88, 0.92, 0.90),
     (0.83, 0.90, 0.87),
@@ -22,11 +23,22 @@ THORACIC_FACTORS = (
     (0.76, 0.87, 0.81),
     (0.74, 0.86, 0.79),
     (0.72, 0.85, 0.77),
+    (0.70, 0.80, 0.75),
+    (0.68, 0.74, 0.72),
+    (0.68, 0.68, 0.70),
+    (0.70, 0.62, 0.67),
+    (0.73, 0.57, 0.64),
+    (0.62, 0.54, 0.54),
+    (0.58, 0.52, 0.50),
+    (0.56, 0.51, 0.49),
+    (0.55, 0.50, 0.49),
 )
+THORACIC_COUNT, TO_T6 = 12, 7
 _KYPHOSIS_DEG = 4.0  # by so much each leans forward against the one below it, from T10 on
 _MISSING_SHARE = 0.1
 _SHORT_MM = ((60.0, 150.0), (130.0, 220.0))  # of the ribs of T12 and T11
 _CHEST_WIDE_MM, _CHEST_DEEP_MM, _CHEST_AHEAD_MM = (115.0, 150.0), (80.0, 110.0), 45.0
+_CHEST_SHARES = (1.0, 1.0, 1.0, 1.0, 1.0, 0.95, 0.88, 0.78, 0.65, 0.5)  # of these, around T10, T9, ... T1
 _DROP, _ENDS_DEG = (0.3, 0.65), (20.0, 65.0)
 _SIDES = {side: LANDMARK_NAMES.index(f"transverse_tip_{side}") for side in ("left", "right")}
 _PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", "right")}
@@ -48,7 +60,7 @@ def stacked_above(first: Surface, landmarks: np.ndarray) -> tuple[list[Surface],
     right = landmarks[0, _SIDES["right"]] - landmarks[0, _SIDES["left"]]
     turn = rotation_from_vector(-np.radians(_KYPHOSIS_DEG) * right / np.linalg.norm(right))
     surfaces, marks = [], []
-    for i, factors in enumerate(THORACIC_FACTORS):
+    for i, factors in enumerate(ABOVE_FACTORS[:TO_T6]):
         at = at + lean @ step * (factors[2] if i else 1.0)
         lean = turn @ lean if i >= 2 else lean
         size = float(np.mean(factors))
@@ -72,11 +84,18 @@ def random_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface
 
 
 def chest_ribs(landmarks: np.ndarray, rng: np.random.Generator) -> list[Surface]:
-    """Return tubes around the chest, a left and a right one from each of the vertebrae with landmarks (n, 20, 3)."""
+    """Return tubes around the chest, a left and a right one from each of the vertebrae with landmarks (n, 20, 3).
+
+    The vertebrae are T10 and those above it, up to T1, cranial first.
+    """
     if not len(landmarks):
         return []
     wide, deep = rng.uniform(*_CHEST_WIDE_MM), rng.uniform(*_CHEST_DEEP_MM)
-    return [rib for marks in landmarks[::-1] for rib in _around_chest(marks, wide, deep, rng)]
+    return [
+        rib
+        for marks, share in zip(landmarks[::-1], _CHEST_SHARES, strict=False)
+        for rib in _around_chest(marks, share * wide, share * deep, rng)
+    ]
 
 
 def short_ribs(landmarks: np.ndarray, lengths_mm: tuple[float, float], rng: np.random.Generator) -> list[Surface]:
