@@ -37,6 +37,18 @@ def test_the_interval_of_a_slip_is_as_wide_as_the_vertebrae_move():
     assert width[1] - width[0] < 0.01  # a moved vertebra is as wide as before
 
 
+def test_intervals_of_few_samples_hold_nine_of_ten_values_too():
+    vertebrae, rng = spine(), np.random.default_rng(4)
+    measured = measure(vertebrae)
+    slip, held = measured.find("slip", "L2-L3"), []
+    for _ in range(1500):
+        spread = Spread(vertebrae)
+        spread._values[slip.key, slip.level] = list(slip.value + 0.5 * rng.standard_normal(8))
+        low, high = spread.applied_to(measured).find("slip", "L2-L3").interval
+        held.append(low <= slip.value + 0.5 * rng.standard_normal() <= high)
+    assert 0.88 < np.mean(held) < 0.92  # 1.645 of their deviations would hold 86 %
+
+
 def test_without_samples_there_is_no_interval_and_the_table_does_not_show_one():
     vertebrae = spine()
     found = Spread(vertebrae).applied_to(measure(vertebrae))

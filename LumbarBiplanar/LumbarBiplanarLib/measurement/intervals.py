@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import stdtrit
 
 from ..anatomy import Level
 from .measure import measure
 from .results import Measurement, Measurements
 from .vertebra import Vertebra, with_points
 
-# Of a normal distribution, 90 % lies within so many standard deviations of its mean.
-_WITHIN_90 = 1.6449
+_SHARE = 0.9  # of the true values, that intervals hold
 # A spread over fewer values says little.
 _LEAST_VALUES = 8
 
@@ -39,8 +39,9 @@ class Spread:
     def applied_to(self, measurements: Measurements) -> Measurements:
         """Return the measurements with the intervals that hold the true values with a probability of 90 %.
 
-        An interval is the value ± 1.645 standard deviations of the samples. A Meyerding grade has none, nor has a
-        quantity that few samples allow.
+        An interval is the value ± as many standard deviations of the samples as hold 90 % of Student's distribution:
+        of few samples the deviation itself is known only roughly. A Meyerding grade has none, nor has a quantity that
+        few samples allow.
         """
         return replace(measurements, items=tuple(self._with_interval(item) for item in measurements))
 
@@ -48,5 +49,5 @@ class Spread:
         values = self._values.get((item.key, item.level), [])
         if item.unit == "grade" or len(values) < _LEAST_VALUES:
             return item
-        half = _WITHIN_90 * float(np.std(values, ddof=1))
+        half = float(stdtrit(len(values) - 1, 0.5 + 0.5 * _SHARE) * np.std(values, ddof=1))
         return replace(item, interval=(item.value - half, item.value + half))

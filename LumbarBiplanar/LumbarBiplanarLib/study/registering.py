@@ -41,7 +41,7 @@ NETWORK_SETTINGS: dict[str, Any] = {
     "landmark_weight": 0.6,
     "prior_weight": 2.0,
     # Nine of ten surface points are then within the 90 % interval.
-    "posterior_sd_factor": 2.0,
+    "posterior_sd_factor": 2.2,
     "fine_iterations": 0,  # an image this uncertain says nothing more at half the pixel
     # What starts far off takes longer to get there.
     "coarse_iterations": 12,
