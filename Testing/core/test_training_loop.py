@@ -222,7 +222,16 @@ def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path
         run(arguments(*words))
 
 
+def test_the_command_draws_a_contact_sheet_and_nothing_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(anatomy_module, "read_context", lambda data: Context())
+    sheet = tmp_path / "sheet.png"
+    assert run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet))) == 0
+    assert str(sheet) in capsys.readouterr().out and list(tmp_path.iterdir()) == [sheet]
+
+
 def test_the_command_refuses_what_contradicts_itself(tmp_path):
+    with pytest.raises(StudyError, match="--output is missing"):
+        run(arguments("--data", str(tmp_path)))
     words = ("--data", str(tmp_path), "--output", str(tmp_path / "out"))
     with pytest.raises(StudyError, match="use one of them"):
         run(arguments(*words, "--leave-out", "vhm", "--shape-model", "a.npz"))

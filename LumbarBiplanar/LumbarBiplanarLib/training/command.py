@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train`` to a parser."""
     default = TrainingOptions()
     parser.add_argument("--data", type=Path, required=True, help="folder of the open data (docs/shape-model.md)")
-    parser.add_argument("--output", type=Path, required=True, help="folder for weights, record and checkpoint")
+    parser.add_argument("--output", type=Path, help="folder for weights, record and checkpoint")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="SUBJECT", help="people to keep out, e.g. vhm")
     parser.add_argument("--shape-model", type=Path, help="shape model to draw from (default: the module's own)")
     parser.add_argument(
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
-    parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="draw what films are made of, and end")
+    parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="only draw what films are made of")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(%(default)s)")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
@@ -88,12 +88,15 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from .anatomy import read_context
-    from .contact_sheet import draw_contact_sheet
     from .loop import file_names, train
     from .pool import build_pool
     from .tasks import RefineTask, SpineTask
 
     options = _options(args)
+    if args.contact_sheet is not None:
+        return _draw_contact_sheet(args, options)
+    if args.output is None:
+        raise StudyError("--output is missing: the folder for weights, record and checkpoint.")
     checkpoint, weights, _ = (args.output / name for name in file_names(args.stage))
     if weights.exists() and not args.resume:
         raise StudyError(f"{weights} exists; choose another output folder, or --resume.")
@@ -113,10 +116,6 @@ def run(args: argparse.Namespace) -> int:
         shares = {"whole_share": 0.0} if refine else {}
         for done in build_pool(pool, model, context, options.subjects, options.seed, pitch_mm=pitch_mm, **shares):
             bars.update(drawing, completed=done)
-        if args.contact_sheet is not None:
-            draw_contact_sheet(args.contact_sheet, pool / "00000.npz", options.seed)
-            print(f"Contact sheet: {args.contact_sheet}")
-            return 0
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))
 
         def told(state: TrainingProgress) -> None:
@@ -136,6 +135,23 @@ def run(args: argparse.Namespace) -> int:
             told=told,
         )
     print(f"Weights: {weights} ({sha256_of(weights)[:16]}...)")
+    return 0
+
+
+def _draw_contact_sheet(args: argparse.Namespace, options: TrainingOptions) -> int:
+    """Write the contact sheet of one spine of the shape model at hand; nobody has to be left out of a picture."""
+    from tempfile import TemporaryDirectory
+
+    from ..shape.storage import load_shape_model
+    from .anatomy import read_context
+    from .contact_sheet import draw_contact_sheet
+    from .pool import build_pool
+
+    model = load_shape_model(args.shape_model)
+    with TemporaryDirectory() as folder:
+        list(build_pool(folder, model, read_context(args.data), 1, options.seed, whole_share=0.0))
+        draw_contact_sheet(args.contact_sheet, Path(folder) / "00000.npz", options.seed)
+    print(f"Contact sheet: {args.contact_sheet}")
     return 0
 
 
