@@ -19,7 +19,14 @@ from LumbarBiplanarLib.evaluation.network_benchmark import (
     evaluate_pair,
     read_people,
 )
-from LumbarBiplanarLib.evaluation.network_films import DIFFICULTIES, GEOMETRIES, Person, drawn_pairs
+from LumbarBiplanarLib.evaluation.network_films import (
+    DIFFICULTIES,
+    GEOMETRIES,
+    WHOLE_SPINE,
+    Person,
+    drawn_pairs,
+    whole_spine_pairs,
+)
 from LumbarBiplanarLib.evaluation.network_ladders import STEPS, ladder_films
 from LumbarBiplanarLib.evaluation.network_summary import summary_tables
 from LumbarBiplanarLib.evaluation.real_films import evaluate_real_film
@@ -65,6 +72,16 @@ def test_films_cover_every_difficulty_geometry_and_view_and_repeat(films, person
     }
     again = next(drawn_pairs(person, Context(), 1))
     np.testing.assert_array_equal(again[0].film.pixels, films[0].film.pixels)
+
+
+def test_films_of_the_whole_spine_are_as_high_as_that_and_show_the_lumbar_part_low_down(person):
+    pairs = list(whole_spine_pairs(person, Context(), 1))
+    assert [pair[0].geometry for pair in pairs] == list(GEOMETRIES)
+    for film in (film for pair in pairs for film in pair):
+        assert film.condition == WHOLE_SPINE and film.film.view.size_px[1] * film.film.view.spacing_mm[1] > 800
+        rows = np.concatenate([film.landmarks_px[level][:, 1] for level in LUMBAR_LEVELS])
+        height = film.film.view.size_px[1]
+        assert 0.45 * height < rows.min() and rows.max() < 0.95 * height
 
 
 def test_a_ladder_gets_worse_step_by_step_and_keeps_its_truth(person):
@@ -159,6 +176,7 @@ def test_the_tables_are_written_and_summed_up(person, monkeypatch, tmp_path):
     few = list(drawn_pairs(person, Context(), 1, {"randomised": DIFFICULTIES["randomised"]}))
     truth = {id(film.film): film for pair in few for film in pair}
     monkeypatch.setattr(network_benchmark, "drawn_pairs", lambda *_: iter(few))
+    monkeypatch.setattr(network_benchmark, "whole_spine_pairs", lambda *_: iter(()))
     monkeypatch.setattr(network, "detect", lambda film, *_: perfect(truth[id(film)], (1.0, 0.0)), raising=False)
     # Both films are read together with the model without this person, and no other.
     left_out, fitted_with = SimpleNamespace(model="without somebody"), set()

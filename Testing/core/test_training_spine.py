@@ -71,6 +71,18 @@ def test_thoracic_vertebrae_become_smaller_and_lean_forward_going_up(model):
         np.testing.assert_array_less(off, surface_distances(spine.lumbar_landmarks[0], first)[0] + 0.01)
 
 
+def test_a_spine_stacked_up_to_the_neck_bends_back_there(model):
+    spine = random_spine(model, np.random.default_rng(3))
+    _, marks = stacked_above(Surface(spine.lumbar_points[0], model.faces), spine.lumbar_landmarks, 16)
+    assert len(marks) == 16
+    bodies = marks[:, [LANDMARK_NAMES.index(f"{end}_endplate_centre") for end in ("superior", "inferior")]].mean(axis=1)
+    steps = -np.diff(bodies, axis=0)  # upwards
+    ahead_deg = np.degrees(np.arctan2(steps[:, 1], steps[:, 2]))
+    turning = int(np.argmax(ahead_deg))
+    assert turning in (2, 3, 4) and ahead_deg[0] < ahead_deg[turning] - 8  # the neck stands straighter than T1
+    assert ahead_deg[turning] - ahead_deg[-1] > 25
+
+
 def test_ribs_go_around_the_chest_from_t10_up_and_end_beside_the_body_below(model):
     spine = next(s for s in (random_spine(model, np.random.default_rng(k)) for k in range(9)) if s.above == 7)
     marks = spine.thoracic_landmarks

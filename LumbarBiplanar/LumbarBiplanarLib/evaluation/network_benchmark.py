@@ -10,6 +10,7 @@ them (``lumbar-biplanar train --leave-out vhm verse010``; the whole-body CT is i
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from ..shape.storage import load_shape_model
 from ..training.anatomy import Context, read_context
 from .image_metrics import image_scores
 from .left_out import read_left_out
-from .network_films import BenchmarkFilm, FilmPairTruth, Person, ct_pairs, drawn_pairs
+from .network_films import BenchmarkFilm, FilmPairTruth, Person, ct_pairs, drawn_pairs, whole_spine_pairs
 from .network_ladders import ladder_films
 from .network_rows import FilmRow, LandmarkRow
 from .real_films import REAL_FILE, RealFilmRow, evaluate_real_film, real_films
@@ -99,7 +100,7 @@ def _evaluated(data, people: Iterable[Person], count: int, context: Context | No
             pairs: Iterator[FilmPairTruth] = ct_pairs(data, person, count)
         else:
             context = read_context(data) if context is None else context
-            pairs = drawn_pairs(person, context, count)
+            pairs = itertools.chain(drawn_pairs(person, context, count), whole_spine_pairs(person, context, count))
         for pair in pairs:
             yield evaluate_pair(pair, device, weights, model)
         if person.subject != SAMPLE_STUDY_SUBJECT:

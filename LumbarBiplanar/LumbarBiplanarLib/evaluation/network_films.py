@@ -15,7 +15,7 @@ from ..geometry.frames import transform_points
 from ..imaging import Film, Volume, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
-from ..training.options import CANVAS_PX, PITCH_MM, FilmOptions
+from ..training.options import CANVAS_PX, PITCH_MM, WHOLE_CANVAS_PX, FilmOptions
 
 if TYPE_CHECKING:
     from ..training.ingredients import Ingredients
@@ -40,7 +40,8 @@ DIFFICULTIES: Mapping[str, FilmOptions] = {
     "randomised": FilmOptions(),
     "hard": FilmOptions.hard(),
 }
-CT = "CT"
+CT, WHOLE_SPINE = "CT", "whole spine"
+_WHOLE_ABOVE_MM = 120.0  # the middle of a film of the whole spine, above that of the lumbar spine
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +107,34 @@ def drawn_pairs(
             yield from drawn_pair(person, context, geometry, number, difficulties)
 
 
+def whole_spine_pairs(person: Person, context: Context, count: int) -> Iterator[FilmPairTruth]:
+    """Draw ``count`` pairs of films per geometry, as randomised as in the training, that go on up to the neck.
+
+    Arguments as for ``drawn_pairs``; no film has the context's body, which is not long enough.
+    """
+    for geometry in GEOMETRIES:
+        for number in range(count):
+            yield from drawn_pair(
+                person, context, geometry, number, {WHOLE_SPINE: DIFFICULTIES["randomised"]}, whole=True
+            )
+
+
 def drawn_pair(
-    person: Person, context: Context, geometry: str, number: int, difficulties: Mapping[str, FilmOptions]
+    person: Person,
+    context: Context,
+    geometry: str,
+    number: int,
+    difficulties: Mapping[str, FilmOptions],
+    *,
+    whole: bool = False,
 ) -> Iterator[FilmPairTruth]:
-    """Draw film pair ``number`` of ``drawn_pairs`` in one of ``GEOMETRIES``, once per difficulty."""
+    """Draw film pair ``number`` in one of ``GEOMETRIES``, once per difficulty.
+
+    It is one of ``drawn_pairs`` or, ``whole``, of ``whole_spine_pairs``.
+    """
     rng = np.random.default_rng([*_SEED, list(GEOMETRIES).index(geometry), number, *person.subject.encode()])
-    ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=bool(number % 2))
+    tissue = bool(number % 2) and not whole
+    ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=tissue, whole=whole)
     for name, options in difficulties.items():
         yield tuple(
             formed_film(person, name, geometry, number, parts, view, rng, options)
@@ -120,16 +143,21 @@ def drawn_pair(
 
 
 def drawn_ingredients(
-    person: Person, context: Context, geometry: str, rng: np.random.Generator, *, with_tissue: bool
+    person: Person, context: Context, geometry: str, rng: np.random.Generator, *, with_tissue: bool, whole: bool = False
 ) -> tuple[tuple[Ingredients, Ingredients], FilmPair]:
-    """Draw the bones and the body of a person in one of ``GEOMETRIES``: AP and lateral, and their views."""
+    """Draw the bones and the body of a person in one of ``GEOMETRIES``: AP and lateral, and their views.
+
+    ``whole``: up to the neck, on films as high as that.
+    """
     from ..training.ingredients import draw_ingredients
 
     model, angle, sdd, distance = GEOMETRIES[geometry]
     landmarks = np.stack([person.landmarks_ras_mm[level] for level in LUMBAR_LEVELS])
     lumbar = [person.surfaces[level] for level in LUMBAR_LEVELS]
     center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (8.0, 8.0, 12.0))
-    size = tuple(round(side * PITCH_MM / DRAWN_PITCH_MM) for side in CANVAS_PX)
+    if whole:
+        center = center + (0.0, 0.0, _WHOLE_ABOVE_MM)
+    size = tuple(round(side * PITCH_MM / DRAWN_PITCH_MM) for side in (WHOLE_CANVAS_PX if whole else CANVAS_PX))
     pair = standard_pair(
         tuple(center),
         sdd_mm=sdd,
@@ -139,7 +167,7 @@ def drawn_ingredients(
         spacing_mm=DRAWN_PITCH_MM,
         model=model,
     )
-    other = _around(lumbar[0], landmarks, context, rng)
+    other = _around(lumbar[0], landmarks, context, rng, whole)
     tissue = _tissue_at(context, landmarks, rng) if with_tissue else None
     return tuple(draw_ingredients(view, lumbar, other, landmarks, tissue) for view in pair.views), pair
 
@@ -242,14 +270,16 @@ def _tissue_at(context: Context, landmarks: np.ndarray, rng: np.random.Generator
     )
 
 
-def _around(first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator) -> list[Surface]:
-    """Return T6 to T12 (of L1), ribs, a sacrum and the pelvis, where they belong to a spine's landmarks."""
-    from ..training.thorax import chest_ribs, random_ribs, stacked_above
+def _around(
+    first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator, whole: bool
+) -> list[Surface]:
+    """Return T6 (C4 of a ``whole`` spine) to T12 (of L1), ribs, a sacrum and the pelvis, where they belong."""
+    from ..training.thorax import ABOVE_FACTORS, THORACIC_COUNT, TO_T6, chest_ribs, random_ribs, stacked_above
 
-    parts, marks = stacked_above(first, landmarks)
+    parts, marks = stacked_above(first, landmarks, len(ABOVE_FACTORS) if whole else TO_T6)
     parts += random_ribs(marks[-2:], rng)
     # From a source of their own: the films are those of the time before they had a chest, but for that.
-    parts += chest_ribs(marks[:-2], rng.spawn(1)[0])
+    parts += chest_ribs(marks[-THORACIC_COUNT:-2], rng.spawn(1)[0])
     if context.sacra:
         parts.append(_placed(context.sacra[rng.integers(len(context.sacra))], landmarks[4]))
     if context.pelvis is not None:

@@ -34,7 +34,8 @@ ABOVE_FACTORS = (
     (0.55, 0.50, 0.49),
 )
 THORACIC_COUNT, TO_T6 = 12, 7
-_KYPHOSIS_DEG = 4.0  # by so much each leans forward against the one below it, from T10 on
+# By so much each leans forward against the one below it, from T10 on, and backward in the neck.
+_KYPHOSIS_DEG, _NECK_LORDOSIS_DEG = 4.0, 5.0
 _MISSING_SHARE = 0.1
 _SHORT_MM = ((60.0, 150.0), (130.0, 220.0))  # of the ribs of T12 and T11
 _CHEST_WIDE_MM, _CHEST_DEEP_MM, _CHEST_AHEAD_MM = (115.0, 150.0), (80.0, 110.0), 45.0
@@ -45,24 +46,27 @@ _PEDICLES = {side: LANDMARK_NAMES.index(f"pedicle_{side}") for side in ("left", 
 _SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
 
 
-def stacked_above(first: Surface, landmarks: np.ndarray) -> tuple[list[Surface], np.ndarray]:
-    """Put T12 to T6, made of a person's L1, above that spine.
+def stacked_above(first: Surface, landmarks: np.ndarray, count: int = TO_T6) -> tuple[list[Surface], np.ndarray]:
+    """Put vertebrae made of a person's L1 above that spine: T12 to T6, or as many as are asked for.
 
     Args:
         first: surface of L1, RAS mm.
         landmarks: (5, 20, 3) of L1 to L5, RAS mm.
+        count: how many, at most ``len(ABOVE_FACTORS)``.
 
     Returns:
-        Surfaces and landmarks (7, 20, 3), cranial first.
+        Surfaces and landmarks (count, 20, 3), cranial first.
     """
     bodies = landmarks[:2, [_SUPERIOR, _INFERIOR]].mean(axis=1)
     step, at, lean = bodies[0] - bodies[1], bodies[0], np.eye(3)
     right = landmarks[0, _SIDES["right"]] - landmarks[0, _SIDES["left"]]
-    turn = rotation_from_vector(-np.radians(_KYPHOSIS_DEG) * right / np.linalg.norm(right))
+    right /= np.linalg.norm(right)
+    forward, back = (rotation_from_vector(np.radians(angle) * right) for angle in (-_KYPHOSIS_DEG, _NECK_LORDOSIS_DEG))
     surfaces, marks = [], []
-    for i, factors in enumerate(ABOVE_FACTORS[:TO_T6]):
+    for i, factors in enumerate(ABOVE_FACTORS[:count]):
         at = at + lean @ step * (factors[2] if i else 1.0)
-        lean = turn @ lean if i >= 2 else lean
+        if i >= 2:
+            lean = (forward if i < THORACIC_COUNT else back) @ lean
         size = float(np.mean(factors))
         surfaces.append(Surface(at + size * (first.points_ras_mm - bodies[0]) @ lean.T, first.faces))
         marks.append(at + size * (landmarks[0] - bodies[0]) @ lean.T)
