@@ -84,6 +84,23 @@ def test_a_share_of_the_crops_comes_with_a_fitted_model_that_is_nearly_right(par
     assert np.median(beside) > 0.5
 
 
+def test_a_fitted_model_is_no_proof_of_a_vertebra(parts):
+    rng = np.random.default_rng(2)
+    film = form_film(parts, rng, options=replace(FilmOptions.clean(), scale_sd=0.05))
+    level_mm, visible = film.level_mm.clone(), film.visible.clone()
+    level_mm[1], visible[1] = 0.0, False  # as if that part of the film had not been exposed
+    hidden = replace(film, level_mm=level_mm, visible=visible)
+    blank, wrong = [], []
+    for _ in range(12):
+        crops = random_crops(hidden, parts.view_name, parts.pitch_mm, mean_landmarks_mm(), rng, fitted=0.6)
+        blank += [item for item in crops if int(item[1]) % 5 == 1]
+        wrong += [item for item in crops if int(item[1]) % 5 != 1 and not item[4].any()]
+    assert 1 <= len(blank) <= 9
+    for crop, _, path, _, seen in blank:
+        assert crop[1].any() and not path.any() and not seen.any()
+    assert {bool(crop[1].any()) for crop, *_ in wrong} == {True, False}
+
+
 def test_a_fitted_model_in_the_right_place_is_where_the_vertebra_is_by_its_landmarks(parts):
     level_mm = torch.tensor(parts.level_mm)
     true = fit_similarity(crop_template(mean_landmarks_mm(), parts.view_name)[2], parts.landmarks_px[2].astype(float))

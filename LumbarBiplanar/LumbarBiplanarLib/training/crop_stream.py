@@ -33,6 +33,8 @@ from .options import FilmOptions
 
 _LEAST_VISIBLE = 6
 _WRONG_SHARE = 0.05
+# A fitted model is also shown where the film is blank or shows something else, so that it is no proof of a vertebra.
+_UNSEEN_SHARE, _WRONG_FITTED_SHARE = 0.5, 0.5
 _ASIDE_MM = (60.0, 110.0)
 _PER_VERTEBRA = 3
 _BUFFER_BATCHES = 5
@@ -129,6 +131,8 @@ def random_crops(
 ) -> list[tuple[Tensor, ...]]:
     """Cut the vertebrae that a film shows out of it, a few crops of each, a few of which show none the right way.
 
+    Vertebrae that it does not show are cut out now and then, with a fitted model in view.
+
     Args:
         film: the film.
         view_name: "AP" or "lateral".
@@ -146,11 +150,12 @@ def random_crops(
     found = []
     template = crop_template(template_mm, view_name)
     for level in range(N_LEVELS):
-        if int(film.visible[level].sum()) < _LEAST_VISIBLE:
+        shown = int(film.visible[level].sum()) >= _LEAST_VISIBLE
+        if not shown and rng.random() >= _UNSEEN_SHARE * fitted:
             continue
         marks = film.landmarks_px[level].double().numpy()
         true = fit_similarity(template[level], marks)
-        told = [rng.random() < fitted for _ in range(_PER_VERTEBRA)]
+        told = [rng.random() < fitted for _ in range(_PER_VERTEBRA)] if shown else [True]
         matrices = np.stack([disturbed(true, rng, size_of_misfit(rng) if known else None) for known in told])
         images = torch.stack([film.image, film.level_mm[level]])
         crops = sample(images, matrices, CROP_PX)
@@ -162,13 +167,14 @@ def random_crops(
             path = crop[1:] / unit_mm
             seen = torch.zeros_like(crop)
             if known:
-                seen = fitted_images(film.level_mm, level, true, matrix, rng) / unit_mm
+                seen = fitted_images(film.bone_mm, level, true, matrix, rng) / unit_mm
             more = () if slopes is None else (torch.tensor(slopes[level] @ matrix[:, :2], dtype=torch.float32),)
             film_and_fit = torch.cat([crop[:1], seen])
             found.append((film_and_fit, token, path, landmarks, film.visible[level] & on_crop, *more))
             if rng.random() < _WRONG_SHARE:
                 wrong = _wrong_crop(film.image, matrix, view_name, rng)
-                wrong = torch.cat([wrong, torch.zeros_like(crop)])
+                beside = known and rng.random() < _WRONG_FITTED_SHARE
+                wrong = torch.cat([wrong, seen if beside else torch.zeros_like(crop)])
                 found.append((wrong, token, torch.zeros_like(path), landmarks, torch.zeros_like(on_crop), *more))
     return found
 

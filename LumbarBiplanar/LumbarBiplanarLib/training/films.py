@@ -37,12 +37,14 @@ class TrainingFilm:
     Attributes:
         image: (h, w) float32, bone bright, about 0 to 1.2.
         level_mm: (5, h, w) float32 path length through L1 to L5 where the film shows them.
+        bone_mm: (5, h, w) the same everywhere, exposed or not.
         landmarks_px: (5, 20, 2) float32.
         visible: (5, 20) bool: on the exposed part of the film.
     """
 
     image: Tensor
     level_mm: Tensor
+    bone_mm: Tensor
     landmarks_px: Tensor
     visible: Tensor
 
@@ -86,7 +88,7 @@ def form_film(
     open_field = collimation(rng, *film.shape[2:], options, px) * valid
     film = film * open_field + (1 - open_field) * float(rng.choice(_MASK_VALUES))
     visible = _on_film(layers.landmarks, open_field[0, 0] > 0)
-    return TrainingFilm(film[0, 0], (layers.levels * open_field)[0], layers.landmarks, visible)
+    return TrainingFilm(film[0, 0], (layers.levels * open_field)[0], layers.levels[0], layers.landmarks, visible)
 
 
 def _artefacts(rng, landmarks: Tensor, ingredients: Ingredients, options: FilmOptions, px: float) -> Tensor:
@@ -117,6 +119,7 @@ def cropped(film: TrainingFilm, rng: np.random.Generator, size_px: tuple[int, in
     return TrainingFilm(
         film.image[rows, columns].contiguous(),
         film.level_mm[:, rows, columns].contiguous(),
+        film.bone_mm[:, rows, columns].contiguous(),
         landmarks,
         film.visible & inside,
     )

@@ -133,7 +133,9 @@ class RefineTask:
         with torch.autocast(crops.device.type, enabled=False):
             on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
             off = output.positions - landmarks
-            distance = functional.smooth_l1_loss(off[visible], torch.zeros_like(off[visible]))
+            # A small batch may show no landmark at all.
+            distance = functional.smooth_l1_loss(off[visible], torch.zeros_like(off[visible]), reduction="sum")
+            distance = distance / max(off[visible].numel(), 1)
             on_image = vertebra_image_loss_mm(output.path_mm, path_mm)
             spread = spread_loss(output.log_sd, off.detach(), visible, model.basis[token])
             gap = gap_loss_mm(off, slopes[0], visible) if slopes else torch.zeros_like(distance)
