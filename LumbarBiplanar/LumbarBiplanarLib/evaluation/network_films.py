@@ -90,7 +90,12 @@ FilmPairTruth = tuple[BenchmarkFilm, BenchmarkFilm]
 
 
 def drawn_pairs(
-    person: Person, context: Context, count: int, difficulties: Mapping[str, FilmOptions] = DIFFICULTIES
+    person: Person,
+    context: Context,
+    count: int,
+    difficulties: Mapping[str, FilmOptions] = DIFFICULTIES,
+    *,
+    whole: bool = False,
 ) -> Iterator[FilmPairTruth]:
     """Draw ``count`` AP and lateral films per difficulty and geometry of a person's true surfaces.
 
@@ -101,22 +106,16 @@ def drawn_pairs(
         context: what is put around the spine.
         count: film pairs per difficulty and geometry.
         difficulties: how the films are made, by name.
+        whole: go on to the neck, on films as high as that, without the context's body, which is not long enough.
     """
     for geometry in GEOMETRIES:
         for number in range(count):
-            yield from drawn_pair(person, context, geometry, number, difficulties)
+            yield from drawn_pair(person, context, geometry, number, difficulties, whole=whole)
 
 
 def whole_spine_pairs(person: Person, context: Context, count: int) -> Iterator[FilmPairTruth]:
-    """Draw ``count`` pairs of films per geometry, as randomised as in the training, that go on up to the neck.
-
-    Arguments as for ``drawn_pairs``; no film has the context's body, which is not long enough.
-    """
-    for geometry in GEOMETRIES:
-        for number in range(count):
-            yield from drawn_pair(
-                person, context, geometry, number, {WHOLE_SPINE: DIFFICULTIES["randomised"]}, whole=True
-            )
+    """Draw ``drawn_pairs`` of the whole spine, as randomised as in the training; arguments as there."""
+    return drawn_pairs(person, context, count, {WHOLE_SPINE: DIFFICULTIES["randomised"]}, whole=True)
 
 
 def drawn_pair(
@@ -128,10 +127,7 @@ def drawn_pair(
     *,
     whole: bool = False,
 ) -> Iterator[FilmPairTruth]:
-    """Draw film pair ``number`` in one of ``GEOMETRIES``, once per difficulty.
-
-    It is one of ``drawn_pairs`` or, ``whole``, of ``whole_spine_pairs``.
-    """
+    """Draw film pair ``number`` of ``drawn_pairs`` in one of ``GEOMETRIES``, once per difficulty."""
     rng = np.random.default_rng([*_SEED, list(GEOMETRIES).index(geometry), number, *person.subject.encode()])
     tissue = bool(number % 2) and not whole
     ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=tissue, whole=whole)
@@ -274,7 +270,8 @@ def _around(
     first: Surface, landmarks: np.ndarray, context: Context, rng: np.random.Generator, whole: bool
 ) -> list[Surface]:
     """Return T6 (C4 of a ``whole`` spine) to T12 (of L1), ribs, a sacrum and the pelvis, where they belong."""
-    from ..training.thorax import ABOVE_FACTORS, THORACIC_COUNT, TO_T6, chest_ribs, random_ribs, stacked_above
+    from ..training.posture import THORACIC_COUNT
+    from ..training.thorax import ABOVE_FACTORS, TO_T6, chest_ribs, random_ribs, stacked_above
 
     parts, marks = stacked_above(first, landmarks, len(ABOVE_FACTORS) if whole else TO_T6)
     parts += random_ribs(marks[-2:], rng)

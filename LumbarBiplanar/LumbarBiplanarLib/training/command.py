@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
     from .anatomy import read_context
     from .loop import file_names, train
-    from .pool import build_pool
+    from .pool import WHOLE_SHARE, build_pool
     from .tasks import RefineTask, SpineTask
 
     options = _options(args)
@@ -113,8 +113,8 @@ def run(args: argparse.Namespace) -> int:
         drawing = bars.add_task("drawing spines", total=options.subjects)
         pitch_mm = FINE_PITCH_MM if refine else PITCH_MM
         # Only the first stage sees films; crops of one vertebra are alike on short and long ones.
-        shares = {"whole_share": 0.0} if refine else {}
-        for done in build_pool(pool, model, context, options.subjects, options.seed, pitch_mm=pitch_mm, **shares):
+        how = {"pitch_mm": pitch_mm, "whole_share": 0.0 if refine else WHOLE_SHARE}
+        for done in build_pool(pool, model, context, options.subjects, options.seed, **how):
             bars.update(drawing, completed=done)
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))
 

@@ -29,7 +29,7 @@ _SDD_MM, _BEHIND_MM = (1000.0, 1500.0), (150.0, 330.0)
 _ANGLE_SD_DEG, _WIDE_ANGLE_SHARE, _WIDE_ANGLE_DEG = 12.0, 0.25, (60.0, 120.0)
 _CENTER_SD_MM = (12.0, 12.0, 22.0)
 # Films of the whole spine, and how far above the lumbar spine their middle is.
-_WHOLE_SHARE, _WHOLE_CENTER_MM = 0.2, (120.0, 35.0)
+WHOLE_SHARE, _WHOLE_CENTER_MM = 0.2, (120.0, 35.0)
 _PELVIS_SD = (0.09, 0.09, 0.07)  # deviation of the logarithm of a pelvis's width, depth and height
 # Short ribs on L1, which then looks like a thirteenth thoracic vertebra.
 _LUMBAR_RIBS_SHARE, _LUMBAR_RIBS_MM = 0.04, (20.0, 60.0)
@@ -44,7 +44,7 @@ def build_pool(
     seed: int,
     *,
     pitch_mm: float = PITCH_MM,
-    whole_share: float = _WHOLE_SHARE,
+    whole_share: float = WHOLE_SHARE,
 ) -> Iterator[int]:
     """Draw the ingredients of ``count`` random spines into a folder; what is there already is kept.
 

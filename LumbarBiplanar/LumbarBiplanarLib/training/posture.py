@@ -18,7 +18,8 @@ from ..geometry.frames import rotation_from_vector
 # Steps of the sagittal angle going up, first from the sacral endplate to L5, then L5 to L4, ... L2 to L1; then those
 # up to T11, above, where the thoracic kyphosis begins, and in the neck.
 _STANDING_STEPS_DEG = (20.0, 16.8, 11.7, 7.6, 4.1)
-_JUNCTION_STEPS_DEG, _THORACIC_STEPS_DEG, _NECK_STEP_DEG = (-2.5, -2.5), (-4.0,) * 10, 5.0
+_JUNCTION_STEPS_DEG, THORACIC_STEP_DEG, NECK_STEP_DEG = (-2.5, -2.5), -4.0, 5.0
+THORACIC_COUNT = 12
 _LOWEST = 8  # angles whose mean the patient stands by
 _DISC_HEIGHTS_MM = (9.5, 10.5, 9.8, 8.8, 7.8, 6.5, 5.0, 4.5)  # L5-S1, L4-5, ... L1-2, T12-L1, T11-12, T10-11
 
@@ -61,7 +62,8 @@ def chain_angles_deg(rng: np.random.Generator, count: int, ranges: PostureRanges
     """
     share = float(np.clip(rng.normal(*ranges.lordosis), 0.05, 1.7))
     steps = share * np.array(_STANDING_STEPS_DEG[:count])
-    above = [*_JUNCTION_STEPS_DEG, *_THORACIC_STEPS_DEG, *[_NECK_STEP_DEG] * count]
+    kyphosis = [THORACIC_STEP_DEG] * (THORACIC_COUNT - len(_JUNCTION_STEPS_DEG))
+    above = [*_JUNCTION_STEPS_DEG, *kyphosis, *[NECK_STEP_DEG] * count]
     steps = np.concatenate([steps, above[: count - len(steps)]])
     sagittal = np.concatenate([[0.0], np.cumsum(steps + rng.normal(0.0, ranges.segment_deg[0], count))])
     sagittal -= sagittal[min(3, count)]  # L3 is level in the mean; the whole patient is tilted afterwards

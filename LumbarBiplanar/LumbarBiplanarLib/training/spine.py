@@ -9,8 +9,8 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
-from .posture import PostureRanges, sample_posture
-from .thorax import ABOVE_FACTORS, THORACIC_COUNT, TO_T6
+from .posture import THORACIC_COUNT, PostureRanges, sample_posture
+from .thorax import ABOVE_FACTORS, TO_T6
 
 _LEVELS = LUMBAR_LEVELS[::-1]
 # Most spines go on to where any film ends; the others end lower, so that counting from the top is no use.

@@ -12,6 +12,7 @@ from ..anatomy import LANDMARK_NAMES
 from ..geometry.frames import rotation_from_vector
 from ..shape.surfaces import Surface
 from .anatomy import tube
+from .posture import NECK_STEP_DEG, THORACIC_COUNT, THORACIC_STEP_DEG
 
 # Size of T12, T11, ... T1, C7, ... C4 along x (right), y (anterior) and z (cranial) against L1. Bodies become narrower
 # and lower going up, to T6 their depth changes little.
@@ -33,9 +34,7 @@ ABOVE_FACTORS = (
     (0.56, 0.51, 0.49),
     (0.55, 0.50, 0.49),
 )
-THORACIC_COUNT, TO_T6 = 12, 7
-# By so much each leans forward against the one below it, from T10 on, and backward in the neck.
-_KYPHOSIS_DEG, _NECK_LORDOSIS_DEG = 4.0, 5.0
+TO_T6 = 7
 _MISSING_SHARE = 0.1
 _SHORT_MM = ((60.0, 150.0), (130.0, 220.0))  # of the ribs of T12 and T11
 _CHEST_WIDE_MM, _CHEST_DEEP_MM, _CHEST_AHEAD_MM = (115.0, 150.0), (80.0, 110.0), 45.0
@@ -61,7 +60,7 @@ def stacked_above(first: Surface, landmarks: np.ndarray, count: int = TO_T6) -> 
     step, at, lean = bodies[0] - bodies[1], bodies[0], np.eye(3)
     right = landmarks[0, _SIDES["right"]] - landmarks[0, _SIDES["left"]]
     right /= np.linalg.norm(right)
-    forward, back = (rotation_from_vector(np.radians(angle) * right) for angle in (-_KYPHOSIS_DEG, _NECK_LORDOSIS_DEG))
+    forward, back = (rotation_from_vector(np.radians(step) * right) for step in (THORACIC_STEP_DEG, NECK_STEP_DEG))
     surfaces, marks = [], []
     for i, factors in enumerate(ABOVE_FACTORS[:count]):
         at = at + lean @ step * (factors[2] if i else 1.0)
