@@ -67,7 +67,7 @@ def test_the_stream_repeats_with_its_seed_and_has_a_few_wrong_crops(pool):
     first, again, other = (next(stream) for stream in streams)
     torch.testing.assert_close(first[0], again[0], rtol=0, atol=0)
     assert not torch.equal(first[0], other[0])
-    assert first[0].shape == (8, 3, CROP_PX[1], CROP_PX[0]) and torch.isfinite(first[0]).all()
+    assert first[0].shape == (8, 1, CROP_PX[1], CROP_PX[0]) and torch.isfinite(first[0]).all()
 
 
 def test_a_share_of_the_crops_comes_with_a_fitted_model_that_is_nearly_right(parts):
@@ -104,7 +104,7 @@ def test_a_fitted_model_is_no_proof_of_a_vertebra(parts):
 def test_a_fitted_model_in_the_right_place_is_where_the_vertebra_is_by_its_landmarks(parts):
     level_mm = torch.tensor(parts.level_mm)
     true = fit_similarity(crop_template(mean_landmarks_mm(), parts.view_name)[2], parts.landmarks_px[2].astype(float))
-    images = fitted_images(level_mm, 2, true, true, np.random.default_rng(1))
+    images = fitted_images(level_mm[2], level_mm.sum(dim=0), true, true, np.random.default_rng(1))
     exact = sample(level_mm[2:3], true[None], CROP_PX, "zeros")[0, 0]
     off = [abs(float((grid * images[0]).sum() / images[0].sum() - (grid * exact).sum() / exact.sum()))
            for grid in torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")]  # fmt: skip

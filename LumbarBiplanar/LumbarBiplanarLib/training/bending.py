@@ -13,6 +13,7 @@ from .textures import smooth_noise
 _OVER_MM = (6.0, 30.0)
 _THICKNESS = 0.6  # deviation of the logarithm of the path length, as a share of that of the bending
 _INVERSIONS = 4
+_COARSE_PX = 3.0  # what is smooth over 6 mm and more is drawn at this pitch and interpolated
 
 
 class Bending:
@@ -33,10 +34,15 @@ class Bending:
         self, rng: np.random.Generator, bones: int, size_px: tuple[int, int], share: float, pixel_mm: float
     ) -> None:
         over_px = float(np.exp(rng.uniform(*np.log(_OVER_MM)))) / pixel_mm
-        fields = [smooth_noise(rng, *size_px, over_px)[0, 0] for _ in range(3 * bones)]
-        noise = share * torch.stack(fields).reshape(bones, 3, *size_px)
-        self.shift_px = over_px * noise[:, :2]  # (bones, 2, h, w): x, y from the bent to the unbent image
-        self.thickness = torch.exp(_THICKNESS * noise[:, 2])  # (bones, h, w)
+        coarse = [max(2, round(size / _COARSE_PX)) for size in size_px]
+        fields = [smooth_noise(rng, *coarse, over_px / _COARSE_PX) for _ in range(3 * bones)]
+        noise = share * torch.cat(fields).reshape(bones, 3, *coarse)
+        noise = torch.cat([over_px * noise[:, :2], torch.exp(_THICKNESS * noise[:, 2:])], dim=1)
+        # One image of many channels would take five times as long.
+        fine = functional.interpolate(noise.flatten(0, 1)[:, None], size=size_px, mode="bilinear", align_corners=False)
+        fine = fine.reshape(bones, 3, *size_px)
+        self.shift_px = fine[:, :2]  # (bones, 2, h, w): x, y from the bent to the unbent image
+        self.thickness = fine[:, 2]  # (bones, h, w)
 
     def sampled(self, images: Tensor, grid: Tensor) -> Tensor:
         """Return bent images (1, bones, h, w) of images of the same shape, seen through a grid.

@@ -15,7 +15,6 @@ from ..network.consistency import upright_camera
 from ..network.crops import (
     CROP_PX,
     apply,
-    crop_channels,
     crop_template,
     fit_similarity,
     invert,
@@ -45,7 +44,7 @@ CROP_FILMS = FilmOptions(scale_sd=0.05, empty=0.0)
 class CropStream(IterableDataset):
     """Batches of crops of random vertebrae of a pool's spines; every fiftieth spine is held out, for validation.
 
-    Yields (channels (n, 3, h, w), fitted_mm (n, 2, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop
+    Yields (films (n, 1, h, w), fitted_mm (n, 2, h, w), token (n,), path_mm (n, 1, h, w), landmarks (n, 20, 2) crop
     pixels, visible (n, 20)); ``fitted_mm`` is what a fitted model that is nearly right looks like there, or zeros.
     In pairs, crop k and crop n / 2 + k are one vertebra on the AP and the lateral film, and slopes (n, 20, 2) follow:
     mm by which the rays of a landmark pass each other per crop pixel of error (``epipolar.gap_slopes``).
@@ -90,7 +89,7 @@ class CropStream(IterableDataset):
             waiting = [waiting[i] for i in order[count:]]
             rows = [row for part in zip(*taken, strict=True) for row in part]
             crops, *others = (torch.stack(part) for part in zip(*rows, strict=True))
-            yield crop_channels(crops[:, :1]), crops[:, 1:], *others
+            yield crops[:, :1], crops[:, 1:], *others
 
     def _single(self, path: Path, rng: np.random.Generator) -> list[tuple[tuple[Tensor, ...]]]:
         ingredients = load_ingredients(path, VIEW_NAMES[rng.integers(2)])
@@ -149,6 +148,7 @@ def random_crops(
     """
     found = []
     template = crop_template(template_mm, view_name)
+    all_mm = film.bone_mm.sum(dim=0)
     for level in range(N_LEVELS):
         shown = int(film.visible[level].sum()) >= _LEAST_VISIBLE
         if not shown and rng.random() >= _UNSEEN_SHARE * fitted:
@@ -167,7 +167,7 @@ def random_crops(
             path = crop[1:] / unit_mm
             seen = torch.zeros_like(crop)
             if known:
-                seen = fitted_images(film.bone_mm, level, true, matrix, rng) / unit_mm
+                seen = fitted_images(film.bone_mm[level], all_mm, true, matrix, rng) / unit_mm
             more = () if slopes is None else (torch.tensor(slopes[level] @ matrix[:, :2], dtype=torch.float32),)
             film_and_fit = torch.cat([crop[:1], seen])
             found.append((film_and_fit, token, path, landmarks, film.visible[level] & on_crop, *more))

@@ -39,7 +39,7 @@ def disturbed(matrix: np.ndarray, rng: np.random.Generator, size: float | None =
 
 
 def fitted_images(
-    level_mm: Tensor, level: int, true: np.ndarray, matrix: np.ndarray, rng: np.random.Generator
+    bone_mm: Tensor, all_mm: Tensor, true: np.ndarray, matrix: np.ndarray, rng: np.random.Generator
 ) -> Tensor:
     """Draw what a fitted model looks like on a crop that was put where the model has the vertebra.
 
@@ -47,8 +47,8 @@ def fitted_images(
     warped by themselves.
 
     Args:
-        level_mm: (5, h, w) true path lengths on the film.
-        level: which vertebra.
+        bone_mm: (h, w) true path length through the vertebra on the film.
+        all_mm: (h, w) the same through all five.
         true: image_from_crop (2, 3) of the crop in the right place.
         matrix: the same of the crop as it is.
         rng: source of randomness.
@@ -56,9 +56,8 @@ def fitted_images(
     Returns:
         (2, h, w) path length through the vertebra and through the others, mm.
     """
-    others = level_mm.sum(dim=0) - level_mm[level]
     around = disturbed(matrix, rng, size_of_misfit(rng))
-    return torch.stack([_warped(level_mm[level], true, rng), _warped(others, around, rng)])
+    return torch.stack([_warped(bone_mm, true, rng), _warped(all_mm - bone_mm, around, rng)])
 
 
 def _warped(image: Tensor, image_from_crop: np.ndarray, rng: np.random.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from ..network.crops import crop_channels
 from ..network.model import N_LANDMARKS, N_LEVELS, NetworkConfig, SpineNetwork
 from ..network.refine_model import RefineConfig, SpineRefiner
 from ..shape.model import ShapeModel
@@ -128,9 +129,11 @@ class RefineTask:
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return cross entropy, distance, error of the image and spread for a batch (n, ...) of ``CropStream``."""
-        crops, fitted_mm, token, path_mm, landmarks, visible, *slopes = batch
+        films, fitted_mm, token, path_mm, landmarks, visible, *slopes = batch
+        with torch.autocast(films.device.type, enabled=False):
+            crops = crop_channels(films)
         output = model(crops.to(memory_format=torch.channels_last), token, fitted_mm)
-        with torch.autocast(crops.device.type, enabled=False):
+        with torch.autocast(films.device.type, enabled=False):
             on_marks = heatmap_loss(output.heatmaps, landmarks, visible, options.heatmap_sigma)
             off = output.positions - landmarks
             # A small batch may show no landmark at all.
