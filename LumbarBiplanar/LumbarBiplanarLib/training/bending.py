@@ -63,7 +63,7 @@ class Bending:
             old_from_new: (2, 2) and
             offset: (2,) of the affine that takes a pixel of the placed film to the film before.
         """
-        inverse = torch.linalg.inv(old_from_new)
+        inverse = torch.linalg.inv(old_from_new.cpu()).to(old_from_new.device)
         placed = (landmarks_px - offset) @ inverse.T
         at = placed
         for _ in range(_INVERSIONS):

@@ -61,15 +61,16 @@ class CropStream(IterableDataset):
         held_out: bool = False,
         pairs: bool = False,
         fitted: float = 0.0,
+        device: str | torch.device = "cpu",
     ) -> None:
         """Stream the vertebrae of ``pool``, or of what is held out, on films made as ``films`` says.
 
         ``template_mm`` (5, 20, 3) are the landmarks of the mean vertebrae. ``pairs`` takes levels that are on both
         films of a spine only; the pool must know how its films were taken, or StudyError is raised. ``fitted`` is the
-        share of the crops that come with a fitted model.
+        share of the crops that come with a fitted model. Films are formed on ``device``, crops are yielded on the CPU.
         """
         self.files = pool_files(pool, held_out)
-        self.pairs, self.fitted = pairs, fitted
+        self.pairs, self.fitted, self.device = pairs, fitted, device
         self.seed, self.template_mm, self.batch, self.films = seed, template_mm, batch, films
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -89,11 +90,11 @@ class CropStream(IterableDataset):
             waiting = [waiting[i] for i in order[count:]]
             rows = [row for part in zip(*taken, strict=True) for row in part]
             crops, *others = (torch.stack(part) for part in zip(*rows, strict=True))
-            yield crops[:, :1], crops[:, 1:], *others
+            yield tuple(part.cpu() for part in (crops[:, :1], crops[:, 1:], *others))
 
     def _single(self, path: Path, rng: np.random.Generator) -> list[tuple[tuple[Tensor, ...]]]:
         ingredients = load_ingredients(path, VIEW_NAMES[rng.integers(2)])
-        film = form_film(ingredients, rng, options=self.films)
+        film = form_film(ingredients, rng, options=self.films, device=self.device)
         crops = random_crops(
             film, ingredients.view_name, ingredients.pitch_mm, self.template_mm, rng, fitted=self.fitted
         )
@@ -106,7 +107,7 @@ class CropStream(IterableDataset):
         slopes = gap_slopes((drawn[0].view, drawn[1].view), np.stack([item.landmarks_px for item in drawn]))
         found = []
         for item, slope in zip(drawn, slopes, strict=True):
-            film = form_film(item, rng, options=self.films)
+            film = form_film(item, rng, options=self.films, device=self.device)
             slope = slope @ placement(item, film)[:, :2]
             crops = random_crops(film, item.view_name, item.pitch_mm, self.template_mm, rng, slope, self.fitted)
             found.append([[crop for crop in crops if int(crop[1]) % N_LEVELS == level] for level in range(N_LEVELS)])

@@ -40,14 +40,21 @@ class FilmStream(IterableDataset):
     """
 
     def __init__(
-        self, pool: str | Path, seed: int, films: FilmOptions | None = None, *, held_out: bool = False
+        self,
+        pool: str | Path,
+        seed: int,
+        films: FilmOptions | None = None,
+        *,
+        held_out: bool = False,
+        device: str | torch.device = "cpu",
     ) -> None:
         """Stream the films of ``pool``, or of what is held out; ``seed`` and the number of the worker determine them.
 
-        ``films`` says what they are made with; None means the training's.
+        ``films`` says what they are made with; None means the training's. They are formed on ``device``, and yielded on
+        the CPU.
         """
         self.files = pool_files(pool, held_out)
-        self.seed, self.films = seed, films
+        self.seed, self.films, self.device = seed, films, device
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         worker = get_worker_info()
@@ -56,6 +63,7 @@ class FilmStream(IterableDataset):
         rng = np.random.default_rng([self.seed, worker.id if worker is not None else 0])
         while True:
             path, view = self.files[rng.integers(len(self.files))], int(rng.integers(2))
-            film = cropped(form_film(load_ingredients(path, VIEW_NAMES[view]), rng, options=self.films), rng, CROP_PX)
-            channels = network_channels(film.image[None, None])[0]
-            yield channels, torch.tensor(view), film.level_mm, film.landmarks_px, film.visible
+            whole = form_film(load_ingredients(path, VIEW_NAMES[view]), rng, options=self.films, device=self.device)
+            film = cropped(whole, rng, CROP_PX)
+            channels = network_channels(film.image[None, None])[0].cpu()
+            yield channels, torch.tensor(view), film.level_mm.cpu(), film.landmarks_px, film.visible

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..network.preprocess import even_contrast, gaussian_blur
 from .options import FilmOptions
+from .textures import normal
 
 _BLURS_PX = (0.5, 0.5, 0.8, 1.2, 1.7)
 _PHOTONS = (1e3, 3e5)
@@ -50,8 +51,7 @@ def exposed(
     if rng.random() < options.noise:
         # Photons per pixel: a finer film has fewer in each.
         photons = np.exp(rng.uniform(*np.log(_PHOTONS))) / px**2
-        noise = torch.tensor(rng.standard_normal(tuple(arrived.shape)), dtype=torch.float32)
-        arrived = arrived + torch.sqrt(arrived / photons) * noise
+        arrived = arrived + torch.sqrt(arrived / photons) * normal(rng, tuple(arrived.shape))
     density = -torch.log(arrived.clamp(min=1e-3))
     if rng.random() < options.falloff:
         density = density + _falloff(rng, *density.shape[2:])
@@ -119,21 +119,21 @@ def processed(density: Tensor, rng: np.random.Generator, options: FilmOptions, p
 def equalised(film: Tensor) -> Tensor:
     """Return the film (1, 1, h, w) with all grey values equally frequent, 0 to 1."""
     shares = torch.linspace(0, 1, _HISTOGRAM_POINTS)
-    values = torch.quantile(film.flatten()[::5], shares).numpy().astype(np.float64)
+    values = torch.quantile(film.flatten()[::5], shares).cpu().numpy().astype(np.float64)
     values += 1e-7 * np.arange(len(values))
-    ranks = np.interp(film.numpy(), values, shares.numpy())
-    return torch.from_numpy(ranks.astype(np.float32))
+    ranks = np.interp(film.cpu().numpy(), values, shares.cpu().numpy())
+    return torch.tensor(ranks.astype(np.float32))
 
 
 def _as_jpeg(film: Tensor, quality: int) -> Tensor:
     from PIL import Image
 
     top = max(float(film.max()), 1e-6)
-    grey = (film[0, 0] / top * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    grey = (film[0, 0] / top * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     stream = io.BytesIO()
     Image.fromarray(grey).save(stream, "JPEG", quality=quality)
     decoded = np.asarray(Image.open(stream), dtype=np.float32)
-    return torch.from_numpy(decoded / 255.0 * top)[None, None]
+    return torch.tensor(decoded / 255.0 * top)[None, None]
 
 
 def collimation(rng: np.random.Generator, height: int, width: int, options: FilmOptions, px: float = 1.0) -> Tensor:

@@ -38,8 +38,8 @@ class TrainingFilm:
         image: (h, w) float32, bone bright, about 0 to 1.2.
         level_mm: (5, h, w) float32 path length through L1 to L5 where the film shows them.
         bone_mm: (5, h, w) the same everywhere, exposed or not.
-        landmarks_px: (5, 20, 2) float32.
-        visible: (5, 20) bool: on the exposed part of the film.
+        landmarks_px: (5, 20, 2) float32, on the CPU.
+        visible: (5, 20) bool: on the exposed part of the film; on the CPU.
     """
 
     image: Tensor
@@ -66,6 +66,7 @@ def form_film(
     *,
     placed: bool = True,
     options: FilmOptions | None = None,
+    device: str | torch.device = "cpu",
 ) -> TrainingFilm:
     """Make one film of ingredients.
 
@@ -74,8 +75,13 @@ def form_film(
         rng: source of everything random.
         placed: whether the film is also scaled, turned and shifted at random, and now and then shows no spine at all.
         options: what it is made with; None means the training's.
+        device: where it is formed, and where its images are then; its landmarks are on the CPU.
     """
-    options = options or FilmOptions()
+    with torch.device(device):
+        return _formed(ingredients, rng, placed, options or FilmOptions())
+
+
+def _formed(ingredients: Ingredients, rng: np.random.Generator, placed: bool, options: FilmOptions) -> TrainingFilm:
     px = PITCH_MM / ingredients.pitch_mm
     layers = _placed(ingredients, rng, options, px) if placed else _as_drawn(ingredients)
     if placed and rng.random() < options.empty:
@@ -87,7 +93,7 @@ def form_film(
     film = processed(density, rng, options, px)
     open_field = collimation(rng, *film.shape[2:], options, px) * valid
     film = film * open_field + (1 - open_field) * float(rng.choice(_MASK_VALUES))
-    visible = _on_film(layers.landmarks, open_field[0, 0] > 0)
+    visible = _on_film(layers.landmarks, (open_field[0, 0] > 0).cpu())
     return TrainingFilm(film[0, 0], (layers.levels * open_field)[0], layers.levels[0], layers.landmarks, visible)
 
 
@@ -126,9 +132,9 @@ def cropped(film: TrainingFilm, rng: np.random.Generator, size_px: tuple[int, in
 
 
 def _stack(ingredients: Ingredients) -> tuple[Tensor, Tensor | None]:
-    levels = torch.from_numpy(ingredients.level_mm)[None]
-    other = torch.from_numpy(ingredients.other_mm)[None, None]
-    tissue = None if ingredients.tissue is None else torch.from_numpy(ingredients.tissue)[None, None]
+    levels = torch.tensor(ingredients.level_mm)[None]
+    other = torch.tensor(ingredients.other_mm)[None, None]
+    tissue = None if ingredients.tissue is None else torch.tensor(ingredients.tissue)[None, None]
     valid = torch.ones_like(other)
     if tissue is not None:
         # Rows above and below which the CT ends are outside the film.
@@ -141,7 +147,7 @@ def _stack(ingredients: Ingredients) -> tuple[Tensor, Tensor | None]:
 
 def _as_drawn(ingredients: Ingredients) -> _Layers:
     stack, tissue = _stack(ingredients)
-    landmarks = torch.from_numpy(np.array(ingredients.landmarks_px, dtype=np.float32))
+    landmarks = torch.from_numpy(np.array(ingredients.landmarks_px, dtype=np.float32))  # stay on the CPU
     return _Layers(stack[:, :5], stack[:, 5:6], tissue, stack[:, 6:7], landmarks)
 
 
@@ -168,7 +174,8 @@ def _placed(ingredients: Ingredients, rng: np.random.Generator, options: FilmOpt
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     linear = torch.tensor(old_from_new, dtype=torch.float32)
     constant = torch.tensor(middle + offset - old_from_new @ middle, dtype=torch.float32)
-    landmarks = torch.stack([bending.moved(marks, k, linear, constant) for k, marks in enumerate(drawn.landmarks)])
+    marks = drawn.landmarks.to(linear.device)
+    landmarks = torch.stack([bending.moved(own, k, linear, constant) for k, own in enumerate(marks)]).cpu()
     tissue = None if drawn.tissue is None else moved[:, 1:2]
     return _Layers(bones[:, :5], bones[:, 5:6], tissue, (moved[:, :1] > 0.99).float(), landmarks)
 

@@ -63,13 +63,14 @@ def fitted_images(
 def _warped(image: Tensor, image_from_crop: np.ndarray, rng: np.random.Generator) -> Tensor:
     """Return the crop (h, w) of an image, its outlines and its values a little wrong."""
     width, height = CROP_PX
-    noise = torch.tensor(rng.standard_normal((1, 3, *_WARP_NODES)), dtype=torch.float32)
+    device = image.device
+    noise = torch.tensor(rng.standard_normal((1, 3, *_WARP_NODES)), dtype=torch.float32, device=device)
     off = functional.interpolate(noise, (height, width), mode="bicubic", align_corners=True)[0]
     size = _WARP_MM * float(np.exp(rng.normal(0.0, _WARP_LOG_SD)))
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    y, x = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
     at = torch.stack([x, y], dim=-1) + size * off[:2].permute(1, 2, 0)
-    linear = torch.tensor(image_from_crop, dtype=torch.float32)
+    linear = torch.tensor(image_from_crop, dtype=torch.float32, device=device)
     on_image = at @ linear[:, :2].T + linear[:, 2]
-    unit = (2.0 * on_image + 1.0) / torch.tensor(image.shape[::-1], dtype=torch.float32) - 1.0
+    unit = (2.0 * on_image + 1.0) / torch.tensor(image.shape[::-1], dtype=torch.float32, device=device) - 1.0
     crop = functional.grid_sample(image[None, None], unit[None], align_corners=False, padding_mode="zeros")[0, 0]
     return crop * (1.0 + _THICKNESS * off[2])

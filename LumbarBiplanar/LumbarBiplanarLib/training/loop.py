@@ -97,13 +97,13 @@ def train(
     with _quiet():
         trainer = _trainer(place, options, [schedule, interruption, Average(options.average), Checkpoints(checkpoint)])
         # A continued training must not see its first films again, hence the step in the seed.
-        loader = task.loader(Path(pool), options.seed + 1_000_003 * progress.step, options)
+        loader = task.loader(Path(pool), options.seed + 1_000_003 * progress.step, options, place)
         trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
         if interruption.caught:
             raise KeyboardInterrupt
         if schedule.stopped:
             return progress
-        held_out = task.loader(Path(pool), _VALIDATION_SEED, options, held_out=True)
+        held_out = task.loader(Path(pool), _VALIDATION_SEED, options, place, held_out=True)
         (measured,) = trainer.validate(module, held_out, verbose=False)
     record = _record(task, options, progress, place, trainer.precision, given and given[1])
     record |= {"validation": {key: round(value, 4) for key, value in measured.items()}, **(about or {})}

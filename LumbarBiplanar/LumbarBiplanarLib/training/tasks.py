@@ -55,8 +55,13 @@ class Task(Protocol):
     def network(self, options: TrainingOptions) -> nn.Module:
         """Return a new network."""
 
-    def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
-        """Return an endless stream of training examples, lists of tensors (n, ...), or of those held out."""
+    def loader(
+        self, pool: Path, seed: int, options: TrainingOptions, device: torch.device, *, held_out: bool = False
+    ) -> DataLoader:
+        """Return an endless stream of training examples, lists of tensors (n, ...), or of those held out.
+
+        Films are formed on ``device``; what the stream yields is on the CPU.
+        """
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return what the network makes of a batch, tensors (n, ...); losses are computed in float32."""
@@ -72,10 +77,13 @@ class SpineTask:
         """Return a new network."""
         return SpineNetwork(NetworkConfig(widths=options.widths, fusion=options.fusion, tasks=options.tasks))
 
-    def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
+    def loader(
+        self, pool: Path, seed: int, options: TrainingOptions, device: torch.device, *, held_out: bool = False
+    ) -> DataLoader:
         """Return an endless stream of films, as ``FilmStream`` yields them: (n, ...)."""
         films = FilmOptions.clean() if options.plain_films else None
-        return _loader(FilmStream(pool, seed, films, held_out=held_out), options.batch, options.workers)
+        stream = FilmStream(pool, seed, films, held_out=held_out, device=device)
+        return _loader(stream, options.batch, options.workers)
 
     def losses(self, model: nn.Module, batch: list[Tensor], options: TrainingOptions) -> Losses:
         """Return heatmaps' cross entropy and the error of the five images for a batch (n, ...) of ``FilmStream``."""
@@ -111,7 +119,9 @@ class RefineTask:
         network.basis.copy_(self.basis)
         return network
 
-    def loader(self, pool: Path, seed: int, options: TrainingOptions, held_out: bool = False) -> DataLoader:
+    def loader(
+        self, pool: Path, seed: int, options: TrainingOptions, device: torch.device, *, held_out: bool = False
+    ) -> DataLoader:
         """Return an endless stream of crops, as ``CropStream`` yields them: (n, ...)."""
         films = FilmOptions.clean() if options.plain_films else CROP_FILMS
         pairs = options.consistency_weight > 0
@@ -124,6 +134,7 @@ class RefineTask:
             held_out=held_out,
             pairs=pairs,
             fitted=options.fitted,
+            device=device,
         )
         return _loader(stream, None, options.workers)
 
@@ -151,8 +162,9 @@ class RefineTask:
         return Losses(total, on_marks, on_image, off.detach().norm(dim=-1)[visible])
 
 
-def _loader(stream, batch: int | None, workers: int) -> DataLoader:
-    on_gpu = torch.cuda.is_available()
-    return DataLoader(
-        stream, batch, num_workers=workers, prefetch_factor=_PREFETCH if workers else None, pin_memory=on_gpu
-    )
+def _loader(stream: FilmStream | CropStream, batch: int | None, workers: int) -> DataLoader:
+    on_gpu = torch.device(stream.device).type == "cuda"
+    more = {"prefetch_factor": _PREFETCH} if workers else {}
+    if workers and on_gpu:
+        more["multiprocessing_context"] = "spawn"  # CUDA does not survive a fork
+    return DataLoader(stream, batch, num_workers=workers, pin_memory=on_gpu, **more)

@@ -8,11 +8,22 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    """Return standard normal numbers, float32, on the device that is torch's default where this is called.
+
+    On the CPU they are those of ``rng``; elsewhere of a generator there that ``rng`` gives its seed.
+    """
+    device = torch.empty(0).device
+    if device.type == "cpu":
+        return torch.tensor(rng.standard_normal(shape), dtype=torch.float32)
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    return torch.randn(shape, generator=generator)
+
+
 def smooth_noise(rng: np.random.Generator, height: int, width: int, cell_px: float) -> Tensor:
     """Return (1, 1, height, width) noise of about unit deviation that varies over ``cell_px`` pixels."""
     shape = (1, 1, max(2, int(height / cell_px)) + 2, max(2, int(width / cell_px)) + 2)
-    coarse = torch.tensor(rng.standard_normal(shape), dtype=torch.float32)
-    return functional.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False)
+    return functional.interpolate(normal(rng, shape), size=(height, width), mode="bicubic", align_corners=False)
 
 
 # Cells of the grain of spongy bone, pixels of a film of 1.5 mm (1.2 mm where the patient stands): 1 to 8 mm.
