@@ -13,7 +13,7 @@ from package_sources import PACKAGE, Module, imports_of, package_modules, part_o
 
 # From the bottom up: a part imports only itself and what stands before it.
 ORDER = [
-    *("errors", "resources", "files", "anatomy", "geometry", "imaging", "shape", "rendering", "network"),
+    *("errors", "resources", "files", "processes", "anatomy", "geometry", "imaging", "shape", "rendering", "network"),
     *("registration", "measurement", "study", "training", "evaluation", "commands", "mrml", "ui", "cli"),
 ]
 SLICER_PARTS = {"mrml": {"slicer"}, "ui": {"slicer", "qt", "ctk"}}

@@ -124,6 +124,22 @@ def test_a_spine_of_the_pool_does_not_depend_on_what_was_drawn_before(model, con
     np.testing.assert_array_equal(a.level_mm, b.level_mm)
 
 
+def test_processes_draw_what_one_draws_and_keep_what_is_there(model, context, pool, tmp_path):
+    (tmp_path / "00001.npz").write_bytes(b"was there")
+    assert list(build_pool(tmp_path, model, context, 4, _SEED, jobs=2)) == [1, 2, 3, 4]
+    assert (tmp_path / "00001.npz").read_bytes() == b"was there"
+    for name in ("00000.npz", "00002.npz", "00003.npz"):
+        assert (tmp_path / name).read_bytes() == (pool / name).read_bytes()
+
+
+def test_an_error_in_a_process_that_draws_reaches_the_caller(model, tmp_path):
+    with pytest.raises(AttributeError, match="points_ras_mm"):
+        list(build_pool(tmp_path, model, Context(pelvis="no surface"), 40, _SEED, jobs=2))
+    assert len(list(tmp_path.iterdir())) < 10  # most of the rest was not begun
+    with pytest.raises(StudyError, match="0 processes"):
+        list(build_pool(tmp_path, model, Context(), 40, _SEED, jobs=0))
+
+
 def test_a_damaged_file_of_the_pool_is_named(tmp_path):
     (tmp_path / "00000.npz").write_bytes(b"nothing")
     with pytest.raises(StudyError, match=r"00000\.npz"):

@@ -173,6 +173,8 @@ def test_impossible_options_are_refused():
         TrainingOptions(batch=0)
     with pytest.raises(ValueError, match="minutes"):
         TrainingOptions(minutes=0)
+    with pytest.raises(ValueError, match="workers"):
+        TrainingOptions(workers=-1)
 
 
 def test_the_heatmap_loss_is_the_cross_entropy_and_its_gradient_is_right():

@@ -8,11 +8,8 @@ soon as it is done: what was interrupted goes on where it stood.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -20,6 +17,7 @@ from pathlib import Path
 
 from ..errors import OutputError, StudyError
 from ..files import read_table, sha256_of, write_table
+from ..processes import computed_in_processes
 from ..resources import resource_path
 from .accuracy_conditions import NETWORK, Condition
 from .accuracy_evidence import EvidenceSource
@@ -29,7 +27,6 @@ from .left_out import MODEL_FILE, TRUTH_FILE, read_left_out
 
 PARTIAL_FILE = "accuracy.partial.jsonl"
 _WRITE_S = 60.0
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Rows = tuple[list[RegionRow], list[CaseRow]]
 
 
@@ -191,39 +188,10 @@ class _Worker:
         return case_rows(self._truth(case.subject), case.condition, case.seed, self._source, self._device)
 
 
-_worker: _Worker | None = None
-
-
-def _begin(*arguments) -> None:
-    global _worker
-    _worker = _Worker(*arguments)
-
-
-def _work(case: AccuracyCase) -> Rows:
-    return _worker.rows(case)
-
-
 def _computed(cases: list[AccuracyCase], models: Path, data, jobs: int, device: str, weights):
-    """Yield (case, rows) as they are done; each process has one thread, which only its environment can tell it."""
-    if not cases:
-        return
-    if jobs < 1:
-        raise StudyError(f"{jobs} processes cannot compute anything; give --jobs 1 or more.")
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (models, data, device, weights))
-    try:
-        left, running = list(reversed(cases)), {}
-        while left or running:
-            # Few at a time, so that an error or Ctrl-C does not wait for hundreds.
-            while left and len(running) < jobs + 1:
-                case = left.pop()
-                running[pool.submit(_work, case)] = case
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    """Yield (case, rows) as they are done."""
+    return computed_in_processes(_rows_by, (models, data, device, weights), cases, jobs)
+
+
+def _rows_by(*arguments) -> Callable[[AccuracyCase], Rows]:
+    return _Worker(*arguments).rows

@@ -20,7 +20,8 @@ examples:
   lumbar-biplanar train --data DATA --output run1 --stage refine
   lumbar-biplanar train --data DATA --output run2 --stage refine --start-from registered --minutes 300 --device cuda
 
-First the ingredients of the films are drawn into the cache (about a second per spine), then the network is trained.
+First the ingredients of the films are drawn into the cache, about half a second per spine for each of the processes of
+--workers, then the network is trained.
 The network has two stages, which are trained independently: "spine" finds the vertebrae on a film, "refine" looks at
 each of them. The output folder gets spine.pt or refine.pt (the weights), a record and a checkpoint. People named by
 --leave-out are left out of the shape model the films are drawn from, so that the network can be tested on them.
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=0, help="end after so many steps instead of a time")
     parser.add_argument("--films", type=int, help=f"spines to draw films of {_both('subjects')}")
     parser.add_argument("--batch", type=int, help=f"films or crops per step {_both('batch')}")
-    parser.add_argument("--workers", type=int, help=f"processes drawing films {_both('workers')}")
+    parser.add_argument("--workers", type=int, help=f"processes drawing spines, then films {_both('workers')}")
     parser.add_argument(
         "--consistency",
         type=float,
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         drawing = bars.add_task("drawing spines", total=options.subjects)
         pitch_mm = FINE_PITCH_MM if refine else PITCH_MM
         # Only the first stage sees films; crops of one vertebra are alike on short and long ones.
-        how = {"pitch_mm": pitch_mm, "whole_share": 0.0 if refine else WHOLE_SHARE}
+        how = {"pitch_mm": pitch_mm, "whole_share": 0.0 if refine else WHOLE_SHARE, "jobs": options.workers or 1}
         for done in build_pool(pool, model, context, options.subjects, options.seed, **how):
             bars.update(drawing, completed=done)
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))

@@ -105,7 +105,7 @@ class TrainingOptions:
         image_weight: of the lumbar-only images (mm) against the landmarks (nats).
         average: decay of the running average of the weights, which is what is kept.
         clip: largest norm of the gradient.
-        workers: processes that draw films beside the training; 0 draws them in it.
+        workers: processes that draw spines before and films beside the training; 0 draws both in the training's own.
         save_every: steps between checkpoints.
         distance_weight: of the distance of the heatmaps' means (pixels of the crop); second stage only.
         consistency_weight: of the gap (mm) of the rays to one landmark on both films; second stage only. Above zero
@@ -165,6 +165,8 @@ class TrainingOptions:
         for key in ("subjects", "batch", "save_every"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1, found {getattr(self, key)}.")
+        if self.workers < 0:
+            raise ValueError(f"workers must not be negative, found {self.workers}.")
         if self.minutes <= 0:
             raise ValueError(f"minutes must be positive, found {self.minutes}.")
         if self.consistency_weight < 0 or (self.consistency_weight and self.batch % 2):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from ..errors import StudyError
 from ..files import read_json, write_json
 from ..geometry import FilmPair, standard_pair
 from ..geometry.frames import transform_points
+from ..processes import computed_in_processes
 from ..shape.model import ShapeModel
 from ..shape.surfaces import Surface
 from .anatomy import Context, SoftTissue, random_bend, random_warp
@@ -45,6 +48,7 @@ def build_pool(
     *,
     pitch_mm: float = PITCH_MM,
     whole_share: float = WHOLE_SHARE,
+    jobs: int = 1,
 ) -> Iterator[int]:
     """Draw the ingredients of ``count`` random spines into a folder; what is there already is kept.
 
@@ -56,12 +60,13 @@ def build_pool(
         seed: of the pool; spine k of a seed is always the same.
         pitch_mm: of the films, at the detector; the canvas is as large in mm at any pitch.
         whole_share: share of the spines whose films show all of the spine.
+        jobs: processes that draw, of one thread each; 1 means this one. What is drawn does not depend on it.
 
     Yields:
         How many are done, after each.
 
     Raises:
-        StudyError: if the folder holds a pool of another seed or shape model.
+        StudyError: if the folder holds a pool of another seed or shape model, or so many processes cannot be had.
         OutputError: if it cannot be written.
     """
     folder = Path(folder)
@@ -75,17 +80,32 @@ def build_pool(
         "whole_share": whole_share,
     }
     _claim(folder / "pool.json", identity)
-    for k in range(count):
-        path = folder / f"{k:05d}.npz"
-        if not path.exists():
-            rng = np.random.default_rng([_SEED_OFFSET, seed, k])
-            whole = rng.random() < whole_share
-            spine, pair, other, tissue = random_scene(model, context, rng, whole=whole)
-            lumbar = [Surface(points, model.faces) for points in spine.lumbar_points]
-            views = [view.resampled(pitch_mm) for view in pair.views]
-            films = [draw_ingredients(view, lumbar, other, spine.lumbar_landmarks, tissue) for view in views]
-            save_ingredients(path, films)
-        yield k + 1
+    missing = [k for k in range(count) if not _file(folder, k).exists()]
+    there = count - len(missing)
+    yield from range(1, there + 1)
+    arguments = (_draw, folder, model, context, seed, pitch_mm, whole_share)
+    draw = partial(*arguments)
+    drawn = (draw(k) for k in missing) if jobs == 1 else computed_in_processes(partial, arguments, missing, jobs)
+    with closing(drawn):
+        for done, _ in enumerate(drawn, start=there + 1):
+            yield done
+
+
+def _file(folder: Path, k: int) -> Path:
+    return folder / f"{k:05d}.npz"
+
+
+def _draw(
+    folder: Path, model: ShapeModel, context: Context, seed: int, pitch_mm: float, whole_share: float, k: int
+) -> None:
+    """Draw spine ``k`` of a seed and write its two films' ingredients."""
+    rng = np.random.default_rng([_SEED_OFFSET, seed, k])
+    whole = rng.random() < whole_share
+    spine, pair, other, tissue = random_scene(model, context, rng, whole=whole)
+    lumbar = [Surface(points, model.faces) for points in spine.lumbar_points]
+    views = [view.resampled(pitch_mm) for view in pair.views]
+    films = [draw_ingredients(view, lumbar, other, spine.lumbar_landmarks, tissue) for view in views]
+    save_ingredients(_file(folder, k), films)
 
 
 def _claim(path: Path, identity: dict) -> None:
