@@ -227,8 +227,27 @@ def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path
 def test_the_command_draws_a_contact_sheet_and_nothing_else(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(anatomy_module, "read_context", lambda data: Context())
     sheet = tmp_path / "sheet.png"
-    assert run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet))) == 0
+    assert run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet), "--seed", "3")) == 0
     assert str(sheet) in capsys.readouterr().out and list(tmp_path.iterdir()) == [sheet]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--leave-out", "vhm"),
+        ("--output", "out"),
+        ("--resume",),
+        ("--start-from", "registered"),
+        ("--stage", "refine"),
+        ("--films", "2"),
+        ("--plain-films",),
+    ],
+)
+def test_a_contact_sheet_refuses_what_it_would_ignore(tmp_path, words):
+    sheet = tmp_path / "sheet.png"
+    with pytest.raises(StudyError, match=f"would ignore {words[0]}; leave out"):
+        run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet), *words))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_refuses_what_contradicts_itself(tmp_path):

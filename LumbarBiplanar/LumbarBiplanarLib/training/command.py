@@ -12,6 +12,7 @@ from ..shape.model import ShapeModel
 from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
 from .progress import Progress as TrainingProgress
 
+_OF_A_SHEET = ("data", "shape_model", "seed", "contact_sheet")  # what --contact-sheet heeds
 SUMMARY = "train the network on films drawn from the shape model"
 EPILOG = """\
 examples:
@@ -60,7 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
-    parser.add_argument("--contact-sheet", type=Path, metavar="PNG", help="only draw what films are made of")
+    parser.add_argument(
+        "--contact-sheet",
+        type=Path,
+        metavar="PNG",
+        help="only draw what films are made of; takes --shape-model and --seed",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="(%(default)s)")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
@@ -93,9 +99,9 @@ def run(args: argparse.Namespace) -> int:
     from .pool import WHOLE_SHARE, build_pool
     from .tasks import RefineTask, SpineTask
 
-    options = _options(args)
     if args.contact_sheet is not None:
-        return _draw_contact_sheet(args, options)
+        return _draw_contact_sheet(args)
+    options = _options(args)
     if args.output is None:
         raise StudyError("--output is missing: the folder for weights, record and checkpoint.")
     checkpoint, weights, _ = (args.output / name for name in file_names(args.stage))
@@ -139,8 +145,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _draw_contact_sheet(args: argparse.Namespace, options: TrainingOptions) -> int:
-    """Write the contact sheet of one spine of the shape model at hand; nobody has to be left out of a picture."""
+def _draw_contact_sheet(args: argparse.Namespace) -> int:
+    """Write the contact sheet of one spine of the shape model at hand; nobody has to be left out of a picture.
+
+    Raises:
+        StudyError: if an option is given that a sheet does not heed.
+    """
     from tempfile import TemporaryDirectory
 
     from ..shape.storage import load_shape_model
@@ -148,10 +158,17 @@ def _draw_contact_sheet(args: argparse.Namespace, options: TrainingOptions) -> i
     from .contact_sheet import draw_contact_sheet
     from .pool import build_pool
 
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    defaults = vars(parser.parse_args(["--data", "."]))
+    ignored = [key for key, value in defaults.items() if key not in _OF_A_SHEET and getattr(args, key) != value]
+    if ignored:
+        names = ", ".join("--" + key.replace("_", "-") for key in ignored)
+        raise StudyError(f"--contact-sheet trains nothing and would ignore {names}; leave out the one or the other.")
     model = load_shape_model(args.shape_model)
     with TemporaryDirectory() as folder:
-        list(build_pool(folder, model, read_context(args.data), 1, options.seed, whole_share=0.0))
-        draw_contact_sheet(args.contact_sheet, Path(folder) / "00000.npz", options.seed)
+        list(build_pool(folder, model, read_context(args.data), 1, args.seed, whole_share=0.0))
+        draw_contact_sheet(args.contact_sheet, Path(folder) / "00000.npz", args.seed)
     print(f"Contact sheet: {args.contact_sheet}")
     return 0
 
