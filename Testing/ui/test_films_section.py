@@ -351,3 +351,30 @@ def test_an_empty_dicom_database_says_what_to_do(panel, app):
     app.click(panel.ui.loadDicomButton)
     app.process_events()
     assert "holds no radiographs" in only_message(app) and "DICOM module" in only_message(app)
+
+
+def shown_name(app, panel, tmp_path, name):
+    """What can be read in a film's selector, in the panel at its usual width."""
+    app.grab_panel(tmp_path / "panel.png")
+    return getattr(panel.ui, f"{name}FilmSelector")._living()._combo.shown_text()
+
+
+def test_names_of_usual_length_can_be_read_in_full(loaded, app, tmp_path):
+    assert shown_name(app, loaded, tmp_path, "ap") == "ap (AP film)"
+    assert shown_name(app, loaded, tmp_path, "lateral") == "lateral (lateral film)"
+    loaded.parameters.apFilm.SetName("IM-0001-0002 (AP film)")
+    assert shown_name(app, loaded, tmp_path, "ap") == "IM-0001-0002 (AP film)"
+
+
+def test_a_long_name_keeps_both_ends_and_its_tooltip_says_all_of_it(loaded, app, tmp_path):
+    selector, name = loaded.ui.apFilmSelector, f"lumbar spine {'1.2.840.' * 20} (AP film)"
+    width = loaded.form.minimumSizeHint.width()
+    loaded.parameters.apFilm.SetName(name)
+    app.process_events()
+    shown = shown_name(app, loaded, tmp_path, "ap")
+    assert shown.startswith("lumbar") and "…" in shown and shown.endswith("film)")
+    assert f"{name}. Film to use" in selector.toolTip
+    assert loaded.form.minimumSizeHint.width() == width, "a long name does not make the panel wider"
+    loaded.ui.apFilmSelector.setCurrentNode(None)
+    app.process_events()
+    assert "Film to use" in selector.toolTip and "lumbar" not in selector.toolTip

@@ -14,7 +14,7 @@ from ..geometry import GeometrySettings
 from ..imaging import Polarity
 from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, stated_polarity
 from .dicom_browser import choose_films
-from .films_text import film_title, geometry_text
+from .films_text import film_title, geometry_text, selector_tip
 from .geometry_table import GeometryTable
 from .remembered_folder import ask_open_file, ask_save_file
 
@@ -63,6 +63,9 @@ class FilmsSection:
             (ui.standardGeometryButton, "clicked()", self._use_standard),
             (self._polarities["AP"], "activated(int)", self._turn_ap),
             (self._polarities["lateral"], "activated(int)", self._turn_lateral),
+            # Also sent when the film gets another name.
+            (self._selectors["AP"], "currentNodeChanged(vtkMRMLNode*)", self._on_selector),
+            (self._selectors["lateral"], "currentNodeChanged(vtkMRMLNode*)", self._on_selector),
         ]
         for widget, signal, slot in self._connections:
             widget.connect(signal, slot)
@@ -93,6 +96,7 @@ class FilmsSection:
         idle = services.parameters is not None and not services.runner.running
         for name, film in films.items():
             self._selectors[name].enabled = idle
+            self._selectors[name].toolTip = selector_tip(film)
             self._show_polarity(name, film, idle)
         self._allow_buttons(idle, all(films.values()), settings is not None)
         self._table.show(settings, idle)
@@ -140,6 +144,9 @@ class FilmsSection:
         if parameters.showLumbarImage:
             overlays = {"AP": parameters.apLumbarImage, "lateral": parameters.lateralLumbarImage}
         services.layout.show_films(films, overlays, parameters.lumbarOpacity, parameters.showFilmsIn3D)
+
+    def _on_selector(self, *_args: Any) -> None:
+        self._services.changed()
 
     # -- choosing a film -------------------------------------------------------------------------------------------
 

@@ -18,6 +18,16 @@ def film_title(view_name: str) -> str:
     return {"AP": _("AP film"), "lateral": _("Lateral film")}[view_name]
 
 
+def selector_tip(film: Any) -> str:
+    """Return what the selector of a film says when the mouse rests on it.
+
+    Args:
+        film: film node, whose name the selector may be too narrow for; None if there is none.
+    """
+    tip = _("Film to use, one that is in the scene. A volume loaded by Slicer itself is copied and left as it is.")
+    return tip if film is None else _("{name}. {tip}").format(name=film.GetName(), tip=tip)
+
+
 def geometry_text(films: Mapping[str, Any], settings: GeometrySettings | None) -> str:
     """Return what the user should know about the films and their geometry.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 import vtk
 from PySide6 import QtWidgets
-from PySide6.QtCore import Property, Signal, Slot
+from PySide6.QtCore import Property, Qt, Signal, Slot
 
 
 class qMRMLWidget(QtWidgets.QWidget):
@@ -29,6 +29,32 @@ class qMRMLWidget(QtWidgets.QWidget):
         self.sceneChanged.emit(scene)
 
 
+class _ElidingComboBox(QtWidgets.QComboBox):
+    """Shows a text that is too long without its middle, as the ctkComboBox in Slicer's selector does."""
+
+    def initStyleOption(self, option):
+        super().initStyleOption(option)
+        parts = QtWidgets.QStyle
+        field = self.style().subControlRect(
+            parts.ComplexControl.CC_ComboBox, option, parts.SubControl.SC_ComboBoxEditField, self
+        )
+        elided = Qt.TextElideMode.ElideMiddle
+        option.currentText = option.fontMetrics.elidedText(option.currentText, elided, field.width())
+
+    def shown_text(self) -> str:
+        """Return what the user sees of the chosen text."""
+        option = QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        return option.currentText
+
+    def paintEvent(self, event):
+        option = QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter = QtWidgets.QStylePainter(self)
+        painter.drawComplexControl(QtWidgets.QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QtWidgets.QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 class qMRMLNodeComboBox(QtWidgets.QWidget):
     """Selector of a node of given classes; disabled as long as it has no scene."""
 
@@ -45,7 +71,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._combo = QtWidgets.QComboBox()
+        self._combo = _ElidingComboBox()
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo)
@@ -165,6 +191,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             self._refill()
         elif node.GetID() in self._ids:
             self._combo.setItemText(self._ids.index(node.GetID()), node.GetName())
+            if node.GetID() == self._current:
+                self.nodeChanged.emit(node)  # Slicer's follows the text of its box
 
     def _select(self, node_id: str) -> None:
         if node_id not in self._ids:
