@@ -378,3 +378,8 @@ def test_a_long_name_keeps_both_ends_and_its_tooltip_says_all_of_it(loaded, app,
     loaded.ui.apFilmSelector.setCurrentNode(None)
     app.process_events()
     assert "Film to use" in selector.toolTip and "lumbar" not in selector.toolTip
+
+
+def test_the_geometry_fits_into_the_panel_without_scrolling_sideways(loaded, app, tmp_path):
+    app.grab(tmp_path / "window.png", (1340, 640))
+    assert loaded.ui.geometryTable.horizontalScrollBar().maximum == 0

@@ -62,6 +62,12 @@ def test_the_hint_says_what_comes_next(app, module_widget):
     assert "drag landmarks" in ui.statusLabel.text
 
 
+def test_an_empty_table_of_landmarks_shows_all_its_columns(app, panel, tmp_path):
+    app.grab(tmp_path / "window.png", (1340, 640))
+    assert panel.ui.landmarkTable.rowCount == 0
+    assert panel.ui.landmarkTable.horizontalScrollBar().maximum == 0
+
+
 def test_the_button_cancels_while_something_runs_and_the_bar_follows(app, panel):
     shown = []
 

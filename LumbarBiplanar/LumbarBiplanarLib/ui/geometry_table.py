@@ -77,8 +77,9 @@ class GeometryTable:
         self._widget.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         self._widget.setWordWrap(False)
         header = self._widget.horizontalHeader()
+        header.setHighlightSections(False)
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setStretchLastSection(True)
+        header.setSectionResizeMode(_WHERE_FROM, qt.QHeaderView.Stretch)
         self._widget.connect("cellChanged(int,int)", self._on_cell_changed)
 
     def cleanup(self) -> None:

@@ -40,6 +40,7 @@ class LandmarkTable:
         table = self._table
         header = table.horizontalHeader()
         header.setSectionsClickable(True)
+        header.setHighlightSections(False)  # bold heads would need wider columns
         header.setMinimumSectionSize(_NARROWEST)
         header.setSortIndicatorShown(True)
         header.setSortIndicator(self._column, qt.Qt.AscendingOrder)
@@ -49,6 +50,7 @@ class LandmarkTable:
         table.setWordWrap(False)
         for column, tip in enumerate(column_tips()):
             table.horizontalHeaderItem(column).setToolTip(tip)
+        self._fit_columns()
         table.setTabKeyNavigation(False)
         header.connect("sectionClicked(int)", self._on_head)
         table.connect("currentCellChanged(int,int,int,int)", self._on_current)

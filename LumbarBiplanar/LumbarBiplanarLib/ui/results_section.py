@@ -57,6 +57,7 @@ class ResultsSection:
         table = self._services.ui.measurementTable
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # long titles take two lines
+        table.horizontalHeader().setHighlightSections(False)  # bold heads would need wider columns
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.connect("itemSelectionChanged()", self._on_selection)
         for button, slot in self._buttons:
