@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..anatomy import Level
+from ..anatomy import LANDMARK_NAMES, Level, load_landmarks
 from .corrections import Corrections
 from .evidence import FilmEvidence
 from .poses import VertebraState
@@ -38,20 +38,26 @@ def landmark_warnings(
         for (level, name), (distance, deviations) in entries.items():
             if film.landmarks[level, name].corrected:
                 if distance > _IGNORED_MM:
-                    missed.append(f"{level.name} {name} ({distance:.1f} mm)")
+                    missed.append(_named(level, name, distance))
             elif deviations > _OUTVOTED_SD * max(1.0, spread):
-                outvoted.append(f"{level.name} {name} ({distance:.1f} mm)")
+                outvoted.append(_named(level, name, distance))
         if outvoted:
             warnings.append(
                 f"{film.view.name}: these landmarks disagree with everything else and were outvoted: "
-                f"{', '.join(outvoted)}. Check them."
+                f"{'; '.join(outvoted)}. Check them."
             )
         if missed:
             warnings.append(
                 f"{film.view.name}: the model cannot reach these landmarks although they were set by hand: "
-                f"{', '.join(missed)}. Check that they are on the right vertebra."
+                f"{'; '.join(missed)}. Check that they are on the right vertebra."
             )
     return warnings
+
+
+def _named(level: Level, name: str, distance_mm: float) -> str:
+    """Return a landmark as a clinician reads it, with how far it is from the result."""
+    title = load_landmarks()[LANDMARK_NAMES.index(name)].title
+    return f"{level.name} {title[0].lower()}{title[1:]} ({distance_mm:.1f} mm)"
 
 
 def shape_warnings(vertebrae: Sequence[VertebraState], log_scale_sd: float) -> list[str]:
