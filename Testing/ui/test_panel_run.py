@@ -84,6 +84,7 @@ def test_the_button_cancels_while_something_runs_and_the_bar_follows(app, panel)
     assert panel.start("A run", lambda: endless(), stages=("registration",))
     app.process_events()
     assert panel.ui.runAllButton.text == "Cancel" and "A run" in panel.ui.runAllButton.toolTip
+    assert panel.ui.statusLabel.text == "Going on"
     app.click(panel.ui.runAllButton)
     idle(app, panel)
     assert "cancelled" in panel.ui.logTextEdit.plainText

@@ -108,7 +108,7 @@ class PanelRun:
             self.start(_("Run all steps"), self.logic.allSteps)
 
     def _on_step(self, step: Step) -> None:
-        self.status(step.message, self._share(step))
+        self.status(step.message[:1].upper() + step.message[1:], self._share(step))
         if step.detections:
             self.changed()
         for section in self.sections:
