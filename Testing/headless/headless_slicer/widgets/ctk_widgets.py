@@ -72,13 +72,15 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     def _show_contents(self):
         if self._collapsed:
             children = self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly)
-            self._hidden = [child for child in children if not child.isHidden()]
-            for child in self._hidden:
+            shown = [child for child in children if not child.isHidden()]
+            self._hidden += shown
+            for child in shown:
                 child.hide()
             self.setMaximumHeight(HEADER_HEIGHT)
         else:
             for child in self._hidden:
                 child.show()
+            self._hidden = []
             self.setMaximumHeight(16777215)
         self.updateGeometry()
 
