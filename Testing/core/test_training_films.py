@@ -18,10 +18,11 @@ from LumbarBiplanarLib.training.dataset import FilmStream
 from LumbarBiplanarLib.training.exposure import hardened
 from LumbarBiplanarLib.training.films import _with_cortex, cropped, form_film
 from LumbarBiplanarLib.training.ingredients import Ingredients, load_ingredients, save_ingredients
-from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX, WHOLE_CANVAS_PX, FilmOptions
+from LumbarBiplanarLib.training.options import CANVAS_PX, CROP_PX, WHOLE_CANVAS_PX, FilmOptions, TrainingOptions
 from LumbarBiplanarLib.training.pool import build_pool, random_pair, random_scene
 from LumbarBiplanarLib.training.sacra import closed_by_fans, read_sacra
-from LumbarBiplanarLib.training.textures import trabecular_noise
+from LumbarBiplanarLib.training.tasks import SpineTask
+from LumbarBiplanarLib.training.textures import normal, trabecular_noise
 
 TISSUE_PER_MM = 0.02
 _SEED = 12  # of the pool; one of its spines at least has soft tissue
@@ -361,3 +362,33 @@ def test_bending_moves_bones_apart_and_only_where_asked(pool):
         ingredients, np.random.default_rng(3), placed=False, options=replace(FilmOptions.clean(), bending=0.2)
     )
     assert torch.equal(again.image, same.image)
+
+
+def test_streams_that_form_films_on_a_gpu_start_processes_that_can(pool):
+    options = replace(TrainingOptions(), workers=1)
+    on_gpu, on_cpu = (SpineTask().loader(pool, 1, options, torch.device(name)) for name in ("cuda", "cpu"))
+    assert on_gpu.dataset.device.type == "cuda" and on_gpu.multiprocessing_context.get_start_method() == "spawn"
+    assert on_cpu.dataset.device.type == "cpu" and on_cpu.multiprocessing_context is None
+
+
+def test_normal_numbers_on_the_cpu_are_those_of_the_generator():
+    found = normal(np.random.default_rng(3), (2, 5))
+    np.testing.assert_array_equal(found, np.random.default_rng(3).standard_normal((2, 5)).astype(np.float32))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_films_formed_on_a_gpu_are_like_those_of_the_cpu(pool):
+    parts = load_ingredients(pool / "00001.npz", "AP")
+    options = replace(FilmOptions.clean(), texture=0.0)
+    films = [form_film(parts, np.random.default_rng(5), options=options, device=name) for name in ("cpu", "cuda")]
+    here, there = films
+    assert there.image.device.type == "cuda" and there.landmarks_px.device.type == "cpu"
+    # Their smooth noise differs; where the bones are does not.
+    assert (here.landmarks_px - there.landmarks_px).norm(dim=-1).max() < 12.0 and there.image.isfinite().all()
+    sums = [film.level_mm.sum(dim=(1, 2)).cpu() for film in films]
+    torch.testing.assert_close(*sums, rtol=0.3, atol=1.0)
+    whole = [
+        form_film(parts, np.random.default_rng(5), placed=False, options=options, device=name)
+        for name in ("cpu", "cuda")
+    ]
+    torch.testing.assert_close(whole[0].level_mm, whole[1].level_mm.cpu())

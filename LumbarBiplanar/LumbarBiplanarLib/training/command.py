@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help=f"films or crops per step {_both('batch')}")
     parser.add_argument("--workers", type=int, help=f"processes drawing spines, then films {_both('workers')}")
     parser.add_argument(
+        "--films-on-gpu", action="store_true", help="form films on the GPU that trains: for machines with few cores"
+    )
+    parser.add_argument(
         "--consistency",
         type=float,
         default=default.consistency_weight,
@@ -185,7 +188,12 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
     if args.no_fusion and args.stage == "refine":
         raise StudyError("--no-fusion is about the two decoders of the first stage; leave it out, or --stage spine.")
     given |= {"consistency_weight": args.consistency}
-    given |= {"fusion": not args.no_fusion, "single_task": args.single_task or "", "plain_films": args.plain_films}
+    given |= {
+        "films_on_gpu": args.films_on_gpu,
+        "fusion": not args.no_fusion,
+        "single_task": args.single_task or "",
+        "plain_films": args.plain_films,
+    }
     try:
         return replace(default, steps=args.steps, seed=args.seed, **given)
     except ValueError as error:

@@ -22,7 +22,8 @@ from .progress import Progress
 from .tasks import SpineTask, Task
 
 REGISTERED = "registered"
-_FREE_TO_CHANGE = ("minutes", "steps", "workers", "save_every")  # between a checkpoint and its continuation
+# Between a checkpoint and its continuation.
+_FREE_TO_CHANGE = ("minutes", "steps", "workers", "films_on_gpu", "save_every")
 _VALIDATION_BATCHES, _VALIDATION_SEED = 20, 7_777
 
 
@@ -96,14 +97,15 @@ def train(
     schedule, interruption = Schedule(told), Interruption()
     with _quiet():
         trainer = _trainer(place, options, [schedule, interruption, Average(options.average), Checkpoints(checkpoint)])
+        formed_on = place if options.films_on_gpu else torch.device("cpu")
         # A continued training must not see its first films again, hence the step in the seed.
-        loader = task.loader(Path(pool), options.seed + 1_000_003 * progress.step, options, place)
+        loader = task.loader(Path(pool), options.seed + 1_000_003 * progress.step, options, formed_on)
         trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
         if interruption.caught:
             raise KeyboardInterrupt
         if schedule.stopped:
             return progress
-        held_out = task.loader(Path(pool), _VALIDATION_SEED, options, place, held_out=True)
+        held_out = task.loader(Path(pool), _VALIDATION_SEED, options, formed_on, held_out=True)
         (measured,) = trainer.validate(module, held_out, verbose=False)
     record = _record(task, options, progress, place, trainer.precision, given and given[1])
     record |= {"validation": {key: round(value, 4) for key, value in measured.items()}, **(about or {})}

@@ -106,6 +106,7 @@ class TrainingOptions:
         average: decay of the running average of the weights, which is what is kept.
         clip: largest norm of the gradient.
         workers: processes that draw spines before and films beside the training; 0 draws both in the training's own.
+        films_on_gpu: form films on the GPU that trains, not on the CPU (docs/network.md says what pays).
         save_every: steps between checkpoints.
         distance_weight: of the distance of the heatmaps' means (pixels of the crop); second stage only.
         consistency_weight: of the gap (mm) of the rays to one landmark on both films; second stage only. Above zero
@@ -132,6 +133,7 @@ class TrainingOptions:
     average: float = 0.998
     clip: float = 5.0
     workers: int = 1
+    films_on_gpu: bool = False
     save_every: int = 250
     distance_weight: float = 0.0
     consistency_weight: float = 0.0

@@ -163,8 +163,7 @@ class RefineTask:
 
 
 def _loader(stream: FilmStream | CropStream, batch: int | None, workers: int) -> DataLoader:
-    on_gpu = torch.device(stream.device).type == "cuda"
     more = {"prefetch_factor": _PREFETCH} if workers else {}
-    if workers and on_gpu:
+    if workers and torch.device(stream.device).type == "cuda":
         more["multiprocessing_context"] = "spawn"  # CUDA does not survive a fork
-    return DataLoader(stream, batch, num_workers=workers, pin_memory=on_gpu, **more)
+    return DataLoader(stream, batch, num_workers=workers, pin_memory=torch.cuda.is_available(), **more)
