@@ -7,6 +7,7 @@ A vertebra's unknowns are ordered: rotation vector (3, rad, about RAS axes throu
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -97,8 +98,8 @@ class PointBasis:
         return self.mean_mm[state.level] + product(flat, state.coefficients).reshape(-1, 3)
 
     def posed(self, state: VertebraState) -> np.ndarray:
-        """Return the (K, 3) points in RAS, mm."""
-        return self.shaped(state) @ (state.scale * state.rotation).T + state.translation_mm
+        """Return the (K, 3) points in RAS, mm; read-only."""
+        return _posed(self, state)
 
     def tangents(self, state: VertebraState, modes: int) -> np.ndarray:
         """Return (K, 3, 7 + modes): derivative of the RAS points with respect to the unknowns of ``state``."""
@@ -112,6 +113,14 @@ class PointBasis:
         result[:, :, 6] = offsets
         result[:, :, POSE_UNKNOWNS:] = (state.scale * state.rotation) @ self.modes_mm[:, :, :modes]
         return result
+
+
+@lru_cache(maxsize=64)
+def _posed(basis: PointBasis, state: VertebraState) -> np.ndarray:
+    # Every term asks for the same vertebrae's landmarks: ten times per trial of the solver.
+    points = basis.shaped(state) @ (state.scale * state.rotation).T + state.translation_mm
+    points.setflags(write=False)
+    return points
 
 
 def vertex_basis(model: ShapeModel, vertices: np.ndarray | None = None) -> PointBasis:
