@@ -157,9 +157,10 @@ def read_table(path: str | os.PathLike[str], kind: type, error: type[LumbarBipla
 def _parsed(text: str, kind: str) -> Any:
     if kind == "bool":
         return text == "True"
-    if kind.startswith("float"):
-        return float(text) if text or kind == "float" else None
-    return int(text) if kind == "int" else text
+    for name, number in (("float", float), ("int", int)):
+        if kind.startswith(name):
+            return number(text) if text or kind == name else None
+    return text
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
