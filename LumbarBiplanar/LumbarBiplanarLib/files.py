@@ -128,7 +128,7 @@ def write_table(
         path: the file to write or replace.
         kind: dataclass of the rows.
         rows: its instances; None becomes an empty cell.
-        text: what is written for a value, for example the value rounded.
+        text: what is written for a value, for example ``rounded(4)``.
 
     Raises:
         OutputError: if the file cannot be written.
@@ -137,6 +137,11 @@ def write_table(
         writer = csv.DictWriter(stream, [field.name for field in fields(kind)])
         writer.writeheader()
         writer.writerows({name: text(value) for name, value in asdict(row).items()} for row in rows)
+
+
+def rounded(digits: int) -> Callable[[Any], Any]:
+    """Return a function that rounds a float to so many digits after the point and leaves all else as it is."""
+    return lambda value: round(value, digits) if isinstance(value, float) else value
 
 
 def read_table(path: str | os.PathLike[str], kind: type, error: type[LumbarBiplanarError] = StudyError) -> list[Any]:

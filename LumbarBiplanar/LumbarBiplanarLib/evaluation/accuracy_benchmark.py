@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import OutputError, StudyError
-from ..files import read_table, sha256_of, write_table
+from ..files import read_table, rounded, sha256_of, write_table
 from ..processes import computed_in_processes
 from ..resources import resource_path
 from .accuracy_conditions import NETWORK, Condition
@@ -122,11 +122,7 @@ def _other_rows(folder: Path, replaced: set[str]) -> Rows:
 
 def _write(folder: Path, others: Rows, done: list[Rows]) -> None:
     for name, kind, part in ((REGIONS_FILE, RegionRow, 0), (CASES_FILE, CaseRow, 1)):
-        write_table(folder / name, kind, [*others[part], *(row for rows in done for row in rows[part])], _rounded)
-
-
-def _rounded(value):
-    return round(value, 3) if isinstance(value, float) else value
+        write_table(folder / name, kind, [*others[part], *(row for rows in done for row in rows[part])], rounded(3))
 
 
 def _key(case: AccuracyCase, models: Path, weights: str | None) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..anatomy import Level
-from ..files import write_table
+from ..files import rounded, write_table
 from ..geometry import (
     FilmPair,
     View,
@@ -165,7 +165,7 @@ def benchmark_register_ct(
                 rows += _case(person, subject, condition, *films[key], seed)
                 errors = [row.tre_mm for row in rows[-len(subject.model.levels) :]]
                 progress(f"{person.subject}, {condition.name}, seed {seed}: {np.mean(errors):.2f} mm")
-        write_table(output_csv, CtRow, rows, lambda value: round(value, 4) if isinstance(value, float) else value)
+        write_table(output_csv, CtRow, rows, rounded(4))
     return rows
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json, write_table
+from ..files import rounded, write_json, write_table
 from ..registration.quality import CHECK, OK, REFUSE
 from ..registration.quality_calibration import CASE_FEATURES, LEVEL_FEATURES, PARTS, Calibration, part_of
 from ..shape.pipeline import Collection
@@ -97,7 +97,7 @@ def written(
     found = {
         (part, kind): _figures(rows, part, kind) for part in dict.fromkeys(row.part for row in rows) for kind in PARTS
     }
-    write_table(output_csv, QualityRow, rows, lambda value: round(value, 4) if isinstance(value, float) else value)
+    write_table(output_csv, QualityRow, rows, rounded(4))
     if output_json is not None:
         own = {kind: found["calibration", kind] for kind in PARTS}
         write_json(output_json, calibration_content(calibrations, calibrating, own))

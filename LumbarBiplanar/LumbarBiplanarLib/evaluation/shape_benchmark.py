@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_table
+from ..files import rounded, write_table
 from ..shape.metrics import GeneralizationRow, compactness, generalization, specificity
 from ..shape.pipeline import Collection, collect_open_data
 
@@ -41,9 +41,7 @@ def benchmark_shape(
     """
     collection = collect_open_data(data, include_sample=True, progress=progress)
     rows = list(generalization(collection, subjects=subjects, mode_counts=mode_counts, progress=progress))
-    write_table(
-        output_csv, GeneralizationRow, rows, lambda value: round(value, 4) if isinstance(value, float) else value
-    )
+    write_table(output_csv, GeneralizationRow, rows, rounded(4))
     return rows, whole_model_figures(collection, samples)
 
 

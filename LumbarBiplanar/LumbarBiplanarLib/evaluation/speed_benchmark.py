@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..anatomy import Level
-from ..files import write_table
+from ..files import rounded, write_table
 from ..resources import resource_path
 from ..shape import load_shape_model
 from ..study.case import Case, load_case
@@ -83,7 +83,7 @@ def benchmark_speed(
             row = _timed(stage, device, repeat, run)
             if repeat:
                 rows.append(row)
-    write_table(output_csv, SpeedRow, rows, lambda value: round(value, 4) if isinstance(value, float) else value)
+    write_table(output_csv, SpeedRow, rows, rounded(4))
     return rows
 
 

@@ -163,4 +163,4 @@ def letters(rng: np.random.Generator, shape: tuple[int, int], px: float = 1.0) -
         x, step = rng.uniform(0.0, 1.0) * width, px * rng.uniform(5, 9)
         for i, y in enumerate(np.arange(0, height, step)):
             draw.line((x, y, x + px * (9 if i % 5 == 0 else 5), y), fill=255, width=1)
-    return rng.uniform(0.6, 3.0) * torch.tensor(np.asarray(image, dtype=np.float32) / 255.0)
+    return rng.uniform(0.6, 3.0) * torch.as_tensor(np.asarray(image, dtype=np.float32) / 255.0)

@@ -122,7 +122,7 @@ def equalised(film: Tensor) -> Tensor:
     values = torch.quantile(film.flatten()[::5], shares).cpu().numpy().astype(np.float64)
     values += 1e-7 * np.arange(len(values))
     ranks = np.interp(film.cpu().numpy(), values, shares.cpu().numpy())
-    return torch.tensor(ranks.astype(np.float32))
+    return torch.as_tensor(ranks.astype(np.float32))
 
 
 def _as_jpeg(film: Tensor, quality: int) -> Tensor:
@@ -133,7 +133,7 @@ def _as_jpeg(film: Tensor, quality: int) -> Tensor:
     stream = io.BytesIO()
     Image.fromarray(grey).save(stream, "JPEG", quality=quality)
     decoded = np.asarray(Image.open(stream), dtype=np.float32)
-    return torch.tensor(decoded / 255.0 * top)[None, None]
+    return torch.as_tensor(decoded / 255.0 * top)[None, None]
 
 
 def collimation(rng: np.random.Generator, height: int, width: int, options: FilmOptions, px: float = 1.0) -> Tensor:
