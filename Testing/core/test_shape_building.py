@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from LumbarBiplanarLib.shape.metrics import compactness, generalization, specifi
 from LumbarBiplanarLib.shape.pipeline import Collection
 from LumbarBiplanarLib.shape.registering import Registered
 from LumbarBiplanarLib.shape.sources import POPULATION_MEAN, Specimen, read_specimens
-from LumbarBiplanarLib.shape.surfaces import is_closed, surface_distances
+from LumbarBiplanarLib.shape.surfaces import is_closed, surface_distances, vertex_normals
 from LumbarBiplanarLib.shape.template import Template, symmetric_template
 
 
@@ -55,7 +57,7 @@ def collection_of(model, *, people=4, fractured_person=None):
     return Collection(template, annotation, coarse, tuple(registered))
 
 
-SMALL = BuildOptions(kernels=(ResidualKernel(30.0, 1.0, 6),))
+SMALL = BuildOptions(kernels=(ResidualKernel(30.0, 1.0, 0.25, 4),), residual_modes=6)
 
 
 def test_alignment_finds_a_tilted_shifted_scaled_vertebra(model, drawn):
@@ -94,6 +96,26 @@ def test_pooled_modes_hold_what_the_people_differ_in(model):
     assert np.linalg.norm(basis.T @ wanted) > 0.9 * np.linalg.norm(wanted)
     assert built.mode_count == built.pca_count + 6
     assert 0.02 < built.log_scale_sd < 0.12
+
+
+def test_residual_modes_are_shared_by_both_halves_or_opposite_and_those_that_are_shared_are_larger(model):
+    residual = model.modes_mm[model.pca_count :]
+    other = residual[:, model.mirror] * np.array([-1.0, 1.0, 1.0])
+    size = np.abs(residual).max(axis=(1, 2))
+    symmetric = np.abs(residual - other).max(axis=(1, 2)) < 1e-3 * size
+    opposite = np.abs(residual + other).max(axis=(1, 2)) < 1e-3 * size
+    assert np.all(symmetric ^ opposite)
+    moved = np.sum(residual**2, axis=(1, 2))
+    assert moved[symmetric].sum() > 4.0 * moved[opposite].sum() > 0.0
+
+
+def test_the_residual_modes_kept_are_those_that_move_the_surface_most(model):
+    few = collection_of(model).build(options=SMALL)
+    more = collection_of(model).build(options=replace(SMALL, residual_modes=9))
+    np.testing.assert_allclose(more.modes_mm[: few.mode_count], few.modes_mm, atol=1e-9)
+    normals = vertex_normals(few.mean(Level.L3), few.faces)
+    along = np.mean(np.sum(more.modes_mm[more.pca_count :] * normals, axis=2) ** 2, axis=1)
+    assert along[:6].min() > 0.5 * along[6:].max()
 
 
 def test_means_are_symmetric_whatever_the_people(model):

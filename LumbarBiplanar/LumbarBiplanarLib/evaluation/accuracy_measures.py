@@ -266,4 +266,5 @@ def _share_inside(result: Reconstruction, level: Level, true: TrueSurface, dista
     except RegistrationError:
         return None
     nearest = cKDTree(result.points_ras_mm[level]).query(true.samples)[1]
-    return float(true.weights @ (distances_mm <= _WITHIN_90 * sd[nearest]) / true.weights.sum())
+    inside = distances_mm <= _WITHIN_90 * sd[nearest]
+    return float(true.weights[inside].sum() / true.weights.sum())

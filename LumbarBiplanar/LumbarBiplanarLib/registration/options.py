@@ -42,7 +42,7 @@ class Options:
         coarse_tolerance_mm: the same for the coarse image stage where a fine one goes on from there and nothing of the
             geometry is to be corrected.
         landmark_modes, coarse_modes, fine_modes: number of modes free in a stage; None means the PCA modes in the
-            landmark stage and all modes in the image stages.
+            landmark stage and all modes in the image stages. The coarse one gains nothing from the last of them.
         column_subsamples: subsamples per detector column of the renderer.
         threads: processor threads; on a busy machine more than one can make it many times slower.
         posterior_correlation_mm2: the same as ``image_correlation_mm2`` for the uncertainty, from simulated cases: what
@@ -90,7 +90,7 @@ class Options:
     tolerance_mm: float = 0.05
     coarse_tolerance_mm: float = 0.75
     landmark_modes: int | None = None
-    coarse_modes: int | None = None
+    coarse_modes: int | None = 90
     fine_modes: int | None = None
     column_subsamples: int = 2
     posterior_correlation_mm2: float = 100.0

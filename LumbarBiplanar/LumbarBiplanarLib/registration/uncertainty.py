@@ -29,12 +29,12 @@ from .poses import POSE_UNKNOWNS, VertebraState, vertex_basis
 # Mean distance, mm, from people left out of the model to the best that the model can do, by region
 # (docs/benchmarks/shape_model.csv); 1.25 turns a mean absolute deviation of a normal distribution into its own.
 _FLOOR_MM = {
-    Region.BODY: 0.37,
-    Region.PEDICLE: 0.44,
-    Region.TRANSVERSE: 0.53,
-    Region.SPINOUS: 0.51,
-    Region.ARTICULAR: 0.52,
-    Region.LAMINA: 0.50,
+    Region.BODY: 0.30,
+    Region.PEDICLE: 0.33,
+    Region.TRANSVERSE: 0.39,
+    Region.SPINOUS: 0.40,
+    Region.ARTICULAR: 0.41,
+    Region.LAMINA: 0.40,
 }
 _SD_PER_MEAN = 1.2533
 _FLOOR_LENGTH_MM = 12.0  # features narrower than the model's own modes

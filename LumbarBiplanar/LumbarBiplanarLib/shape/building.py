@@ -14,7 +14,7 @@ from .annotation import Annotation
 from .model import ShapeModel
 from .registering import Registered
 from .sources import POPULATION_MEAN
-from .surfaces import vertex_areas
+from .surfaces import Surface, vertex_areas, vertex_normals
 from .template import Template
 
 
@@ -22,15 +22,19 @@ from .template import Template
 class ResidualKernel:
     """One scale of the Gaussian-process residual: a vector field with independent, Gaussian-correlated components.
 
+    A vertebra differs from the mean far more in what its left and right halves share than in what they do not.
+
     Attributes:
         length_mm: standard deviation of the Gaussian kernel.
-        amplitude_mm: standard deviation of each component of the displacement.
-        mode_count: how many of its leading eigenfunctions are kept (each stands for one direction).
+        symmetric_mm: standard deviation of each component of a displacement that both halves share.
+        asymmetric_mm: the same for one that has the opposite sign on the other half.
+        function_count: how many of its leading eigenfunctions are used, each along x, y and z.
     """
 
     length_mm: float
-    amplitude_mm: float
-    mode_count: int
+    symmetric_mm: float
+    asymmetric_mm: float
+    function_count: int
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,17 @@ class BuildOptions:
         population_mean_weight: how many people the population mean counts as in the mean of its level.
         explained: share of the pooled variance that the principal components keep.
         kernels: the residual's scales.
+        residual_modes: how many modes are made of them: those that move the surface most along its normal.
     """
 
     population_mean_weight: float = 8.0
     explained: float = 0.98
     kernels: tuple[ResidualKernel, ...] = (
-        ResidualKernel(30.0, 1.5, 45),
-        ResidualKernel(14.0, 0.8, 75),
+        ResidualKernel(30.0, 1.9, 0.4, 25),
+        ResidualKernel(14.0, 1.0, 0.25, 60),
+        ResidualKernel(8.0, 0.5, 0.2, 100),
     )
+    residual_modes: int = 150
 
 
 def build_model(
@@ -95,12 +102,12 @@ def build_model(
         raise ShapeModelError("A shape model needs a level of which at least two people have a sound vertebra.")
     modes = _principal_modes(np.array(residuals), options.explained)
     middle = np.mean([means[level] for level in LUMBAR_LEVELS], axis=0)
-    extra = [_kernel_modes(kernel, middle, template.surface.faces) for kernel in options.kernels]
+    extra = _residual_modes(options, Surface(middle, template.surface.faces), template.mirror)
     return ShapeModel(
         levels=LUMBAR_LEVELS,
         mean_points_mm=np.array([means[level] for level in LUMBAR_LEVELS]),
         faces=template.surface.faces,
-        modes_mm=np.concatenate([modes, *extra]),
+        modes_mm=np.concatenate([modes, extra]),
         pca_count=len(modes),
         log_scale_sd=float(np.std(log_scales)),
         region_labels=annotation.region_labels,
@@ -118,7 +125,8 @@ def build_model(
 
 
 def _mirrored(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    return points[mirror] * np.array([-1.0, 1.0, 1.0])
+    """Return vertices or displacements (..., V, 3) of the other half."""
+    return points[..., mirror, :] * np.array([-1.0, 1.0, 1.0])
 
 
 def _level_mean(own: Sequence[Registered], template: Template, annotation: Annotation, options: BuildOptions):
@@ -183,26 +191,49 @@ def _principal_modes(residuals: np.ndarray, explained: float) -> np.ndarray:
     return (components[:count] * deviation[:, None]).reshape(count, -1, 3)
 
 
-def _kernel_modes(kernel: ResidualKernel, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Leading eigenfunctions (m, V, 3) of a Gaussian kernel on a surface, one set per direction.
+def _residual_modes(options: BuildOptions, surface: Surface, mirror: np.ndarray) -> np.ndarray:
+    """Return the modes (m, V, 3) of all kernels, rotated so that each moves the surface as much as it can.
 
-    Nystroem with vertex areas (Lüthi et al. 2018), without the similarities that the pose already describes.
+    What slides along the surface changes no bone. So of the modes that both halves share, and of those that they do
+    not, the principal components of the displacement along the normal are taken, and of these the largest.
+    """
+    area = vertex_areas(surface.points_ras_mm, surface.faces)
+    root = np.sqrt(area / area.sum())
+    normals = vertex_normals(surface.points_ras_mm, surface.faces)
+    halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for kernel in options.kernels:
+        fields = _eigenfields(kernel, surface.points_ras_mm, root)
+        other = _mirrored(fields, mirror)
+        for part, sign, amplitude in zip(halves, (1.0, -1.0), (kernel.symmetric_mm, kernel.asymmetric_mm), strict=True):
+            part.append(0.5 * amplitude * (fields + sign * other))
+    found, moves = [], []
+    for part in map(np.concatenate, halves):
+        weights, singular, _ = np.linalg.svd(np.sum(part * normals, axis=2) * root, full_matrices=False)
+        chosen = slice(0, options.residual_modes)
+        found.append(np.tensordot(weights[:, chosen].T, part, axes=1))
+        moves.append(singular[chosen])
+    largest = np.argsort(-np.concatenate(moves), kind="stable")[: options.residual_modes]
+    return np.concatenate(found)[largest]
+
+
+def _eigenfields(kernel: ResidualKernel, points: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Leading eigenfunctions (3 n, V, 3) of a Gaussian kernel on a surface, of amplitude 1, along x, y and z each.
+
+    Nystroem with vertex areas, ``root`` (V,) squared (Lüthi et al. 2018), without the similarities that the pose
+    already describes.
     """
     from scipy.sparse.linalg import eigsh
 
     from .correspondence import squared_distances
 
-    area = vertex_areas(points, faces)
-    root = np.sqrt(area / area.sum())
     gram = np.exp(-0.5 * squared_distances(points, points) / kernel.length_mm**2)
-    per_axis = -(-kernel.mode_count // 3)
     start = np.full(len(points), 1.0 / np.sqrt(len(points)))
-    values, vectors = eigsh(root[:, None] * gram * root[None], k=per_axis, v0=start)
-    functions = kernel.amplitude_mm * (vectors[:, ::-1] * np.sqrt(values[::-1])).T / root
-    modes = np.zeros((per_axis * 3, len(points), 3))
+    values, vectors = eigsh(root[:, None] * gram * root[None], k=kernel.function_count, v0=start)
+    functions = (vectors[:, ::-1] * np.sqrt(values[::-1])).T / root
+    modes = np.zeros((3 * kernel.function_count, len(points), 3))
     for axis in range(3):
         modes[axis::3, :, axis] = functions
-    return _without_similarities(modes[: kernel.mode_count], points, root)
+    return _without_similarities(modes, points, root)
 
 
 def _without_similarities(modes: np.ndarray, points: np.ndarray, root: np.ndarray) -> np.ndarray:
