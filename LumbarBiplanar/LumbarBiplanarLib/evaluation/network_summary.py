@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,10 @@ class LandmarkSummary:
 
 
 LANDMARK_COLUMNS = ("shown", "found %", "mean", "median", "p95", *(f"{mm:g} mm %" for mm in SUCCESS_MM), "in 90 % CI")
+PAGE_COLUMNS = (
+    "films", "view", "read", "levels right", "mean, median, p95",
+    f"success at {', '.join(f'{mm:g}' for mm in SUCCESS_MM)} mm", "in 90 %", "MAE mm", "PSNR dB", "SSIM", "perceptual",
+)  # fmt: skip
 FILM_COLUMNS = ("films", "levels right", "%", "MAE mm", "PSNR dB", "SSIM", "perceptual", "seconds")
 
 
@@ -145,6 +150,39 @@ def summary_tables(folder: str | Path) -> tuple[list[Table], list[str]]:
     ]
     real = folder / REAL_FILE
     return tables, real_summary(read_table(real, RealFilmRow)) if real.exists() else []
+
+
+def page_table(folder: str | Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return columns and rows of the table of docs/network.md: every kind of film, read alone and as pairs.
+
+    Raises:
+        StudyError: if a table is missing or no such table.
+    """
+    folder = Path(folder)
+    landmarks, films = read_table(folder / LANDMARKS_FILE, LandmarkRow), read_table(folder / FILMS_FILE, FilmRow)
+    read = {"film": "alone", "pair": "pair"}
+    paired = dict.fromkeys(row.condition for row in films if row.estimate == "pair")
+    rows = []
+    for group in itertools.product(paired, ("AP", "lateral"), read):
+        condition, view, estimate = group
+        own = [row for row in films if (row.condition, row.view, row.estimate) == group]
+        (marks,) = landmark_summaries(
+            [row for row in landmarks if (row.condition, row.view, row.estimate) == group], lambda _: ()
+        )
+        _, levels, _, *images, _ = film_table(own, lambda _: ())[0]
+        rows.append(
+            [
+                condition,
+                view,
+                read[estimate],
+                levels,
+                f"{marks.mean:.2f}, {marks.median:.2f}, {marks.p95:.2f} mm",
+                ", ".join(f"{100 * share:.0f}" for share in marks.success) + " %",
+                f"{100 * marks.covered:.0f} %",
+                *images,
+            ]
+        )
+    return PAGE_COLUMNS, rows
 
 
 def _cells(summaries: Iterable[LandmarkSummary]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Put the tables of docs/benchmarks into the pages of accuracy: python docs/accuracy_tables.py [--check]."""
+"""Put the tables of docs/benchmarks into the pages that show them: python docs/benchmark_tables.py [--check]."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import sys
 from pathlib import Path
 
-from LumbarBiplanarLib.evaluation.accuracy_summary import summary_tables
+from LumbarBiplanarLib.evaluation.accuracy_summary import Table, summary_tables
+from LumbarBiplanarLib.evaluation.network_summary import page_table
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md")
+PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md", DOCS / "network.md")
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -19,7 +20,7 @@ def filled(text: str, folder: Path) -> str:
 
     A block whose conditions are not in the tables says so.
     """
-    tables = summary_tables(folder)
+    tables = summary_tables(folder) | {"network-films": Table("Films read", *page_table(folder))}
 
     def block(match: re.Match) -> str:
         name = match["name"]
@@ -43,7 +44,7 @@ def main() -> int:
             if not args.check:
                 page.write_text(after, encoding="utf-8")
     if args.check:
-        print(f"stale: {', '.join(stale)}; run python docs/accuracy_tables.py" if stale else "up to date")
+        print(f"stale: {', '.join(stale)}; run python docs/benchmark_tables.py" if stale else "up to date")
     return int(args.check and bool(stale))
 
 
