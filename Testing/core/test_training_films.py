@@ -25,7 +25,7 @@ from LumbarBiplanarLib.training.tasks import SpineTask
 from LumbarBiplanarLib.training.textures import normal, trabecular_noise
 
 TISSUE_PER_MM = 0.02
-_SEED = 12  # of the pool; one of its spines at least has soft tissue
+_SEED = 8  # of the pool; one of its spines at least has soft tissue
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from LumbarBiplanarLib.anatomy import LANDMARK_NAMES
+from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, Level
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import Surface, surface_distances
+from LumbarBiplanarLib.training.fractures import fractured
 from LumbarBiplanarLib.training.posture import PostureRanges, chain_angles_deg
 from LumbarBiplanarLib.training.spine import random_spine
 from LumbarBiplanarLib.training.thorax import chest_ribs, random_ribs, stacked_above
@@ -34,7 +35,7 @@ def test_a_random_spine_stands_upright_with_levels_one_above_the_other(model):
 def test_a_seed_gives_the_same_spine_and_another_gives_another(model):
     first, again, other = (random_spine(model, np.random.default_rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.points, again.points)
-    assert np.abs(first.points - other.points).max() > 1.0
+    assert np.abs(first.lumbar_points - other.lumbar_points).max() > 1.0
 
 
 def test_now_and_then_a_spine_has_a_sixth_lumbar_vertebra_between_l5_and_the_sacrum(model):
@@ -133,3 +134,43 @@ def test_spines_that_end_at_t11_have_no_ribs_around_the_chest_and_draw_no_chance
 
 def _height(landmarks, ends):
     return np.linalg.norm(landmarks[ends[0]] - landmarks[ends[1]])
+
+
+def body_heights(model, points):
+    """Return the height of the body in front, in the middle and behind, mm."""
+    marks = dict(zip(LANDMARK_NAMES, model.landmarks(points), strict=True))
+    places = ("anterior", "centre", "posterior")
+    return np.array([marks[f"superior_endplate_{at}"][2] - marks[f"inferior_endplate_{at}"][2] for at in places])
+
+
+def test_a_fractured_body_has_lost_height_in_front_in_the_middle_or_everywhere_and_its_arch_is_whole(model):
+    sound = model.mean(Level.L2)
+    behind = sound[:, 1] < -28.0
+    lost = []
+    for seed in range(60):
+        broken, met = fractured(sound, np.random.default_rng(seed))
+        np.testing.assert_array_equal(broken[behind], sound[behind])
+        # The disc fills a dent: neighbors meet a biconcave body as if it were whole.
+        assert met is broken or met is sound
+        lost.append(1.0 - body_heights(model, broken) / body_heights(model, sound))
+    lost = np.array(lost)
+    assert lost.min() > -0.01 and 0.1 < lost.max() < 0.9
+    assert (lost.max(axis=1) > 0.1).mean() > 0.8
+    front, middle, back = lost.T
+    wedges, biconcave = (front > 2 * back) & (front >= middle), (middle > 1.5 * front) & (middle > 1.5 * back)
+    assert wedges.sum() > 15 and biconcave.sum() > 8 and (back > 0.1).sum() > 2
+
+
+def test_fractures_come_several_to_a_person_and_most_people_have_few(model, monkeypatch):
+    counts = []
+
+    def counted(points, rng):
+        counts[-1] += 1
+        return fractured(points, rng)
+
+    monkeypatch.setattr("LumbarBiplanarLib.training.spine.fractured", counted)
+    for seed in range(80):
+        counts.append(0)
+        random_spine(model, np.random.default_rng(seed))
+    counts = np.array(counts)
+    assert (counts == 0).mean() > 0.3 and (counts >= 3).mean() > 0.1

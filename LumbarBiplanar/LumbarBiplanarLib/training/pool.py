@@ -36,7 +36,7 @@ WHOLE_SHARE, _WHOLE_CENTER_MM = 0.2, (120.0, 35.0)
 _PELVIS_SD = (0.09, 0.09, 0.07)  # deviation of the logarithm of a pelvis's width, depth and height
 # Short ribs on L1, which then looks like a thirteenth thoracic vertebra.
 _LUMBAR_RIBS_SHARE, _LUMBAR_RIBS_MM = 0.04, (20.0, 60.0)
-_RECIPE = 5  # goes up when other things are drawn into a pool
+_RECIPE = 6  # goes up when other things are drawn into a pool
 
 
 def build_pool(

@@ -9,6 +9,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS
 from ..geometry.frames import transform_points
 from ..shape.model import ShapeModel
+from .fractures import fractured
 from .posture import THORACIC_COUNT, PostureRanges, sample_posture
 from .thorax import ABOVE_FACTORS, TO_T6
 
@@ -21,8 +22,8 @@ _SIZE_SD, _LEVEL_SIZE_SD = 0.08, 0.02
 _SHARED, _OWN = 0.55, 0.83  # of the coefficients: what a person's vertebrae share, and each one's own
 _RESIDUAL_FACTOR = 0.8
 _OBLIQUE_SHARE, _OBLIQUE = 0.15, PostureRanges(whole_deg=(8.0, 5.0, 14.0))  # a patient turned in the beam
-_WEDGE_SHARE, _WEDGE = 0.08, (0.1, 0.35)
-_WEDGE_FROM_MM, _WEDGE_LENGTH_MM = -18.0, 30.0
+# A third of the people have brittle bones: fractures come several to a person.
+_BRITTLE_SHARE, _FRACTURED_SHARES = 0.35, (0.04, 0.3)
 _SUPERIOR, _INFERIOR = (LANDMARK_NAMES.index(f"{side}_endplate_centre") for side in ("superior", "inferior"))
 
 
@@ -73,7 +74,7 @@ class Spine:
 
 
 def random_spine(model: ShapeModel, rng: np.random.Generator, *, whole: bool = False) -> Spine:
-    """Draw a person's vertebrae from the shape model, some of them wedged, and stack them in a random posture.
+    """Draw a person's vertebrae from the shape model, some of them fractured, and stack them in a random posture.
 
     Args:
         model: shape model.
@@ -87,10 +88,14 @@ def random_spine(model: ShapeModel, rng: np.random.Generator, *, whole: bool = F
         above = len(ABOVE_FACTORS)
     else:
         above = TO_T6 if rng.random() < _TO_T6_SHARE else int(rng.integers(_LEAST_THORACIC, TO_T6))
-    shapes = [_vertebra(model, rng, shared, i) for i in range(first, len(_LEVELS) + above)]
+    brittle = rng.random() < _BRITTLE_SHARE
+    shapes, met = zip(
+        *(_vertebra(model, rng, shared, i, _FRACTURED_SHARES[brittle]) for i in range(first, len(_LEVELS) + above)),
+        strict=True,
+    )
     scales = size * np.exp(rng.normal(0.0, _LEVEL_SIZE_SD, len(shapes)))
     landmarks = [model.landmarks(shape) for shape in shapes]
-    endplates = np.array([marks[[_SUPERIOR, _INFERIOR]] for marks in landmarks])
+    endplates = np.array([model.landmarks(shape)[[_SUPERIOR, _INFERIOR]] for shape in met])
     ranges = _OBLIQUE if rng.random() < _OBLIQUE_SHARE else PostureRanges()
     poses, sacrum = sample_posture(rng, endplates, scales, ranges)
     placed = np.stack([transform_points(pose, shape) for pose, shape in zip(poses, shapes, strict=True)])
@@ -98,16 +103,16 @@ def random_spine(model: ShapeModel, rng: np.random.Generator, *, whole: bool = F
     return Spine(placed[::-1].copy(), marked[::-1].copy(), above, sacrum, size)
 
 
-def _vertebra(model: ShapeModel, rng: np.random.Generator, shared: np.ndarray, i: int) -> np.ndarray:
-    """Return the vertices (V, 3) of the i-th vertebra above L5 (0), or of a sixth lumbar one (-1), in its own frame."""
+def _vertebra(
+    model: ShapeModel, rng: np.random.Generator, shared: np.ndarray, i: int, fractured_share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices (V, 3) of the i-th vertebra above L5 (0), or of a sixth lumbar one (-1), and as discs meet it.
+
+    Both are in the vertebra's own frame; they differ where a fractured endplate has a dent that the disc fills.
+    """
     coefficients = _SHARED * shared + _OWN * rng.standard_normal(model.mode_count)
     coefficients[model.pca_count :] *= _RESIDUAL_FACTOR
     points = model.instance(_LEVELS[min(max(i, 0), len(_LEVELS) - 1)], coefficients)
-    if i >= len(_LEVELS):
-        return points * np.array(ABOVE_FACTORS[i - len(_LEVELS)])
-    if rng.random() < _WEDGE_SHARE:
-        # A wedge fracture: the body loses height towards its front.
-        forward = np.clip((points[:, 1] - _WEDGE_FROM_MM) / _WEDGE_LENGTH_MM, 0.0, 1.0)
-        points = points.copy()
-        points[:, 2] *= 1.0 - forward * rng.uniform(*_WEDGE)
-    return points
+    shapes = fractured(points, rng) if rng.random() < fractured_share else (points, points)
+    factors = np.array(ABOVE_FACTORS[i - len(_LEVELS)] if i >= len(_LEVELS) else (1.0, 1.0, 1.0))
+    return shapes[0] * factors, shapes[1] * factors
