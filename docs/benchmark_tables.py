@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from LumbarBiplanarLib.evaluation.accuracy_summary import Table, summary_tables
@@ -20,7 +21,7 @@ def filled(text: str, folder: Path) -> str:
 
     A block whose conditions are not in the tables says so.
     """
-    tables = summary_tables(folder) | {"network-films": Table("Films read", *page_table(folder))}
+    tables = _tables(folder)
 
     def block(match: re.Match) -> str:
         name = match["name"]
@@ -28,6 +29,12 @@ def filled(text: str, folder: Path) -> str:
         return f"<!-- table: {name} -->\n{content}<!-- end -->"
 
     return _BLOCK.sub(block, text)
+
+
+@lru_cache(maxsize=1)
+def _tables(folder: Path) -> dict[str, Table]:
+    """Return the tables of all pages, read once for all of them."""
+    return summary_tables(folder) | {"network-films": Table("Films read", *page_table(folder))}
 
 
 def main() -> int:

@@ -48,11 +48,11 @@ class LandmarkSummary:
 
 
 LANDMARK_COLUMNS = ("shown", "found %", "mean", "median", "p95", *(f"{mm:g} mm %" for mm in SUCCESS_MM), "in 90 % CI")
+FILM_COLUMNS = ("films", "levels right", "%", "MAE mm", "PSNR dB", "SSIM", "perceptual", "seconds")
 PAGE_COLUMNS = (
     "films", "view", "read", "levels right", "mean, median, p95",
-    f"success at {', '.join(f'{mm:g}' for mm in SUCCESS_MM)} mm", "in 90 %", "MAE mm", "PSNR dB", "SSIM", "perceptual",
+    f"success at {', '.join(f'{mm:g}' for mm in SUCCESS_MM)} mm", "in 90 %", *FILM_COLUMNS[3:-1],
 )  # fmt: skip
-FILM_COLUMNS = ("films", "levels right", "%", "MAE mm", "PSNR dB", "SSIM", "perceptual", "seconds")
 
 
 def landmark_summaries(
@@ -162,14 +162,16 @@ def page_table(folder: str | Path) -> tuple[tuple[str, ...], list[list[str]]]:
     landmarks, films = read_table(folder / LANDMARKS_FILE, LandmarkRow), read_table(folder / FILMS_FILE, FilmRow)
     read = {"film": "alone", "pair": "pair"}
     paired = dict.fromkeys(row.condition for row in films if row.estimate == "pair")
+
+    def group(row: LandmarkRow | FilmRow) -> tuple[str, ...]:
+        return row.condition, row.view, row.estimate
+
+    errors = {item.group: item for item in landmark_summaries(landmarks, group)}
+    images = {tuple(cells[:3]): cells[3:] for cells in film_table(films, group)}
     rows = []
-    for group in itertools.product(paired, ("AP", "lateral"), read):
-        condition, view, estimate = group
-        own = [row for row in films if (row.condition, row.view, row.estimate) == group]
-        (marks,) = landmark_summaries(
-            [row for row in landmarks if (row.condition, row.view, row.estimate) == group], lambda _: ()
-        )
-        _, levels, _, *images, _ = film_table(own, lambda _: ())[0]
+    for condition, view, estimate in itertools.product(paired, ("AP", "lateral"), read):
+        marks = errors[condition, view, estimate]
+        _, levels, _, *quality, _ = images[condition, view, estimate]
         rows.append(
             [
                 condition,
@@ -179,7 +181,7 @@ def page_table(folder: str | Path) -> tuple[tuple[str, ...], list[list[str]]]:
                 f"{marks.mean:.2f}, {marks.median:.2f}, {marks.p95:.2f} mm",
                 ", ".join(f"{100 * share:.0f}" for share in marks.success) + " %",
                 f"{100 * marks.covered:.0f} %",
-                *images,
+                *quality,
             ]
         )
     return PAGE_COLUMNS, rows
