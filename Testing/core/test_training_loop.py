@@ -24,6 +24,7 @@ from LumbarBiplanarLib.training.command import add_arguments, run
 from LumbarBiplanarLib.training.loss import heatmap_loss, image_loss_mm, landmark_errors_px
 from LumbarBiplanarLib.training.module import inner_kernels, learning_rate, read_checkpoint
 from LumbarBiplanarLib.training.pool import build_pool
+from LumbarBiplanarLib.training.precision import training_precision
 from LumbarBiplanarLib.training.progress import Progress
 
 TINY = TrainingOptions(subjects=2, steps=2, batch=1, widths=(4, 4, 8, 8), workers=0, save_every=1, warmup_steps=1)
@@ -46,10 +47,16 @@ def test_a_training_leaves_weights_a_record_and_a_checkpoint(pool, tmp_path):
     record = json.loads((tmp_path / "spine_record.json").read_text(encoding="utf-8"))
     assert record == info.record
     assert record["steps"] == 2 and record["examples"] == 2 and record["seed"] == 1 and record["left_out"] == ["vhm"]
-    assert record["precision"] == "bf16-mixed" and record["start_from"] is None
+    assert record["precision"] == training_precision(torch.device("cpu")) and record["start_from"] is None
     assert {"seconds", "device", "torch", "lightning", "options", "curve"} <= set(record)
     assert record["validation"]["landmark_loss"] > 0 and record["validation"]["image_loss_mm"] > 0
     assert not list(tmp_path.glob(".tmp-*")) and not list(tmp_path.glob("lightning_logs"))
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_a_processor_that_only_imitates_bfloat16_trains_in_float32(monkeypatch, native, precision):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: native)
+    assert training_precision(torch.device("cpu")) == precision
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(pool, tmp_path):

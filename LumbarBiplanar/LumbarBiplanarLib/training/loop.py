@@ -18,6 +18,7 @@ from ..network.refine_model import made_for_fitted
 from ..network.weights import WeightsInfo, load_refiner, load_weights, save_weights
 from ..rendering import resolve_device
 from .options import TrainingOptions
+from .precision import training_precision
 from .progress import Progress
 from .tasks import SpineTask, Task
 
@@ -48,7 +49,7 @@ def train(
 
     Ctrl-C ends it after the step that runs and leaves a checkpoint, from which ``resume`` goes on. On the CPU with one
     worker and a limit in steps the result depends on the options alone; a limit in time depends on the machine.
-    Convolutions run in bfloat16 where the device can (else, on a GPU, in float16), losses in float32.
+    Convolutions run in what the device is fastest in (``precision.training_precision``), losses in float32.
 
     Args:
         pool: folder that ``pool.build_pool`` filled.
@@ -144,11 +145,10 @@ def _trainer(device: torch.device, options: TrainingOptions, callbacks: list):
     from lightning.pytorch import Trainer
 
     on_gpu = device.type == "cuda"
-    half = on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False)
     return Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=[device.index or 0] if on_gpu else 1,
-        precision="16-mixed" if half else "bf16-mixed",
+        precision=training_precision(device),
         max_epochs=-1,
         limit_val_batches=_VALIDATION_BATCHES,
         gradient_clip_val=options.clip,
