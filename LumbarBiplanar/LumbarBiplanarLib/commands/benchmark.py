@@ -6,13 +6,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from . import benchmark_accuracy, benchmark_quality, benchmark_register_ct, benchmark_speed
+from . import benchmark_ablations, benchmark_accuracy, benchmark_quality, benchmark_register_ct, benchmark_speed
 from .left_out_models import make_left_out_models
 from .shape_model import show_shape
 from .terminal import counted, print_table, progress_bar
 
 # Parts that have a file of their own and write one table.
-_OWN_FILE = (benchmark_quality, benchmark_register_ct, benchmark_speed)
+_OWN_FILE = (benchmark_ablations, benchmark_quality, benchmark_register_ct, benchmark_speed)
 SUMMARY = "remake the figures of one part of the method"
 EPILOG = f"""\
 examples:

@@ -139,11 +139,18 @@ def drawn_pair(
 
 
 def drawn_ingredients(
-    person: Person, context: Context, geometry: str, rng: np.random.Generator, *, with_tissue: bool, whole: bool = False
+    person: Person,
+    context: Context,
+    geometry: str,
+    rng: np.random.Generator,
+    *,
+    with_tissue: bool,
+    whole: bool = False,
+    pitch_mm: float = DRAWN_PITCH_MM,
 ) -> tuple[tuple[Ingredients, Ingredients], FilmPair]:
     """Draw the bones and the body of a person in one of ``GEOMETRIES``: AP and lateral, and their views.
 
-    ``whole``: up to the neck, on films as high as that.
+    ``whole``: up to the neck, on films as high as that. ``pitch_mm`` is that of the films, at the detector.
     """
     from ..training.ingredients import draw_ingredients
 
@@ -153,14 +160,14 @@ def drawn_ingredients(
     center = landmarks.mean(axis=(0, 1)) + rng.normal(0.0, (8.0, 8.0, 12.0))
     if whole:
         center = center + (0.0, 0.0, _WHOLE_ABOVE_MM)
-    size = tuple(round(side * PITCH_MM / DRAWN_PITCH_MM) for side in (WHOLE_CANVAS_PX if whole else CANVAS_PX))
+    size = tuple(round(side * PITCH_MM / pitch_mm) for side in (WHOLE_CANVAS_PX if whole else CANVAS_PX))
     pair = standard_pair(
         tuple(center),
         sdd_mm=sdd,
         source_isocenter_mm=distance,
         angle_deg=angle,
         size_px=(size, size),
-        spacing_mm=DRAWN_PITCH_MM,
+        spacing_mm=pitch_mm,
         model=model,
     )
     other = _around(lumbar[0], landmarks, context, rng, whole)

@@ -15,6 +15,7 @@ from .building import BuildOptions, build_model
 from .model import ShapeModel
 from .registering import Registered, register_specimen, register_specimens
 from .sources import POPULATION_MEAN, SAMPLE_STUDY_SUBJECT, Specimen, read_specimens
+from .storage import load_shape_model, save_shape_model
 from .surfaces import Surface
 from .template import Template, symmetric_template
 
@@ -89,6 +90,26 @@ def collect_open_data(
     annotation = annotate(template, on_labels.points_mm, Path(data) / _SUBREGION_MASK)
     coarse = coarse_mesh(template.surface, _COARSE_FACES)
     return _collect(template, annotation, coarse, specimens, progress)
+
+
+def model_without(
+    data: str | Path, leave_out: Iterable[str], path: str | Path, progress: Progress | None = None
+) -> ShapeModel:
+    """Return the model that the open data gives without some people, kept in a file; built if that is not there.
+
+    Args:
+        data: the folder that docs/shape-model.md describes.
+        leave_out: who must not be in it.
+        path: of the model; a file that is there is taken as it is.
+        progress: called with (what, done, of how many).
+
+    Raises:
+        ShapeModelError: if data is missing or unreadable, somebody is unknown, or the file is no shape model.
+        OutputError: if the file cannot be written.
+    """
+    if not Path(path).exists():
+        save_shape_model(collect_open_data(data, progress=progress).build(leave_out), path)
+    return load_shape_model(path)
 
 
 def _template_of(model: ShapeModel) -> tuple[Template, Annotation, tuple[np.ndarray, np.ndarray]]:

@@ -202,19 +202,19 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
 
 def _shape_model(args: argparse.Namespace, bars) -> tuple[ShapeModel, dict]:
     """Return the model to draw from, built anew if people are to be left out, and what the record says of it."""
-    from ..shape.pipeline import collect_open_data
-    from ..shape.storage import load_shape_model, save_shape_model
+    from ..shape.pipeline import model_without
+    from ..shape.storage import load_shape_model
 
-    path = args.shape_model
-    if args.leave_out and path is not None:
+    if args.leave_out and args.shape_model is not None:
         raise StudyError("--leave-out builds a shape model and --shape-model gives one; use one of them.")
     if args.leave_out:
-        path = args.output / "shape_model.npz"
-        if not path.exists():
-            task = bars.add_task("shape model")
-            collection = collect_open_data(
-                args.data, progress=lambda what, done, total: bars.update(task, completed=done, total=total)
-            )
-            save_shape_model(collection.build(args.leave_out), path)
-    model = load_shape_model(path)
+        task = bars.add_task("shape model")
+        model = model_without(
+            args.data,
+            args.leave_out,
+            args.output / "shape_model.npz",
+            lambda what, done, total: bars.update(task, completed=done, total=total),
+        )
+    else:
+        model = load_shape_model(args.shape_model)
     return model, {"shape_model_sha256": model.sha256, "left_out": sorted(args.leave_out)}

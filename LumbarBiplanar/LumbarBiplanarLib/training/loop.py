@@ -24,7 +24,7 @@ from .tasks import SpineTask, Task
 
 REGISTERED = "registered"
 # Between a checkpoint and its continuation.
-_FREE_TO_CHANGE = ("minutes", "steps", "workers", "films_on_gpu", "save_every")
+FREE_TO_CHANGE = ("minutes", "steps", "workers", "films_on_gpu", "save_every")
 _VALIDATION_BATCHES, _VALIDATION_SEED = 20, 7_777
 
 
@@ -88,7 +88,7 @@ def train(
         if given[0].config.tasks != options.tasks:
             raise StudyError(f"{given[1].path}: these weights are of {given[0].config.tasks}, not {options.tasks}.")
         options = replace(options, **{key: getattr(given[0].config, key) for key in task.architecture})
-    progress = read_checkpoint(checkpoint, options, _FREE_TO_CHANGE) if resume else Progress()
+    progress = read_checkpoint(checkpoint, options, FREE_TO_CHANGE) if resume else Progress()
     if share_done(progress, options) >= 1.0 and weights.exists():
         raise StudyError(f"{weights}: this training is done ({progress.step} steps). Give it more steps or minutes.")
     torch.manual_seed(options.seed)

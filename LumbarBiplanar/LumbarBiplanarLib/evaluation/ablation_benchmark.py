@@ -1,0 +1,239 @@
+"""What the parts of the network and of its training are worth: the same training with one of them left out each.
+
+Every variant of a stage begins with random weights and sees the films of the same spines for equally many steps. Judged
+are single windows and crops of people whom neither the shape model nor the films' spines know, not whole readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..files import rounded, write_table
+from ..shape.model import ShapeModel
+from ..training.anatomy import Context
+from ..training.options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
+from .network_films import GEOMETRIES, Person, drawn_ingredients
+
+if TYPE_CHECKING:
+    from ..training.ablation_scores import VariantNetwork
+
+COMPLETE = "complete"
+_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    COMPLETE: {},
+    "no feature fusion": {"fusion": False},
+    "landmarks only": {"single_task": "landmarks"},
+    "images only": {"single_task": "images"},
+    "no randomisation": {"plain_films": True},
+}
+# The second stage has one decoder, so nothing to fuse.
+VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "spine": _CHANGES,
+    "refine": {name: change for name, change in _CHANGES.items() if "fusion" not in change},
+}
+# Films of a training's own seed are not those that its ablations see, nor those that they are judged on.
+_POOL_SEED_OFFSET, _TEST_SEED = 30, (9, 99, 999, 9999)
+_PAIRS_PER_GEOMETRY = 2
+_SHOWN = (("mean_mm", "{:.2f}"), ("within_4_mm", "{:.0%}"), ("image_mae_mm", "{:.2f}"))
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """How large the trainings are.
+
+    Attributes:
+        spines: random spines that the films of a stage are made of.
+        steps: of each training, by stage; only these stages are trained.
+        width_share: channels of the networks, as a share of those of the module's own.
+        batch: films of a step; None means as many as in the module's own trainings.
+        test_batches: of films per person and kind that a network is judged on.
+        seed: of spines, films and first weights.
+        workers: processes that form films beside a training.
+
+    Raises:
+        ValueError: if a number cannot be meant.
+    """
+
+    spines: int = 400
+    steps: Mapping[str, int] = field(default_factory=lambda: {"spine": 500, "refine": 600})
+    width_share: float = 0.5
+    batch: int | None = None
+    test_batches: int = 20
+    seed: int = 1
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be meant."""
+        for stage, steps in self.steps.items():
+            if steps < 1:
+                raise ValueError(f"{steps} steps of {stage} train nothing; let them be 1 or more.")
+        if not 0.0 < self.width_share <= 4.0:
+            raise ValueError(f"width_share must be above 0 and at most 4, found {self.width_share}.")
+        for stage in self.steps:
+            self.options(stage, COMPLETE)
+
+    def options(self, stage: str, variant: str) -> TrainingOptions:
+        """Return the options of the training of a variant."""
+        base = TrainingOptions.refine() if stage == "refine" else TrainingOptions()
+        return replace(
+            base,
+            subjects=self.spines,
+            batch=base.batch if self.batch is None else self.batch,
+            steps=self.steps[stage],
+            seed=self.seed,
+            workers=self.workers,
+            widths=tuple(max(1, round(self.width_share * width)) for width in base.widths),
+            flat_share=0.3,
+            **VARIANTS[stage][variant],
+        )
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """A variant on the films of one kind of one person.
+
+    Attributes:
+        stage: "spine" (windows of films) or "refine" (crops of single vertebrae).
+        variant: of ``VARIANTS``.
+        films: "clean" or "randomised".
+        subject, view: whose films, and which.
+        landmarks: how many visible ones were judged.
+        mean_mm, median_mm, within_4_mm: their errors and the share within 4 mm; empty for a network without landmarks.
+            Of the first stage at the detector, at the largest value of each heatmap, whose pixels are 3 mm; of the
+            second in the size of the mean vertebra.
+        image_mae_mm: mean absolute error of the images of the vertebrae where they or the truth have bone; empty for a
+            network without images.
+        steps, seed, parameters: of the training and the network.
+    """
+
+    stage: str
+    variant: str
+    films: str
+    subject: str
+    view: str
+    landmarks: int
+    mean_mm: float | None
+    median_mm: float | None
+    within_4_mm: float | None
+    image_mae_mm: float | None
+    steps: int
+    seed: int
+    parameters: int
+
+
+def benchmark_ablations(
+    output_csv: str | Path,
+    folder: str | Path,
+    model: ShapeModel,
+    people: Sequence[Person],
+    context: Context,
+    settings: AblationSettings,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> list[AblationRow]:
+    """Train all variants and judge them on the films of people; writes one row per variant, films, person and view.
+
+    Finished trainings stay in ``folder``: started again, it goes on after the last one.
+
+    Args:
+        output_csv: table to write; replaced if it exists.
+        folder: of spines, films and weights; made if it is missing.
+        model: shape model that the trainings draw spines from; it must not know ``people``.
+        people: whom the networks are judged on.
+        context: what is put around all spines.
+        settings: how large the trainings are.
+        device: "auto", "cpu" or "cuda".
+        progress: called with what is done and its share.
+
+    Raises:
+        StudyError: if the folder holds trainings of other settings, or a package that training needs is missing.
+        OutputError: if something cannot be written.
+    """
+    from ..training.ablation_scores import scores
+
+    tell = progress or (lambda what, share: None)
+    rows: list[AblationRow] = []
+    for stage in settings.steps:
+        networks = list(_trained(Path(folder), stage, model, context, settings, device, tell))
+        for person in people:
+            tests = Path(folder) / f"{stage}_people" / person.subject
+            _draw_tests(tests, stage, person, context)
+            for films in ("clean", "randomised"):
+                tell(f"{stage}: {films} films of {person.subject}", 0.0)
+                judged = scores(networks, tests, clean=films == "clean", batches=settings.test_batches, device=device)
+                rows += [AblationRow(stage, films=films, subject=person.subject, **asdict(one)) for one in judged]
+    write_table(output_csv, AblationRow, rows, rounded(4))
+    return rows
+
+
+def _trained(
+    folder: Path, stage: str, model: ShapeModel, context: Context, settings: AblationSettings, device: str, tell
+) -> Iterator[VariantNetwork]:
+    """Train the variants of a stage that are not there yet, and yield all of them."""
+    from ..training.ablation_scores import VariantNetwork
+    from ..training.loop import file_names, train
+    from ..training.pool import WHOLE_SHARE, build_pool
+    from ..training.tasks import RefineTask, SpineTask
+
+    refine = stage == "refine"
+    pool, seed = folder / f"{stage}_ingredients", settings.seed + _POOL_SEED_OFFSET
+    how = {"pitch_mm": FINE_PITCH_MM, "whole_share": 0.0} if refine else {"whole_share": WHOLE_SHARE}
+    for done in build_pool(pool, model, context, settings.spines, seed, jobs=settings.workers or 1, **how):
+        tell(f"{stage}: drawing spines", done / settings.spines)
+    for variant in VARIANTS[stage]:
+        task = RefineTask(model) if refine else SpineTask()
+        options, output = settings.options(stage, variant), folder / stage / variant.replace(" ", "_")
+        weights = output / file_names(stage)[1]
+        if not weights.exists():
+            train(
+                pool,
+                output,
+                options,
+                device=device,
+                task=task,
+                resume=(output / file_names(stage)[0]).exists(),
+                about={"shape_model_sha256": model.sha256},
+                told=lambda now, name=f"{stage}: {variant}": tell(name, now.share),
+            )
+        yield VariantNetwork.read(variant, task, options, weights)
+
+
+def _draw_tests(folder: Path, stage: str, person: Person, context: Context) -> None:
+    """Draw the ingredients of a person's films, as ``FilmStream`` and ``CropStream`` take those held out."""
+    from ..training.dataset import VALIDATION_EVERY
+    from ..training.ingredients import save_ingredients
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pitch_mm = FINE_PITCH_MM if stage == "refine" else PITCH_MM
+    cases = [(geometry, number) for geometry in GEOMETRIES for number in range(_PAIRS_PER_GEOMETRY)]
+    for k, (geometry, number) in enumerate(cases):
+        path = folder / f"{VALIDATION_EVERY * k:05d}.npz"
+        if path.exists():
+            continue
+        rng = np.random.default_rng([*_TEST_SEED, k, *person.subject.encode()])
+        tissue = bool(number % 2)
+        drawn, _ = drawn_ingredients(person, context, geometry, rng, with_tissue=tissue, pitch_mm=pitch_mm)
+        save_ingredients(path, drawn)
+
+
+def summarize(rows: Sequence[AblationRow]) -> list[tuple[str, str, str, str]]:
+    """Return a line of text for every stage, variant and kind of films: means over people and views, mm and share."""
+    groups: dict[tuple[str, str, str], list[AblationRow]] = {}
+    for row in rows:
+        groups.setdefault((row.stage, row.films, row.variant), []).append(row)
+    return [
+        (f"{stage}: {variant}, {films}", *(_mean(group, key, form) for key, form in _SHOWN))
+        for (stage, films, variant), group in groups.items()
+    ]
+
+
+def _mean(group: Sequence[AblationRow], key: str, form: str) -> str:
+    values = [getattr(row, key) for row in group]
+    return "" if None in values else form.format(sum(values) / len(values))

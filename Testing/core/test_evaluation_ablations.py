@@ -1,0 +1,131 @@
+"""Ablations: every variant is trained alike but for one part, and all are judged on the same films of other people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
+from LumbarBiplanarLib.errors import StudyError
+from LumbarBiplanarLib.evaluation import ablation_benchmark
+from LumbarBiplanarLib.evaluation.ablation_benchmark import (
+    COMPLETE,
+    VARIANTS,
+    AblationRow,
+    AblationSettings,
+    benchmark_ablations,
+    summarize,
+)
+from LumbarBiplanarLib.evaluation.network_films import Person
+from LumbarBiplanarLib.files import read_table
+from LumbarBiplanarLib.network.weights import load_refiner, load_weights
+from LumbarBiplanarLib.shape.storage import load_shape_model
+from LumbarBiplanarLib.shape.surfaces import Surface
+from LumbarBiplanarLib.training.ablation_scores import VariantNetwork, scores
+from LumbarBiplanarLib.training.anatomy import Context
+from LumbarBiplanarLib.training.options import TrainingOptions
+from LumbarBiplanarLib.training.spine import random_spine
+from LumbarBiplanarLib.training.tasks import RefineTask
+
+pytest.importorskip("lightning")
+pytest.importorskip("pytorch_optimizer")
+TINY = AblationSettings(spines=2, steps={"spine": 1, "refine": 1}, width_share=0.125, batch=2, test_batches=12)
+
+
+@pytest.fixture(scope="module")
+def person() -> Person:
+    model = load_shape_model()
+    spine = random_spine(model, np.random.default_rng(21))
+    coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
+    landmarks = dict(zip(LUMBAR_LEVELS, spine.lumbar_landmarks, strict=True))
+    return Person("somebody", dict(zip(LUMBAR_LEVELS, coarse, strict=True)), landmarks)
+
+
+@pytest.fixture(scope="module")
+def done(person, request, tmp_path_factory):
+    """Rows of tiny trainings, their folder and their table."""
+    folder = tmp_path_factory.mktemp("ablations")
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr("LumbarBiplanarLib.training.loop._VALIDATION_BATCHES", 1)
+    monkeypatch.setattr(ablation_benchmark, "_PAIRS_PER_GEOMETRY", 1)
+    request.addfinalizer(monkeypatch.undo)
+    table = folder / "table.csv"
+    rows = benchmark_ablations(table, folder, load_shape_model(), [person], Context(), TINY, device="cpu")
+    return rows, folder, table
+
+
+def test_there_is_a_row_for_every_variant_kind_of_films_person_and_view(done):
+    rows, _, table = done
+    assert read_table(table, AblationRow) == [
+        replace(row, **{key: round(value, 4) for key, value in vars(row).items() if isinstance(value, float)})
+        for row in rows
+    ]
+    cases = {(row.stage, row.variant, row.films, row.view) for row in rows}
+    assert len(cases) == len(rows) == 2 * 2 * sum(len(variants) for variants in VARIANTS.values())
+    assert {row.subject for row in rows} == {"somebody"}
+
+
+def test_networks_are_judged_by_what_they_were_trained_for_and_on_the_same_films(done):
+    rows, _, _ = done
+    for row in rows:
+        assert (row.mean_mm is None) == (row.variant == "images only")
+        assert (row.image_mae_mm is None) == (row.variant == "landmarks only")
+    for stage in VARIANTS:
+        for films in ("clean", "randomised"):
+            seen = {(row.view, row.landmarks) for row in rows if (row.stage, row.films) == (stage, films)}
+            assert len(seen) == 2  # as many landmarks for every variant
+
+
+def test_variants_differ_in_what_their_names_say(done):
+    _, folder, _ = done
+    assert not load_weights(folder / "spine" / "no_feature_fusion" / "spine.pt")[0].config.fusion
+    record = load_refiner(folder / "refine" / "no_randomisation" / "refine.pt")[1].record["options"]
+    complete = load_refiner(folder / "refine" / COMPLETE / "refine.pt")[1].record["options"]
+    assert {key for key in record if record[key] != complete[key]} == {"plain_films"}
+
+
+def test_finished_trainings_are_kept_and_those_of_other_settings_refused(done, person, tmp_path, monkeypatch):
+    rows, folder, _ = done
+    monkeypatch.setattr("LumbarBiplanarLib.training.loop.train", lambda *args, **more: pytest.fail("trained again"))
+    arguments = (load_shape_model(), [person], Context())
+    again = benchmark_ablations(tmp_path / "again.csv", folder, *arguments, TINY, device="cpu")
+    assert again == rows
+    with pytest.raises(StudyError, match=r"spine\.pt: trained with other settings \(widths"):
+        benchmark_ablations(
+            tmp_path / "no.csv", folder, *arguments, replace(TINY, width_share=0.25, steps={"spine": 1}), device="cpu"
+        )
+    assert not (tmp_path / "no.csv").exists()
+
+
+def test_the_module_s_own_network_does_better_than_one_of_a_single_step(done):
+    rows, folder, _ = done
+    options = replace(TrainingOptions.refine(), workers=0, batch=8)
+    own = VariantNetwork("own", RefineTask(load_shape_model()), options, load_refiner(None)[0])
+    pool = folder / "refine_people" / "somebody"
+    for score in scores([own], pool, clean=True, batches=1, device="cpu"):
+        assert score.mean_mm < 4.0 and score.within_4_mm > 0.6
+        worst = [row for row in rows if (row.stage, row.variant, row.films) == ("refine", COMPLETE, "clean")]
+        assert score.mean_mm < min(row.mean_mm for row in worst)
+        assert score.image_mae_mm < min(row.image_mae_mm for row in worst)
+
+
+def test_the_summary_is_a_mean_over_people_and_views(done):
+    rows, _, _ = done
+    two = [row for row in rows if (row.stage, row.variant, row.films) == ("spine", COMPLETE, "clean")]
+    text, mean, _, image = next(line for line in summarize(rows) if line[0] == f"spine: {COMPLETE}, clean")
+    assert mean == f"{(two[0].mean_mm + two[1].mean_mm) / 2:.2f}" and image and text
+    assert next(line for line in summarize(rows) if "images only, clean" in line[0])[1] == ""
+
+
+@pytest.mark.parametrize("wrong", [{"steps": {"spine": 0}}, {"width_share": 0.0}, {"spines": 0}, {"workers": -1}])
+def test_settings_that_cannot_be_meant_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"1 or more|at least 1|above 0|negative"):
+        AblationSettings(**wrong)
+
+
+def test_films_of_a_person_are_drawn_once(done, person, monkeypatch):
+    _, folder, _ = done
+    monkeypatch.setattr(ablation_benchmark, "drawn_ingredients", lambda *args, **more: pytest.fail("drawn again"))
+    ablation_benchmark._draw_tests(folder / "spine_people" / "somebody", "spine", person, Context())
