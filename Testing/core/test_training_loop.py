@@ -24,7 +24,7 @@ from LumbarBiplanarLib.training.command import add_arguments, run
 from LumbarBiplanarLib.training.loss import heatmap_loss, image_loss_mm, landmark_errors_px
 from LumbarBiplanarLib.training.module import inner_kernels, learning_rate, read_checkpoint
 from LumbarBiplanarLib.training.pool import build_pool
-from LumbarBiplanarLib.training.precision import training_precision
+from LumbarBiplanarLib.training.precision import muon, training_precision
 from LumbarBiplanarLib.training.progress import Progress
 
 TINY = TrainingOptions(subjects=2, steps=2, batch=1, widths=(4, 4, 8, 8), workers=0, save_every=1, warmup_steps=1)
@@ -57,6 +57,19 @@ def test_a_training_leaves_weights_a_record_and_a_checkpoint(pool, tmp_path):
 def test_a_processor_that_only_imitates_bfloat16_trains_in_float32(monkeypatch, native, precision):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: native)
     assert training_precision(torch.device("cpu")) == precision
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_muon_steps_alike_in_float32_where_bfloat16_is_only_imitated(monkeypatch, native):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: native)
+    kernel = torch.nn.Parameter(torch.zeros(6, 3, 2, 2))
+    kernel.grad = torch.randn(6, 3, 2, 2, generator=torch.Generator().manual_seed(3))
+    muon([{"params": [kernel], "use_muon": True, "lr": 1.0}], torch.device("cpu")).step()
+    (left, _, right) = torch.linalg.svd(kernel.grad.flatten(1), full_matrices=False)
+    along = torch.einsum("ik,ij,kj->k", left, -kernel.detach().flatten(1), right)
+    assert ((along > 0.6) & (along < 1.3)).all()  # five steps of Newton and Schulz bring singular values to about one
+    exact = (kernel.detach() - kernel.detach().bfloat16().float()).abs().max() == 0
+    assert bool(exact) is native
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(pool, tmp_path):

@@ -61,7 +61,7 @@ class AblationSettings:
     """
 
     spines: int = 400
-    steps: Mapping[str, int] = field(default_factory=lambda: {"spine": 500, "refine": 600})
+    steps: Mapping[str, int] = field(default_factory=lambda: {"spine": 650, "refine": 800})
     width_share: float = 0.5
     batch: int | None = None
     test_batches: int = 20

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ..errors import StudyError
 from ..files import atomic_path
 from .options import TrainingOptions
+from .precision import muon
 from .progress import Progress
 from .tasks import Losses, Task
 
@@ -63,20 +64,18 @@ class TrainingModule(LightningModule):
         Muon (Jordan et al. 2024; steps as large as AdamW's: Liu et al. 2025, arXiv 2502.16982) steps as far in the
         directions that few films ask for as in those that most do.
         """
-        from pytorch_optimizer import Muon
-
         options, inner = self.options, set(inner_kernels(self.network))
         common = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
         groups = [
             {
-                "params": [item for name, item in self.network.named_parameters() if (name in inner) is muon],
-                "use_muon": muon,
+                "params": [item for name, item in self.network.named_parameters() if (name in inner) is by_muon],
+                "use_muon": by_muon,
                 **common,
                 **more,
             }
-            for muon, more in ((True, {"use_adjusted_lr": True}), (False, {"betas": (0.9, 0.999), "eps": 1e-8}))
+            for by_muon, more in ((True, {"use_adjusted_lr": True}), (False, {"betas": (0.9, 0.999), "eps": 1e-8}))
         ]
-        return Muon(groups)
+        return muon(groups, self.device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add options and progress to a checkpoint."""
