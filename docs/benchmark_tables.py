@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from LumbarBiplanarLib.evaluation.accuracy_summary import Table, summary_tables
-from LumbarBiplanarLib.evaluation.network_summary import page_table
+from LumbarBiplanarLib.evaluation.network_summary import page_tables
 
 DOCS = Path(__file__).resolve().parent
 PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md", DOCS / "network.md")
@@ -34,7 +34,7 @@ def filled(text: str, folder: Path) -> str:
 @lru_cache(maxsize=1)
 def _tables(folder: Path) -> dict[str, Table]:
     """Return the tables of all pages, read once for all of them."""
-    return summary_tables(folder) | {"network-films": Table("Films read", *page_table(folder))}
+    return summary_tables(folder) | {name: Table(name, *table) for name, table in page_tables(folder).items()}
 
 
 def main() -> int:

@@ -53,6 +53,7 @@ PAGE_COLUMNS = (
     "films", "view", "read", "levels right", "mean, median, p95",
     f"success at {', '.join(f'{mm:g}' for mm in SUCCESS_MM)} mm", "in 90 %", *FILM_COLUMNS[3:-1],
 )  # fmt: skip
+LADDER_COLUMNS = ("step", "AP", "lateral")
 
 
 def landmark_summaries(
@@ -152,16 +153,35 @@ def summary_tables(folder: str | Path) -> tuple[list[Table], list[str]]:
     return tables, real_summary(read_table(real, RealFilmRow)) if real.exists() else []
 
 
-def page_table(folder: str | Path) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return columns and rows of the table of docs/network.md: every kind of film, read alone and as pairs.
+def page_tables(folder: str | Path) -> dict[str, tuple[tuple[str, ...], list[list[str]]]]:
+    """Return columns and rows of the tables of docs/network.md, by name.
+
+    "network-films" has every kind of film, read alone and as pairs; "network-ladders" one film made worse step by step.
 
     Raises:
         StudyError: if a table is missing or no such table.
     """
     folder = Path(folder)
     landmarks, films = read_table(folder / LANDMARKS_FILE, LandmarkRow), read_table(folder / FILMS_FILE, FilmRow)
+    paired = tuple(dict.fromkeys(row.condition for row in films if row.estimate == "pair"))
+    return {
+        "network-films": (PAGE_COLUMNS, _film_rows(landmarks, films, paired)),
+        "network-ladders": (LADDER_COLUMNS, _ladder_rows(landmarks, paired)),
+    }
+
+
+def _ladder_rows(landmarks: Sequence[LandmarkRow], paired: Sequence[str]) -> list[list[str]]:
+    ladders = [row for row in landmarks if row.condition not in paired]
+    cells = {
+        item.group: f"{item.mean:.2f} ({100 * item.detected:.0f} %)"
+        for item in landmark_summaries(ladders, lambda row: (row.condition, row.view))
+    }
+    steps = dict.fromkeys(row.condition for row in ladders)
+    return [[step, *(cells.get((step, view), "") for view in LADDER_COLUMNS[1:])] for step in steps]
+
+
+def _film_rows(landmarks: Sequence[LandmarkRow], films: Sequence[FilmRow], paired: Sequence[str]) -> list[list[str]]:
     read = {"film": "alone", "pair": "pair"}
-    paired = dict.fromkeys(row.condition for row in films if row.estimate == "pair")
 
     def group(row: LandmarkRow | FilmRow) -> tuple[str, ...]:
         return row.condition, row.view, row.estimate
@@ -184,7 +204,7 @@ def page_table(folder: str | Path) -> tuple[tuple[str, ...], list[list[str]]]:
                 *quality,
             ]
         )
-    return PAGE_COLUMNS, rows
+    return rows
 
 
 def _cells(summaries: Iterable[LandmarkSummary]) -> list[list[str]]:
