@@ -8,8 +8,10 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from LumbarBiplanarLib.evaluation.ablation_benchmark import ABLATIONS_FILE, COLUMNS, AblationRow, summarize
 from LumbarBiplanarLib.evaluation.accuracy_summary import Table, summary_tables
 from LumbarBiplanarLib.evaluation.network_summary import page_tables
+from LumbarBiplanarLib.files import read_table
 
 DOCS = Path(__file__).resolve().parent
 PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md", DOCS / "network.md")
@@ -34,7 +36,10 @@ def filled(text: str, folder: Path) -> str:
 @lru_cache(maxsize=1)
 def _tables(folder: Path) -> dict[str, Table]:
     """Return the tables of all pages, read once for all of them."""
-    return summary_tables(folder) | {name: Table(name, *table) for name, table in page_tables(folder).items()}
+    of_network = page_tables(folder)
+    if (folder / ABLATIONS_FILE).exists():
+        of_network["network-ablations"] = COLUMNS, summarize(read_table(folder / ABLATIONS_FILE, AblationRow))
+    return summary_tables(folder) | {name: Table(name, *table) for name, table in of_network.items()}
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import StudyError
 from LumbarBiplanarLib.evaluation import ablation_benchmark
 from LumbarBiplanarLib.evaluation.ablation_benchmark import (
+    COLUMNS,
     COMPLETE,
     VARIANTS,
     AblationRow,
@@ -114,9 +115,11 @@ def test_the_module_s_own_network_does_better_than_one_of_a_single_step(done):
 def test_the_summary_is_a_mean_over_people_and_views(done):
     rows, _, _ = done
     two = [row for row in rows if (row.stage, row.variant, row.films) == ("spine", COMPLETE, "clean")]
-    text, mean, _, image = next(line for line in summarize(rows) if line[0] == f"spine: {COMPLETE}, clean")
-    assert mean == f"{(two[0].mean_mm + two[1].mean_mm) / 2:.2f}" and image and text
-    assert next(line for line in summarize(rows) if "images only, clean" in line[0])[1] == ""
+    table = {tuple(row[:2]): dict(zip(COLUMNS, row, strict=True)) for row in summarize(rows)}
+    assert len(table) == sum(len(variants) for variants in VARIANTS.values())
+    assert table["spine", COMPLETE]["clean: landmarks"] == f"{(two[0].mean_mm + two[1].mean_mm) / 2:.2f} mm"
+    assert table["spine", "images only"]["randomised: landmarks"] == ""
+    assert table["spine", "images only"]["randomised: image"].endswith(" mm")
 
 
 @pytest.mark.parametrize("wrong", [{"steps": {"spine": 0}}, {"width_share": 0.0}, {"spines": 0}, {"workers": -1}])

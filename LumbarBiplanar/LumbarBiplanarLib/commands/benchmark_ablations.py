@@ -48,7 +48,7 @@ def add_part(parts) -> argparse.ArgumentParser:
 def run_part(args: argparse.Namespace) -> None:
     """Run the part and show its figures; raises StudyError for settings or trainings that do not fit."""
     from ..errors import StudyError
-    from ..evaluation.ablation_benchmark import AblationSettings, benchmark_ablations, summarize
+    from ..evaluation.ablation_benchmark import COLUMNS, AblationSettings, benchmark_ablations, summarize
     from ..evaluation.network_benchmark import read_people
     from ..shape.pipeline import model_without
     from ..shape.storage import load_shape_model
@@ -72,5 +72,4 @@ def run_part(args: argparse.Namespace) -> None:
         rows = benchmark_ablations(
             args.csv, args.output, model, people, read_context(args.data), settings, device=args.device, progress=update
         )
-    columns = ("stage, variant, films", "landmarks mean", "within 4 mm", "image")
-    print_table("Small networks without one part each, mm", columns, summarize(rows))
+    print_table("Small networks without one part each", COLUMNS, summarize(rows))

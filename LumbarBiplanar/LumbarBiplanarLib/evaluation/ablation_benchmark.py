@@ -38,7 +38,9 @@ VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 # Films of a training's own seed are not those that its ablations see, nor those that they are judged on.
 _POOL_SEED_OFFSET, _TEST_SEED = 30, (9, 99, 999, 9999)
 _PAIRS_PER_GEOMETRY = 2
-_SHOWN = (("mean_mm", "{:.2f}"), ("within_4_mm", "{:.0%}"), ("image_mae_mm", "{:.2f}"))
+_SHOWN = (("mean_mm", "{:.2f} mm"), ("within_4_mm", "{:.0%}"), ("image_mae_mm", "{:.2f} mm"))
+FILMS = ("clean", "randomised")
+ABLATIONS_FILE = "network_ablations.csv"
 
 Progress = Callable[[str, float], None]
 
@@ -165,7 +167,7 @@ def benchmark_ablations(
         for person in people:
             tests = Path(folder) / f"{stage}_people" / person.subject
             _draw_tests(tests, stage, person, context)
-            for films in ("clean", "randomised"):
+            for films in FILMS:
                 tell(f"{stage}: {films} films of {person.subject}", 0.0)
                 judged = scores(networks, tests, clean=films == "clean", batches=settings.test_batches, device=device)
                 rows += [AblationRow(stage, films=films, subject=person.subject, **asdict(one)) for one in judged]
@@ -223,14 +225,20 @@ def _draw_tests(folder: Path, stage: str, person: Person, context: Context) -> N
         save_ingredients(path, drawn)
 
 
-def summarize(rows: Sequence[AblationRow]) -> list[tuple[str, str, str, str]]:
-    """Return a line of text for every stage, variant and kind of films: means over people and views, mm and share."""
-    groups: dict[tuple[str, str, str], list[AblationRow]] = {}
+COLUMNS = (
+    "stage", "variant",
+    *(f"{films}: {what}" for films in FILMS for what in ("landmarks", "within 4 mm", "image")),
+)  # fmt: skip
+
+
+def summarize(rows: Sequence[AblationRow]) -> list[list[str]]:
+    """Return a row of texts, as ``COLUMNS`` has them, for every stage and variant: means over people and views."""
+    groups: dict[tuple[str, str], list[AblationRow]] = {}
     for row in rows:
-        groups.setdefault((row.stage, row.films, row.variant), []).append(row)
+        groups.setdefault((row.stage, row.variant), []).append(row)
     return [
-        (f"{stage}: {variant}, {films}", *(_mean(group, key, form) for key, form in _SHOWN))
-        for (stage, films, variant), group in groups.items()
+        [*key, *(_mean([row for row in group if row.films == films], *one) for films in FILMS for one in _SHOWN)]
+        for key, group in groups.items()
     ]
 
 
