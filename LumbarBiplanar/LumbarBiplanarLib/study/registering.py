@@ -35,7 +35,7 @@ _WORDS = {
 # Errors of the network's lumbar-only image hang together over some millimetres, as a background over more, and those of
 # its landmarks within a vertebra; those of given ones do not. Chosen on films of random spines (docs/registration.md).
 NETWORK_SETTINGS: dict[str, Any] = {
-    "image_correlation_mm2": 10.0,
+    "image_correlation_mm2": 16.0,
     "background_grid_mm": 15.0,
     "background_sd_mm": 6.0,
     "landmark_weight": 0.6,
@@ -43,6 +43,7 @@ NETWORK_SETTINGS: dict[str, Any] = {
     # Nine of ten surface points are then within the 90 % interval.
     "posterior_sd_factor": 2.2,
     "fine_iterations": 0,  # an image this uncertain says nothing more at half the pixel
+    "coarse_modes": None,  # and no fine stage brings in the modes that the coarse one leaves out
     # What starts far off takes longer to get there.
     "coarse_iterations": 12,
     # A spine that is nearly in place follows a moved landmark at a third of the cost.
