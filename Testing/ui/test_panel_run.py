@@ -57,6 +57,13 @@ def test_the_hint_says_what_comes_next(app, module_widget):
     app.click(ui.sampleStudyButton)
     app.process_events()
     assert "Run all steps" in ui.statusLabel.text and ui.runAllButton.enabled
+    with app.torch.without_torch():
+        module_widget.panel.changed()
+        app.process_events()
+        assert "PyTorch" in ui.statusLabel.text and "Run all steps" not in ui.statusLabel.text
+    module_widget.panel.changed()
+    app.process_events()
+    assert "Run all steps" in ui.statusLabel.text
     known_network.finish(module_widget.logic)
     app.process_events()
     assert "drag landmarks" in ui.statusLabel.text

@@ -43,12 +43,12 @@ def landmark_warnings(
                 outvoted.append(_named(level, name, distance))
         if outvoted:
             warnings.append(
-                f"{film.view.name}: these landmarks disagree with everything else and were outvoted: "
+                f"On the {film.view.name} film these landmarks disagree with everything else and were outvoted: "
                 f"{'; '.join(outvoted)}. Check them."
             )
         if missed:
             warnings.append(
-                f"{film.view.name}: the model cannot reach these landmarks although they were set by hand: "
+                f"On the {film.view.name} film the model cannot reach these landmarks although they were set by hand: "
                 f"{'; '.join(missed)}. Check that they are on the right vertebra."
             )
     return warnings
@@ -121,8 +121,8 @@ def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -
 def gain_warnings(gain: Mapping[str, float]) -> list[str]:
     """Say so if a lumbar-only image is not in mm of bone."""
     return [
-        f"{name}: the lumbar-only image is {value:.2f} times as strong as the bone the model puts there (usual: "
-        f"{_GAIN_RANGE[0]} to {_GAIN_RANGE[1]}). Check that it is in mm of bone."
+        f"The lumbar-only image of the {name} film is {value:.2f} times as strong as the bone the model puts there "
+        f"(usual: {_GAIN_RANGE[0]} to {_GAIN_RANGE[1]}). Check that it is in mm of bone."
         for name, value in gain.items()
         if not _GAIN_RANGE[0] <= value <= _GAIN_RANGE[1]
     ]
@@ -136,7 +136,7 @@ def residual_warnings(residuals: Mapping[str, Mapping[Level, float]]) -> list[st
         for level, value in by_level.items():
             if value > max(_RESIDUAL_FLOOR_MM, _RESIDUAL_RATIO * usual):
                 warnings.append(
-                    f"{name}: {level.name} does not match its image (residual {value:.1f} mm of bone, median of the "
-                    f"levels {usual:.1f} mm). Look at its outline; move a landmark if it is off."
+                    f"On the {name} film {level.name} does not match its image (residual {value:.1f} mm of bone, "
+                    f"median of the levels {usual:.1f} mm). Look at its outline; move a landmark if it is off."
                 )
     return warnings

@@ -83,7 +83,7 @@ def _states(
         if options.use_images and not film.has_bone:
             what = "no lumbar-only image" if film.lumbar_mm is None else "a lumbar-only image that shows nothing"
             instead = "the film itself is used" if film.is_raw else "its landmarks alone are used"
-            stages.warn(f"{film.view.name} has {what}; {instead}. Expect errors of more than 1 mm.")
+            stages.warn(f"The {film.view.name} film has {what}; {instead}. Expect errors of more than 1 mm.")
     if start is None:
         vertebrae, warnings = initial_poses(model, evidence)
         stages.warn(*warnings)

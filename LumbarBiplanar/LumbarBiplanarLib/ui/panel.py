@@ -195,22 +195,21 @@ class Panel(PanelRun, VTKObservationMixin):
             button.text, button.enabled = _("Cancel"), True
             button.toolTip = _("Stop: {title}").format(title=self._title)
             return
-        self._show_hint(ok, reason)
+        films_there = ok
         if ok:
             ok, reason = self.torch.ready()
+        self._show_hint(films_there, reason)
         button.text, button.enabled = _("Run all steps"), ok
         button.toolTip = reason or _("Find the landmarks on both films, reconstruct L1 to L5 and measure them.")
 
-    def _show_hint(self, ready: bool, reason: str) -> None:
-        """Say what comes next, whenever that has changed."""
+    def _show_hint(self, films_there: bool, reason: str) -> None:
+        """Say what comes next, or why nothing can, whenever that has changed."""
         if self.parameters is None:
             return
-        if not ready:
-            hint = reason
-        elif self.parameters.reconstruction is None:
-            hint = _("Both films are there. Press Run all steps.")
-        else:
+        if films_there and self.parameters.reconstruction is not None:
             hint = _("Reconstructed. Look at the outlines, and drag landmarks that are off: the outlines follow.")
+        else:
+            hint = reason or _("Both films are there. Press Run all steps.")
         if hint != self._hint:
             self._hint = hint
             self.status(hint)
