@@ -118,8 +118,8 @@ def test_the_summary_is_a_mean_over_people_and_views(done):
     table = {tuple(row[:2]): dict(zip(COLUMNS, row, strict=True)) for row in summarize(rows)}
     assert len(table) == sum(len(variants) for variants in VARIANTS.values())
     assert table["spine", COMPLETE]["clean: landmarks"] == f"{(two[0].mean_mm + two[1].mean_mm) / 2:.2f} mm"
-    assert table["spine", "images only"]["randomised: landmarks"] == ""
-    assert table["spine", "images only"]["randomised: image"].endswith(" mm")
+    assert table["refine", "images only"]["randomised: landmarks"] == ""
+    assert table["refine", "images only"]["randomised: image"].endswith(" mm")
 
 
 @pytest.mark.parametrize("wrong", [{"steps": {"spine": 0}}, {"width_share": 0.0}, {"spines": 0}, {"workers": -1}])

@@ -23,17 +23,16 @@ if TYPE_CHECKING:
     from ..training.ablation_scores import VariantNetwork
 
 COMPLETE = "complete"
-_CHANGES: Mapping[str, Mapping[str, Any]] = {
-    COMPLETE: {},
-    "no feature fusion": {"fusion": False},
-    "landmarks only": {"single_task": "landmarks"},
-    "images only": {"single_task": "images"},
-    "no randomisation": {"plain_films": True},
-}
-# The second stage has one decoder, so nothing to fuse.
+_PLAIN = {"no randomisation": {"plain_films": True}}
+# Where the decoders of both tasks exchange features, and where landmarks and images are decided.
 VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "spine": _CHANGES,
-    "refine": {name: change for name, change in _CHANGES.items() if "fusion" not in change},
+    "spine": {COMPLETE: {}, "no feature fusion": {"fusion": False}, **_PLAIN},
+    "refine": {
+        COMPLETE: {},
+        "landmarks only": {"single_task": "landmarks"},
+        "images only": {"single_task": "images"},
+        **_PLAIN,
+    },
 }
 # Films of a training's own seed are not those that its ablations see, nor those that they are judged on.
 _POOL_SEED_OFFSET, _TEST_SEED = 30, (9, 99, 999, 9999)
@@ -109,8 +108,8 @@ class AblationRow:
         mean_mm, median_mm, within_4_mm: their errors and the share within 4 mm; empty for a network without landmarks.
             Of the first stage at the detector, at the largest value of each heatmap, whose pixels are 3 mm; of the
             second in the size of the mean vertebra.
-        image_mae_mm: mean absolute error of the images of the vertebrae where they or the truth have bone; empty for a
-            network without images.
+        image_mae_mm: absolute errors of the images of the vertebrae, summed over the film, per pixel of true bone;
+            empty for a network without images.
         steps, seed, parameters: of the training and the network.
     """
 

@@ -121,7 +121,7 @@ def _score(item: VariantNetwork, view: str, errors: np.ndarray, images: np.ndarr
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Of a batch: errors (n,) of the visible landmarks and the view of each, mean error (N,) of each film's images."""
+    """Of a batch: errors (n,) of the visible landmarks, view of each; (N,) error of each film's images, its view."""
 
     errors_mm: np.ndarray
     view_of_error: np.ndarray
@@ -146,8 +146,7 @@ def _read(item: VariantNetwork, batch: list[Tensor]) -> _Outcome:
         landmarks, visible = landmarks.view(*marks, 2), visible.view(marks)
         errors_mm = landmark_errors_px(output.heatmaps, landmarks, visible) * PITCH_MM
         drawn_mm = output.level_mm
-    bone = (truth_mm > 0) | (drawn_mm > 0.5)
-    off = (drawn_mm - truth_mm).abs() * bone
-    mae = off.flatten(1).sum(dim=1) / bone.flatten(1).sum(dim=1)  # not a number where there is no bone at all
+    off, bone = (drawn_mm - truth_mm).abs(), truth_mm > 0
+    mae = off.flatten(1).sum(dim=1) / bone.flatten(1).sum(dim=1)  # not finite where there is no bone
     view_of_error = view[:, None].expand(visible.shape)[visible]
     return _Outcome(*(part.cpu().numpy() for part in (errors_mm, view_of_error, mae, view)))
