@@ -10,13 +10,13 @@ import pytest
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level, Region
 from LumbarBiplanarLib.errors import ShapeModelError
 from LumbarBiplanarLib.geometry.frames import rigid, rotation_from_vector, transform_points
-from LumbarBiplanarLib.shape import Surface, load_shape_model
+from LumbarBiplanarLib.shape import Surface, load_shape_model, pipeline
 from LumbarBiplanarLib.shape.annotation import Annotation
 from LumbarBiplanarLib.shape.building import BuildOptions, ResidualKernel, build_model
 from LumbarBiplanarLib.shape.correspondence import align, deform
 from LumbarBiplanarLib.shape.fitting import correspond, fit_to_surface
 from LumbarBiplanarLib.shape.metrics import compactness, generalization, specificity
-from LumbarBiplanarLib.shape.pipeline import Collection
+from LumbarBiplanarLib.shape.pipeline import Collection, model_without
 from LumbarBiplanarLib.shape.registering import Registered
 from LumbarBiplanarLib.shape.sources import POPULATION_MEAN, Specimen, read_specimens
 from LumbarBiplanarLib.shape.surfaces import is_closed, surface_distances, vertex_normals
@@ -200,3 +200,22 @@ def test_a_model_without_two_people_of_one_level_is_refused(model):
     second = next(item for item in collection.registered if item.specimen.name == "p1 L2")
     with pytest.raises(ShapeModelError, match="at least two people"):
         build_model(collection.template, collection.annotation, collection.coarse, [*means, first, second], SMALL)
+
+
+def test_a_model_without_people_is_built_once_and_one_that_knows_them_refused(model, tmp_path, monkeypatch):
+    built = []
+
+    def collect(data, progress=None):
+        built.append(data)
+        collection = collection_of(model)
+        monkeypatch.setattr(Collection, "build", lambda self, leave_out: build(self, leave_out, SMALL))
+        return collection
+
+    build = Collection.build
+    monkeypatch.setattr(pipeline, "collect_open_data", collect)
+    path = tmp_path / "without.npz"
+    first = model_without("data", ["p1"], path)
+    assert first.provenance["people"] == ["p0", "p2", "p3"] and built == ["data"]
+    assert model_without("data", ["p1"], path).sha256 == first.sha256 and built == ["data"]
+    with pytest.raises(ShapeModelError, match=r"without\.npz: p0, p2 must be left out and are in this shape model"):
+        model_without("data", ["p0", "p1", "p2"], path)

@@ -50,8 +50,7 @@ def run_part(args: argparse.Namespace) -> None:
     from ..errors import StudyError
     from ..evaluation.ablation_benchmark import COLUMNS, AblationSettings, benchmark_ablations, summarize
     from ..evaluation.network_benchmark import read_people
-    from ..shape.pipeline import model_without
-    from ..shape.storage import load_shape_model
+    from ..shape.pipeline import model_without, read_model_without
     from ..training.anatomy import read_context
 
     steps = {stage: AblationSettings().steps[stage] if args.steps is None else args.steps for stage in args.stages}
@@ -66,7 +65,7 @@ def run_part(args: argparse.Namespace) -> None:
         if args.shape_model is None:
             model = model_without(args.data, SUBJECTS, args.output / "shape_model.npz", counted(update))
         else:
-            model = load_shape_model(args.shape_model)
+            model = read_model_without(SUBJECTS, args.shape_model)
         update("true landmarks", 0.0)
         people = read_people(args.data, SUBJECTS)
         rows = benchmark_ablations(

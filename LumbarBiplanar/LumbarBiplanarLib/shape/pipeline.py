@@ -100,16 +100,32 @@ def model_without(
     Args:
         data: the folder that docs/shape-model.md describes.
         leave_out: who must not be in it.
-        path: of the model; a file that is there is taken as it is.
+        path: of the model; a file that is there is taken, unless somebody to be left out is in it.
         progress: called with (what, done, of how many).
 
     Raises:
-        ShapeModelError: if data is missing or unreadable, somebody is unknown, or the file is no shape model.
+        ShapeModelError: if data is missing or unreadable, somebody is unknown, or the file is not such a model.
         OutputError: if the file cannot be written.
     """
     if not Path(path).exists():
         save_shape_model(collect_open_data(data, progress=progress).build(leave_out), path)
-    return load_shape_model(path)
+    return read_model_without(leave_out, path)
+
+
+def read_model_without(people: Iterable[str], path: str | Path) -> ShapeModel:
+    """Read a shape model that some people must not be in.
+
+    Raises:
+        ShapeModelError: if one of them is in it, or it cannot be read.
+    """
+    model = load_shape_model(path)
+    known = sorted(set(people) & set(model.provenance.get("people", ())))
+    if known:
+        raise ShapeModelError(
+            f"{path}: {', '.join(known)} must be left out and {'is' if len(known) == 1 else 'are'} in this shape "
+            "model; give another one, or another output folder."
+        )
+    return model
 
 
 def _template_of(model: ShapeModel) -> tuple[Template, Annotation, tuple[np.ndarray, np.ndarray]]:
