@@ -15,6 +15,7 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, Level, load_landmarks
 from ..geometry import View
+from .algebra import product
 from .corrections import Corrections
 from .evidence import FilmEvidence
 from .least_squares import Layout, NormalEquations, Unknowns
@@ -126,7 +127,7 @@ class LandmarkTerm:
                 columns = np.r_[block, layout.corrections] if layout.shared else block
                 where = np.ix_(columns, columns) if layout.shared else (block, block)
                 equations.gradient[columns] += jacobian.T @ (weights * residual.ravel())
-                equations.hessian[where] += jacobian.T @ (weights[:, None] * jacobian)
+                equations.hessian[where] += product(jacobian.T, weights[:, None] * jacobian)
                 total += float(np.sum(seen.weights * loss))
         equations.costs[self.name] = self.weight * total
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..geometry import vector_from_rotation
 from ..geometry.frames import cross_matrix
+from .algebra import product
 from .least_squares import NormalEquations, Unknowns
 from .poses import PointBasis, VertebraState
 
@@ -153,7 +154,7 @@ class IntervalPrior:
             for residual, jacobian in zip(self._residuals(upper, lower), jacobians, strict=True):
                 slope = self.weight / (1.0 + residual @ residual / _CAUCHY**2)
                 equations.gradient[both] += slope * (jacobian.T @ residual)
-                equations.hessian[both, both] += slope * (jacobian.T @ jacobian)
+                equations.hessian[both, both] += slope * product(jacobian.T, jacobian)
         equations.costs[self.name] = self.cost(unknowns)
 
     def _jacobians(self, upper: VertebraState, lower: VertebraState, modes: int) -> tuple[np.ndarray, np.ndarray]:
