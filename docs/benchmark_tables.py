@@ -8,10 +8,11 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from LumbarBiplanarLib.evaluation.ablation_benchmark import ABLATIONS_FILE, COLUMNS, AblationRow, summarize
+from LumbarBiplanarLib.evaluation.ablation_benchmark import ABLATIONS_FILE, COLUMNS, summarize
 from LumbarBiplanarLib.evaluation.accuracy_summary import Table, summary_tables
 from LumbarBiplanarLib.evaluation.network_summary import page_tables
 from LumbarBiplanarLib.files import read_table
+from LumbarBiplanarLib.training.ablation_rows import AblationRow
 
 DOCS = Path(__file__).resolve().parent
 PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md", DOCS / "network.md")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
+from LumbarBiplanarLib.evaluation.network_films import Person
 from LumbarBiplanarLib.geometry import View, standard_pair
 from LumbarBiplanarLib.imaging import Film, Polarity, expose
 from LumbarBiplanarLib.shape.storage import load_shape_model
@@ -60,3 +61,15 @@ def errors_mm(phantom: PhantomFilm, detection, shift_px=(0.0, 0.0)) -> dict[Leve
         offset = np.array(item.position_px) - phantom.landmarks_px[level][index] + shift_px
         found.setdefault(level, []).append(float(np.linalg.norm(offset)) * phantom.pixel_mm)
     return {level: np.array(values) for level, values in found.items()}
+
+
+def drawn_person(seed: int = 21) -> Person:
+    """A person whose spine is a random one of the shape model, on its coarse mesh."""
+    model = load_shape_model()
+    spine = random_spine(model, np.random.default_rng(seed))
+    coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
+    return Person(
+        "somebody",
+        dict(zip(LUMBAR_LEVELS, coarse, strict=True)),
+        dict(zip(LUMBAR_LEVELS, spine.lumbar_landmarks, strict=True)),
+    )

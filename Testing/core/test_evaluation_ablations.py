@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import StudyError
 from LumbarBiplanarLib.evaluation import ablation_benchmark
 from LumbarBiplanarLib.evaluation.ablation_benchmark import (
     COLUMNS,
     COMPLETE,
     VARIANTS,
-    AblationRow,
     AblationSettings,
     benchmark_ablations,
     summarize,
@@ -23,12 +20,12 @@ from LumbarBiplanarLib.evaluation.network_films import Person
 from LumbarBiplanarLib.files import read_table
 from LumbarBiplanarLib.network.weights import load_refiner, load_weights
 from LumbarBiplanarLib.shape.storage import load_shape_model
-from LumbarBiplanarLib.shape.surfaces import Surface
+from LumbarBiplanarLib.training.ablation_rows import AblationRow
 from LumbarBiplanarLib.training.ablation_scores import VariantNetwork, scores
 from LumbarBiplanarLib.training.anatomy import Context
 from LumbarBiplanarLib.training.options import TrainingOptions
-from LumbarBiplanarLib.training.spine import random_spine
 from LumbarBiplanarLib.training.tasks import RefineTask
+from network_phantom import drawn_person
 
 pytest.importorskip("lightning")
 pytest.importorskip("pytorch_optimizer")
@@ -37,11 +34,7 @@ TINY = AblationSettings(spines=2, steps={"spine": 1, "refine": 1}, width_share=0
 
 @pytest.fixture(scope="module")
 def person() -> Person:
-    model = load_shape_model()
-    spine = random_spine(model, np.random.default_rng(21))
-    coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
-    landmarks = dict(zip(LUMBAR_LEVELS, spine.lumbar_landmarks, strict=True))
-    return Person("somebody", dict(zip(LUMBAR_LEVELS, coarse, strict=True)), landmarks)
+    return drawn_person()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +98,7 @@ def test_the_module_s_own_network_does_better_than_one_of_a_single_step(done):
     options = replace(TrainingOptions.refine(), workers=0, batch=8)
     own = VariantNetwork("own", RefineTask(load_shape_model()), options, load_refiner(None)[0])
     pool = folder / "refine_people" / "somebody"
-    for score in scores([own], pool, clean=True, batches=1, device="cpu"):
+    for score in scores([own], pool, "somebody", "clean", 1, "cpu"):
         assert score.mean_mm < 4.0 and score.within_4_mm > 0.6
         worst = [row for row in rows if (row.stage, row.variant, row.films) == ("refine", COMPLETE, "clean")]
         assert score.mean_mm < min(row.mean_mm for row in worst)

@@ -32,22 +32,13 @@ from LumbarBiplanarLib.evaluation.network_summary import summary_tables
 from LumbarBiplanarLib.evaluation.real_films import evaluate_real_film
 from LumbarBiplanarLib.network import Detection
 from LumbarBiplanarLib.shape.sources import Specimen
-from LumbarBiplanarLib.shape.storage import load_shape_model
-from LumbarBiplanarLib.shape.surfaces import Surface
 from LumbarBiplanarLib.training.anatomy import Context
-from LumbarBiplanarLib.training.spine import random_spine
+from network_phantom import drawn_person
 
 
 @pytest.fixture(scope="module")
 def person() -> Person:
-    model = load_shape_model()
-    spine = random_spine(model, np.random.default_rng(21))
-    coarse = [Surface(points[model.coarse_vertices], model.coarse_faces) for points in spine.lumbar_points]
-    return Person(
-        "somebody",
-        dict(zip(LUMBAR_LEVELS, coarse, strict=True)),
-        dict(zip(LUMBAR_LEVELS, spine.lumbar_landmarks, strict=True)),
-    )
+    return drawn_person()
 
 
 @pytest.fixture(scope="module")

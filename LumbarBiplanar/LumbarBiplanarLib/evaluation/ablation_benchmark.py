@@ -7,7 +7,7 @@ are single windows and crops of people whom neither the shape model nor the film
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..files import rounded, write_table
 from ..shape.model import ShapeModel
+from ..training.ablation_rows import FILMS, AblationRow
 from ..training.anatomy import Context
 from ..training.options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
 from .network_films import GEOMETRIES, Person, drawn_ingredients
@@ -39,7 +40,6 @@ _POOL_SEED_OFFSET, _TEST_SEED = 30, (9, 99, 999, 9999)
 _PAIRS_PER_GEOMETRY = 2
 # What a table shows: field, factor, text.
 _SHOWN = (("mean_mm", 1.0, "{:.2f} mm"), ("within_4_mm", 100.0, "{:.0f} %"), ("image_mae_mm", 1.0, "{:.2f} mm"))
-FILMS = ("clean", "randomised")
 ABLATIONS_FILE = "network_ablations.csv"
 
 Progress = Callable[[str, float], None]
@@ -52,7 +52,7 @@ class AblationSettings:
     Attributes:
         spines: random spines that the films of a stage are made of.
         steps: of each training, by stage; only these stages are trained. After 650 steps of 8 windows the first stage
-            cannot tell one level from the next yet, the second has learnt most after 800 of 32 crops.
+            cannot tell one level from the next yet; the second errs by 8 mm after 800 of 32 crops.
         width_share: channels of the networks, as a share of those of the module's own.
         batch: films of a step; None means as many as in the module's own trainings.
         test_batches: of films per person and kind that a network is judged on.
@@ -97,39 +97,6 @@ class AblationSettings:
         )
 
 
-@dataclass(frozen=True)
-class AblationRow:
-    """A variant on the films of one kind of one person.
-
-    Attributes:
-        stage: "spine" (windows of films) or "refine" (crops of single vertebrae).
-        variant: of ``VARIANTS``.
-        films: "clean" or "randomised".
-        subject, view: whose films, and which.
-        landmarks: how many visible ones were judged.
-        mean_mm, median_mm, within_4_mm: their errors and the share within 4 mm; empty for a network without landmarks.
-            Of the first stage at the detector, at the largest value of each heatmap, whose pixels are 3 mm; of the
-            second in the size of the mean vertebra.
-        image_mae_mm: absolute errors of the images of the vertebrae, summed over the film, per pixel of true bone;
-            empty for a network without images.
-        steps, seed, parameters: of the training and the network.
-    """
-
-    stage: str
-    variant: str
-    films: str
-    subject: str
-    view: str
-    landmarks: int
-    mean_mm: float | None
-    median_mm: float | None
-    within_4_mm: float | None
-    image_mae_mm: float | None
-    steps: int
-    seed: int
-    parameters: int
-
-
 def benchmark_ablations(
     output_csv: str | Path,
     folder: str | Path,
@@ -170,8 +137,7 @@ def benchmark_ablations(
             _draw_tests(tests, stage, person, context)
             for films in FILMS:
                 tell(f"{stage}: {films} films of {person.subject}", 0.0)
-                judged = scores(networks, tests, clean=films == "clean", batches=settings.test_batches, device=device)
-                rows += [AblationRow(stage, films=films, subject=person.subject, **asdict(one)) for one in judged]
+                rows += scores(networks, tests, person.subject, films, settings.test_batches, device)
     write_table(output_csv, AblationRow, rows, rounded(4))
     return rows
 

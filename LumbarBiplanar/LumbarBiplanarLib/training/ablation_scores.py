@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from ..network.model import N_LANDMARKS, N_LEVELS, VIEW_NAMES, SpineNetwork
 from ..network.refine_model import SpineRefiner
 from ..network.weights import load_refiner, load_weights
 from ..rendering import resolve_device
+from .ablation_rows import CLEAN, AblationRow
 from .loop import FREE_TO_CHANGE
 from .loss import landmark_errors_px
 from .options import PITCH_MM, TrainingOptions
@@ -58,37 +59,22 @@ class VariantNetwork:
         return cls(variant, task, options, network)
 
 
-@dataclass(frozen=True)
-class Score:
-    """One network on the films of one view; ``evaluation.ablation_benchmark.AblationRow`` says what the fields are."""
-
-    variant: str
-    view: str
-    landmarks: int
-    mean_mm: float | None
-    median_mm: float | None
-    within_4_mm: float | None
-    image_mae_mm: float | None
-    steps: int
-    seed: int
-    parameters: int
-
-
 @torch.no_grad()
 def scores(
-    networks: Sequence[VariantNetwork], pool: Path, *, clean: bool, batches: int, device: str = "auto"
-) -> Iterator[Score]:
-    """Let all networks read the same films of a pool, and yield how well each does on each view.
+    networks: Sequence[VariantNetwork], pool: Path, subject: str, films: str, batches: int, device: str = "auto"
+) -> list[AblationRow]:
+    """Let all networks read the same films of a pool, and return how well each does on each view.
 
     Args:
         networks: of one task.
         pool: folder of ingredients, of which those held out are read.
-        clean: films without noise, artefacts and processing, instead of randomised ones.
+        subject: whose they are.
+        films: one of ``FILMS``.
         batches: how many.
         device: "auto", "cpu" or "cuda".
     """
     place, first = resolve_device(device), networks[0]
-    how = replace(first.options, plain_films=clean, fitted=0.0, workers=0)
+    how = replace(first.options, plain_films=films == CLEAN, fitted=0.0, workers=0)
     loader = first.task.loader(pool, _SEED, how, place, held_out=True)
     errors: dict[tuple[int, int], list[np.ndarray]] = {}
     images: dict[tuple[int, int], list[np.ndarray]] = {}
@@ -98,17 +84,24 @@ def scores(
             for view in range(len(VIEW_NAMES)):
                 errors.setdefault((number, view), []).append(outcome.errors_mm[outcome.view_of_error == view])
                 images.setdefault((number, view), []).append(outcome.image_mae_mm[outcome.view == view])
-    for (number, view), parts in errors.items():
-        yield _score(networks[number], VIEW_NAMES[view], np.concatenate(parts), np.concatenate(images[number, view]))
+    return [
+        _row(networks[number], films, subject, VIEW_NAMES[view], *map(np.concatenate, (parts, images[number, view])))
+        for (number, view), parts in errors.items()
+    ]
 
 
-def _score(item: VariantNetwork, view: str, errors: np.ndarray, images: np.ndarray) -> Score:
+def _row(
+    item: VariantNetwork, films: str, subject: str, view: str, errors: np.ndarray, images: np.ndarray
+) -> AblationRow:
     # A task that was not trained has no figures, and what is on no film has none either.
     errors_mm = errors if "landmarks" in item.options.tasks else errors[:0]
     images_mm = images[np.isfinite(images)] if "images" in item.options.tasks else images[:0]
     figures = (errors_mm.mean, lambda: np.median(errors_mm), lambda: (errors_mm <= _WITHIN_MM).mean())
-    return Score(
+    return AblationRow(
+        item.task.name,
         item.variant,
+        films,
+        subject,
         view,
         len(errors),
         *(float(figure()) if len(errors_mm) else None for figure in figures),
