@@ -23,8 +23,8 @@ from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training.ablation_rows import AblationRow
 from LumbarBiplanarLib.training.ablation_scores import VariantNetwork, scores
 from LumbarBiplanarLib.training.anatomy import Context
-from LumbarBiplanarLib.training.options import TrainingOptions
-from LumbarBiplanarLib.training.tasks import RefineTask
+from LumbarBiplanarLib.training.options import CROP_PX, FINE_PITCH_MM, PITCH_MM, TrainingOptions, window_px
+from LumbarBiplanarLib.training.tasks import RefineTask, SpineTask
 from network_phantom import drawn_person
 
 pytest.importorskip("lightning")
@@ -96,7 +96,7 @@ def test_finished_trainings_are_kept_and_those_of_other_settings_refused(done, p
 def test_the_module_s_own_network_does_better_than_one_of_a_single_step(done):
     rows, folder, _ = done
     options = replace(TrainingOptions.refine(), workers=0, batch=8)
-    own = VariantNetwork("own", RefineTask(load_shape_model()), options, load_refiner(None)[0])
+    own = VariantNetwork("own", RefineTask(load_shape_model()), options, load_refiner(None)[0], FINE_PITCH_MM)
     pool = folder / "refine_people" / "somebody"
     for score in scores([own], pool, "somebody", "clean", 1, "cpu"):
         assert score.mean_mm < 4.0 and score.within_4_mm > 0.6
@@ -115,13 +115,33 @@ def test_the_summary_is_a_mean_over_people_and_views(done):
     assert table["refine", "images only"]["randomised: image"].endswith(" mm")
 
 
-@pytest.mark.parametrize("wrong", [{"steps": {"spine": 0}}, {"width_share": 0.0}, {"spines": 0}, {"workers": -1}])
+WRONG = (
+    {"steps": {"spine": 0}},
+    {"width_share": 0.0},
+    {"spines": 0},
+    {"workers": -1},
+    {"pixel_mm": 40.0},
+    {"pixel_mm": 0.0},
+)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_settings_that_cannot_be_meant_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"1 or more|at least 1|above 0|negative"):
+    with pytest.raises(ValueError, match=r"1 or more|at least 1|above 0|negative|do not suit|larger than 0"):
         AblationSettings(**wrong)
+
+
+def test_windows_of_larger_pixels_show_as_much(done):
+    assert window_px(PITCH_MM) == CROP_PX
+    for side, usual in zip(window_px(3.0), CROP_PX, strict=True):
+        assert side % 16 == 0 and 3.0 * side == pytest.approx(PITCH_MM * usual, rel=0.1)
+    rows, folder, _ = done
+    assert {(row.stage, row.pixel_mm) for row in rows} == {("spine", 3.0), ("refine", FINE_PITCH_MM)}
+    batch = next(iter(SpineTask().loader(folder / "spine_ingredients", 1, TINY.options("spine", COMPLETE), "cpu")))
+    assert tuple(batch[0].shape[2:]) == window_px(3.0)[::-1]
 
 
 def test_films_of_a_person_are_drawn_once(done, person, monkeypatch):
     _, folder, _ = done
     monkeypatch.setattr(ablation_benchmark, "drawn_ingredients", lambda *args, **more: pytest.fail("drawn again"))
-    ablation_benchmark._draw_tests(folder / "spine_people" / "somebody", "spine", person, Context())
+    ablation_benchmark._draw_tests(folder / "spine_people" / "somebody", TINY.pixel_mm, person, Context())

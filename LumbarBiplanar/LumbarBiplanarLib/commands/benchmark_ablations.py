@@ -18,7 +18,7 @@ def add_part(parts) -> argparse.ArgumentParser:
         NAME,
         help="small trainings of the network, each without one of its parts",
         description="Train small networks, each without one part, and judge them on people left out. "
-        "The first stage takes many hours without a GPU; finished trainings are kept, and started again it goes on.",
+        "Both stages take five hours of a processor core; finished trainings are kept, and started again it goes on.",
     )
     parser.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if there")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of open data")
@@ -38,6 +38,9 @@ def add_part(parts) -> argparse.ArgumentParser:
     parser.add_argument(
         "--width-share", type=float, default=0.5, help="channels, as a share of the module's networks (0.5)"
     )
+    parser.add_argument(
+        "--pixel-mm", type=float, default=3.0, help="of the first stage's films, 1.5 as the module's network has (3)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
     parser.add_argument("--workers", type=int, default=0, help="processes that form films beside a training (0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
@@ -56,7 +59,13 @@ def run_part(args: argparse.Namespace) -> None:
     steps = {stage: AblationSettings().steps[stage] if args.steps is None else args.steps for stage in args.stages}
     try:
         settings = AblationSettings(
-            args.spines, steps, args.width_share, args.batch, seed=args.seed, workers=args.workers
+            args.spines,
+            steps,
+            args.width_share,
+            args.batch,
+            seed=args.seed,
+            workers=args.workers,
+            pixel_mm=args.pixel_mm,
         )
     except ValueError as error:
         raise StudyError(str(error)) from None

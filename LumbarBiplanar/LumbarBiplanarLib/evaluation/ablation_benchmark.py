@@ -6,6 +6,7 @@ are single windows and crops of people whom neither the shape model nor the film
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,29 +18,35 @@ from ..files import rounded, write_table
 from ..shape.model import ShapeModel
 from ..training.ablation_rows import FILMS, AblationRow
 from ..training.anatomy import Context
-from ..training.options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
+from ..training.options import FINE_PITCH_MM, TrainingOptions, window_px
 from .network_films import GEOMETRIES, Person, drawn_ingredients
 
 if TYPE_CHECKING:
     from ..training.ablation_scores import VariantNetwork
 
 COMPLETE = "complete"
-_PLAIN = {"no randomisation": {"plain_films": True}}
-# Where the decoders of both tasks exchange features, and where landmarks and images are decided.
-VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "spine": {COMPLETE: {}, "no feature fusion": {"fusion": False}, **_PLAIN},
-    "refine": {
-        COMPLETE: {},
-        "landmarks only": {"single_task": "landmarks"},
-        "images only": {"single_task": "images"},
-        **_PLAIN,
-    },
+_BOTH_STAGES = {
+    "landmarks only": {"single_task": "landmarks"},
+    "images only": {"single_task": "images"},
+    "no randomisation": {"plain_films": True},
 }
+# Only in the first stage are there decoders of both tasks, which can exchange features.
+VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "spine": {COMPLETE: {}, "no feature fusion": {"fusion": False}, **_BOTH_STAGES},
+    "refine": {COMPLETE: {}, **_BOTH_STAGES},
+}
+# With the rate of the module's own first stage a training this short does not get far.
+_LEARNING_RATE = {"spine": 4e-3, "refine": 2e-3}
 # Films of a training's own seed are not those that its ablations see, nor those that they are judged on.
 _POOL_SEED_OFFSET, _TEST_SEED = 30, (9, 99, 999, 9999)
 _PAIRS_PER_GEOMETRY = 2
 # What a table shows: field, factor, text.
-_SHOWN = (("mean_mm", 1.0, "{:.2f} mm"), ("within_4_mm", 100.0, "{:.0f} %"), ("image_mae_mm", 1.0, "{:.2f} mm"))
+_SHOWN = {
+    "landmarks": ("mean_mm", 1.0, "{:.2f} mm"),
+    "within 4 mm": ("within_4_mm", 100.0, "{:.0f} %"),
+    "within 20 mm": ("within_20_mm", 100.0, "{:.0f} %"),
+    "image": ("image_mae_mm", 1.0, "{:.2f} mm"),
+}
 ABLATIONS_FILE = "network_ablations.csv"
 
 Progress = Callable[[str, float], None]
@@ -51,25 +58,27 @@ class AblationSettings:
 
     Attributes:
         spines: random spines that the films of a stage are made of.
-        steps: of each training, by stage; only these stages are trained. After 650 steps of 8 windows the first stage
-            cannot tell one level from the next yet; the second errs by 8 mm after 800 of 32 crops.
+        steps: of each training, by stage; only these stages are trained.
         width_share: channels of the networks, as a share of those of the module's own.
         batch: films of a step; None means as many as in the module's own trainings.
         test_batches: of films per person and kind that a network is judged on.
         seed: of spines, films and first weights.
         workers: processes that form films beside a training.
+        pixel_mm: of the films of the first stage, at the detector. Twice those of the module's own network, since a
+            processor otherwise does not get as far as telling one level from the next.
 
     Raises:
         ValueError: if a number cannot be meant.
     """
 
     spines: int = 400
-    steps: Mapping[str, int] = field(default_factory=lambda: {"spine": 6000, "refine": 800})
+    steps: Mapping[str, int] = field(default_factory=lambda: {"spine": 2400, "refine": 800})
     width_share: float = 0.5
     batch: int | None = None
     test_batches: int = 20
     seed: int = 1
     workers: int = 0
+    pixel_mm: float = 3.0
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be meant."""
@@ -78,8 +87,13 @@ class AblationSettings:
                 raise ValueError(f"{steps} steps of {stage} train nothing; let them be 1 or more.")
         if not 0.0 < self.width_share <= 4.0:
             raise ValueError(f"width_share must be above 0 and at most 4, found {self.width_share}.")
+        window_px(self.pixel_mm)
         for stage in self.steps:
             self.options(stage, COMPLETE)
+
+    def pitch_mm(self, stage: str) -> float:
+        """Return the pixels of the films of a stage, mm at the detector."""
+        return FINE_PITCH_MM if stage == "refine" else self.pixel_mm
 
     def options(self, stage: str, variant: str) -> TrainingOptions:
         """Return the options of the training of a variant."""
@@ -92,6 +106,7 @@ class AblationSettings:
             seed=self.seed,
             workers=self.workers,
             widths=tuple(max(1, round(self.width_share * width)) for width in base.widths),
+            learning_rate=_LEARNING_RATE[stage],
             flat_share=0.3,
             **VARIANTS[stage][variant],
         )
@@ -134,7 +149,7 @@ def benchmark_ablations(
         networks = list(_trained(Path(folder), stage, model, context, settings, device, tell))
         for person in people:
             tests = Path(folder) / f"{stage}_people" / person.subject
-            _draw_tests(tests, stage, person, context)
+            _draw_tests(tests, settings.pitch_mm(stage), person, context)
             for films in FILMS:
                 tell(f"{stage}: {films} films of {person.subject}", 0.0)
                 rows += scores(networks, tests, person.subject, films, settings.test_batches, device)
@@ -153,7 +168,7 @@ def _trained(
 
     refine = stage == "refine"
     pool, seed = folder / f"{stage}_ingredients", settings.seed + _POOL_SEED_OFFSET
-    how = {"pitch_mm": FINE_PITCH_MM, "whole_share": 0.0} if refine else {"whole_share": WHOLE_SHARE}
+    how = {"pitch_mm": settings.pitch_mm(stage), "whole_share": 0.0 if refine else WHOLE_SHARE}
     for done in build_pool(pool, model, context, settings.spines, seed, jobs=settings.workers or 1, **how):
         tell(f"{stage}: drawing spines", done / settings.spines)
     for variant in VARIANTS[stage]:
@@ -171,16 +186,15 @@ def _trained(
                 about={"shape_model_sha256": model.sha256},
                 told=lambda now, name=f"{stage}: {variant}": tell(name, now.share),
             )
-        yield VariantNetwork.read(variant, task, options, weights)
+        yield VariantNetwork.read(variant, task, options, weights, settings.pitch_mm(stage))
 
 
-def _draw_tests(folder: Path, stage: str, person: Person, context: Context) -> None:
+def _draw_tests(folder: Path, pitch_mm: float, person: Person, context: Context) -> None:
     """Draw the ingredients of a person's films, as ``FilmStream`` and ``CropStream`` take those held out."""
     from ..training.dataset import VALIDATION_EVERY
     from ..training.ingredients import save_ingredients
 
     folder.mkdir(parents=True, exist_ok=True)
-    pitch_mm = FINE_PITCH_MM if stage == "refine" else PITCH_MM
     cases = [(geometry, number) for geometry in GEOMETRIES for number in range(_PAIRS_PER_GEOMETRY)]
     for k, (geometry, number) in enumerate(cases):
         path = folder / f"{VALIDATION_EVERY * k:05d}.npz"
@@ -192,10 +206,8 @@ def _draw_tests(folder: Path, stage: str, person: Person, context: Context) -> N
         save_ingredients(path, drawn)
 
 
-COLUMNS = (
-    "stage", "variant",
-    *(f"{films}: {what}" for films in FILMS for what in ("landmarks", "within 4 mm", "image")),
-)  # fmt: skip
+_FIGURES = tuple(itertools.product(FILMS, _SHOWN))
+COLUMNS = ("stage", "variant", *(f"{films}: {what}" for films, what in _FIGURES))
 
 
 def summarize(rows: Sequence[AblationRow]) -> list[list[str]]:
@@ -204,7 +216,7 @@ def summarize(rows: Sequence[AblationRow]) -> list[list[str]]:
     for row in rows:
         groups.setdefault((row.stage, row.variant), []).append(row)
     return [
-        [*key, *(_mean([row for row in group if row.films == films], *one) for films in FILMS for one in _SHOWN)]
+        [*key, *(_mean([row for row in group if row.films == films], *_SHOWN[what]) for films, what in _FIGURES)]
         for key, group in groups.items()
     ]
 

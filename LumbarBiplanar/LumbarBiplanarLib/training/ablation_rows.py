@@ -19,12 +19,13 @@ class AblationRow:
         films: one of ``FILMS``.
         subject, view: whose films, and which.
         landmarks: how many visible ones were judged.
-        mean_mm, median_mm, within_4_mm: their errors and the share within 4 mm; empty for a network without landmarks.
-            Of the first stage at the detector, at the largest value of each heatmap, whose pixels are 3 mm; of the
-            second in the size of the mean vertebra.
+        mean_mm, median_mm, within_4_mm, within_20_mm: their errors and the shares within 4 mm and within half a level;
+            empty for a network without landmarks. Of the first stage at the detector, at the largest value of each
+            heatmap, whose pixels are twice as large as the film's; of the second in the size of the mean vertebra.
         image_mae_mm: absolute errors of the images of the vertebrae, summed over the film, per pixel of true bone;
             empty for a network without images.
         steps, seed, parameters: of the training and the network.
+        pixel_mm: of the films, at the detector.
     """
 
     stage: str
@@ -36,7 +37,9 @@ class AblationRow:
     mean_mm: float | None
     median_mm: float | None
     within_4_mm: float | None
+    within_20_mm: float | None
     image_mae_mm: float | None
     steps: int
     seed: int
     parameters: int
+    pixel_mm: float

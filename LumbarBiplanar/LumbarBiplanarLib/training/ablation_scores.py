@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from ..rendering import resolve_device
 from .ablation_rows import CLEAN, AblationRow
 from .loop import FREE_TO_CHANGE
 from .loss import landmark_errors_px
-from .options import PITCH_MM, TrainingOptions
+from .options import TrainingOptions
 from .tasks import Task
 
 # Of the test films' disturbances; no training has it.
 _SEED = 99_999
-_WITHIN_MM = 4.0
+_WITHIN_MM = (4.0, 20.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +37,17 @@ class VariantNetwork:
         task: that it was trained for.
         options: that it was trained with.
         network: itself.
+        pixel_mm: of the films it was trained on and reads, at the detector.
     """
 
     variant: str
     task: Task
     options: TrainingOptions
     network: SpineNetwork | SpineRefiner
+    pixel_mm: float
 
     @classmethod
-    def read(cls, variant: str, task: Task, options: TrainingOptions, weights: Path) -> VariantNetwork:
+    def read(cls, variant: str, task: Task, options: TrainingOptions, weights: Path, pixel_mm: float) -> VariantNetwork:
         """Read weights that ``train`` has left; raises StudyError if they were trained with other options."""
         load = load_refiner if task.name == "refine" else load_weights
         network, info = load(weights)
@@ -56,7 +59,7 @@ class VariantNetwork:
                 f"{weights}: trained with other settings ({', '.join(f'{key} {found.get(key)}' for key in other)}); "
                 "give the same ones, or another folder."
             )
-        return cls(variant, task, options, network)
+        return cls(variant, task, options, network, pixel_mm)
 
 
 @torch.no_grad()
@@ -96,7 +99,8 @@ def _row(
     # A task that was not trained has no figures, and what is on no film has none either.
     errors_mm = errors if "landmarks" in item.options.tasks else errors[:0]
     images_mm = images[np.isfinite(images)] if "images" in item.options.tasks else images[:0]
-    figures = (errors_mm.mean, lambda: np.median(errors_mm), lambda: (errors_mm <= _WITHIN_MM).mean())
+    within = [partial(lambda limit: (errors_mm <= limit).mean(), limit) for limit in _WITHIN_MM]
+    figures = (errors_mm.mean, lambda: np.median(errors_mm), *within)
     return AblationRow(
         item.task.name,
         item.variant,
@@ -109,6 +113,7 @@ def _row(
         item.options.steps,
         item.options.seed,
         sum(parameter.numel() for parameter in item.network.parameters()),
+        item.pixel_mm,
     )
 
 
@@ -137,7 +142,7 @@ def _read(item: VariantNetwork, batch: list[Tensor]) -> _Outcome:
         output = network(channels, view)
         marks = (len(view), N_LEVELS * N_LANDMARKS)
         landmarks, visible = landmarks.view(*marks, 2), visible.view(marks)
-        errors_mm = landmark_errors_px(output.heatmaps, landmarks, visible) * PITCH_MM
+        errors_mm = landmark_errors_px(output.heatmaps, landmarks, visible) * item.pixel_mm
         drawn_mm = output.level_mm
     off, bone = (drawn_mm - truth_mm).abs(), truth_mm > 0
     mae = off.flatten(1).sum(dim=1) / bone.flatten(1).sum(dim=1)  # not finite where there is no bone

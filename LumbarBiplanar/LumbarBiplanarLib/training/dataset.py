@@ -15,7 +15,7 @@ from ..network.model import VIEW_NAMES
 from ..network.preprocess import network_channels
 from .films import cropped, form_film
 from .ingredients import load_ingredients
-from .options import CROP_PX, FilmOptions
+from .options import FilmOptions, window_px
 
 VALIDATION_EVERY = 50
 
@@ -63,7 +63,8 @@ class FilmStream(IterableDataset):
         rng = np.random.default_rng([self.seed, worker.id if worker is not None else 0])
         while True:
             path, view = self.files[rng.integers(len(self.files))], int(rng.integers(2))
-            whole = form_film(load_ingredients(path, VIEW_NAMES[view]), rng, options=self.films, device=self.device)
-            film = cropped(whole, rng, CROP_PX)
+            ingredients = load_ingredients(path, VIEW_NAMES[view])
+            whole = form_film(ingredients, rng, options=self.films, device=self.device)
+            film = cropped(whole, rng, window_px(ingredients.pitch_mm))
             channels = network_channels(film.image[None, None])[0].cpu()
             yield channels, torch.tensor(view), film.level_mm.cpu(), film.landmarks_px, film.visible

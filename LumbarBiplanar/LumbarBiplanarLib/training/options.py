@@ -13,6 +13,23 @@ FINE_CANVAS_PX = (312, 456)
 FINE_PITCH_MM = 1.0
 # The window of it that the network is shown.
 CROP_PX = (176, 256)
+# Sides of images that the networks can be shown are multiples of this.
+_STRIDE_PX = 16
+
+
+def window_px(pitch_mm: float) -> tuple[int, int]:
+    """Return the window (width, height) in pixels of ``pitch_mm`` that shows about what ``CROP_PX`` of ``PITCH_MM`` do.
+
+    Raises:
+        ValueError: if no such window fits on the canvas of a film.
+    """
+    if pitch_mm <= 0:
+        raise ValueError(f"pixels must be larger than 0 mm, found {pitch_mm:g}.")
+    window = tuple(_STRIDE_PX * round(side * PITCH_MM / pitch_mm / _STRIDE_PX) for side in CROP_PX)
+    canvas = tuple(side * PITCH_MM / pitch_mm for side in CANVAS_PX)
+    if not all(0 < side <= whole for side, whole in zip(window, canvas, strict=True)):
+        raise ValueError(f"pixels of {pitch_mm:g} mm do not suit windows of the first stage; give 1 to 4 mm.")
+    return window
 
 
 @dataclass(frozen=True)
