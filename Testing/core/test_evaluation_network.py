@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from LumbarBiplanarLib.evaluation.network_films import (
     GEOMETRIES,
     WHOLE_SPINE,
     Person,
+    drawn_pair,
     drawn_pairs,
     whole_spine_pairs,
 )
@@ -63,6 +65,17 @@ def test_films_cover_every_difficulty_geometry_and_view_and_repeat(films, person
     }
     again = next(drawn_pairs(person, Context(), 1))
     np.testing.assert_array_equal(again[0].film.pixels, films[0].film.pixels)
+
+
+def test_films_without_other_bones_are_the_same_but_for_them(person):
+    # No soft tissue and no collimation of their own: what is left differs where the chest was.
+    bare = {"clean": replace(DIFFICULTIES["clean"], tissue=0.0, texture=0.0)}
+    pairs = [next(drawn_pair(person, Context(), "pinhole 90", 0, bare, other_bones=other)) for other in (True, False)]
+    for film, without in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(film.lumbar_mm, without.lumbar_mm)
+        differs = np.abs(film.film.pixels - without.film.pixels)
+        top = int(film.landmarks_px[LUMBAR_LEVELS[0]][:, 1].min())
+        assert differs[:top].mean() > 5 * differs[top + 60 :].mean()
 
 
 def test_films_of_the_whole_spine_are_as_high_as_that_and_show_the_lumbar_part_low_down(person):

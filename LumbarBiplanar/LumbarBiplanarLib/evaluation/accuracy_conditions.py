@@ -35,6 +35,7 @@ class Condition:
         films: ``BONES``, X-rays of the lumbar vertebrae alone, or ``FILMS``, whole films as a network reads them.
         image: of whole films, what the registration gets as lumbar-only image: the ``TRUE`` one, the ``NETWORK``'s
             (with its landmarks), the ``RAW`` film, or ``NOTHING``.
+        other_bones: whether drawn whole films show other bones than L1 to L5.
         model, angle_deg: projection model of the films and angle between the beams.
         disturbance: errors of landmarks and image; not used where both are the network's.
         wrong_angle_deg: by how much more than the truth the registration believes the beams to be apart.
@@ -52,6 +53,7 @@ class Condition:
     name: str
     films: str = BONES
     image: str = TRUE
+    other_bones: bool = True
     model: str = "pinhole"
     angle_deg: float = 90.0
     disturbance: Disturbance = field(default_factory=Disturbance)
@@ -160,6 +162,8 @@ def _network() -> Iterator[Condition]:
         yield replace(own, name=f"network, {kind}, landmarks only: pinhole 90", options=_LANDMARKS_ONLY)
         for image, name in ((TRUE, "true image"), (RAW, "raw film"), (NOTHING, "no image")):
             yield replace(own, name=f"no network, {kind}: {name}", image=image)
+        if kind == "drawn":
+            yield replace(own, name=f"no network, {kind}: raw film, no other bones", image=RAW, other_bones=False)
 
 
 def _geometry(base: Condition) -> Iterator[Condition]:

@@ -82,7 +82,7 @@ class EvidenceSource:
                 for film in self._bone_evidence(person, condition, seed)
             )
             return Drawn(_options(Options(), condition), evidence)
-        films = self._films(person, condition.geometry, seed)
+        films = self._films(person, condition.geometry, seed, condition.other_bones)
         if condition.image == NETWORK:
             case, detections, warnings = self._detections(person, condition.geometry, seed)
             return Drawn(_options(default_options(case), condition), None, case, detections, warnings)
@@ -132,12 +132,14 @@ class EvidenceSource:
         settings = RAW_SETTINGS if condition.image == RAW else {}
         return Drawn(_options(Options(**settings), condition), tuple(found))
 
-    def _drawn_films(self, person: LeftOutPerson, geometry: str, number: int) -> FilmPairTruth:
+    def _drawn_films(
+        self, person: LeftOutPerson, geometry: str, number: int, other_bones: bool = True
+    ) -> FilmPairTruth:
         known = Person(person.subject, person.surfaces, person.landmarks_ras_mm)
         if person.subject in CT_SUBJECTS:
             return ct_pair(self._ct(), known, geometry, number)
         chosen = {_DIFFICULTY: DIFFICULTIES[_DIFFICULTY]}
-        return next(drawn_pair(known, self._context(), geometry, number, chosen))
+        return next(drawn_pair(known, self._context(), geometry, number, chosen, other_bones=other_bones))
 
     def _detected(self, person: LeftOutPerson, geometry: str, number: int):
         films = tuple(item.film for item in self._films(person, geometry, number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,11 +126,17 @@ def drawn_pair(
     difficulties: Mapping[str, FilmOptions],
     *,
     whole: bool = False,
+    other_bones: bool = True,
 ) -> Iterator[FilmPairTruth]:
-    """Draw film pair ``number`` of ``drawn_pairs`` in one of ``GEOMETRIES``, once per difficulty."""
+    """Draw film pair ``number`` of ``drawn_pairs`` in one of ``GEOMETRIES``, once per difficulty.
+
+    Without ``other_bones`` it is the same pair, of a patient who has L1 to L5 and no other bone.
+    """
     rng = np.random.default_rng([*_SEED, list(GEOMETRIES).index(geometry), number, *person.subject.encode()])
     tissue = bool(number % 2) and not whole
     ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=tissue, whole=whole)
+    if not other_bones:
+        ingredients = tuple(replace(parts, other_mm=np.zeros_like(parts.other_mm)) for parts in ingredients)
     for name, options in difficulties.items():
         yield tuple(
             formed_film(person, name, geometry, number, parts, view, rng, options)
