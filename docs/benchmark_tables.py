@@ -15,7 +15,7 @@ from LumbarBiplanarLib.files import read_table
 from LumbarBiplanarLib.training.ablation_rows import AblationRow
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-robustness.md", DOCS / "network.md")
+PAGES = tuple(DOCS / f"{name}.md" for name in ("accuracy", "accuracy-robustness", "network-accuracy", "model-card"))
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 

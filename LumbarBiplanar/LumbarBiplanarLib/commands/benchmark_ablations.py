@@ -32,7 +32,7 @@ def add_part(parts) -> argparse.ArgumentParser:
         help=f"built without {' and '.join(SUBJECTS)} (default: built so, kept in OUTPUT)",
     )
     parser.add_argument("--stages", nargs="+", choices=("spine", "refine"), default=("spine", "refine"), help="(both)")
-    parser.add_argument("--steps", type=int, metavar="N", help="of every training (those of docs/network.md)")
+    parser.add_argument("--steps", type=int, metavar="N", help="of every training (those of docs/network-accuracy.md)")
     parser.add_argument("--batch", type=int, metavar="N", help="films of a step (spine 8, refine 32)")
     parser.add_argument("--spines", type=int, default=400, help="random spines that the films are made of (400)")
     parser.add_argument(

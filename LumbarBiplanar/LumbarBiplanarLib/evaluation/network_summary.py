@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,21 @@ PAGE_COLUMNS = (
     f"success at {', '.join(f'{mm:g}' for mm in SUCCESS_MM)} mm", "in 90 %", *FILM_COLUMNS[3:-1],
 )  # fmt: skip
 LADDER_COLUMNS = ("step", "AP", "lateral")
+CARD_COLUMNS = (
+    "films, read as pairs",
+    "levels right",
+    "AP: mean, median",
+    "lateral: mean, median",
+    "within 2 mm",
+    "in 90 %",
+)
+KIND_COLUMNS = ("landmark", "AP, alone", "AP, pair", "lateral, alone", "lateral, pair")
+REAL_COLUMNS = ("shown", "lumbar boxes", "found", "in the right order", "by the box's name")
+_VIEWS = ("AP", "lateral")
+_REAL = ("found", "right_order", "right_name")
+_READ = {"film": "alone", "pair": "pair"}
+# A landmark's kind: its name without its side and its place on an endplate.
+_PLACE = re.compile(r"_(left|right|anterior|posterior|centre)$")
 
 
 def landmark_summaries(
@@ -103,10 +119,8 @@ def film_table(rows: Sequence[FilmRow], group: Callable[[FilmRow], tuple[str, ..
 def real_summary(rows: Sequence[RealFilmRow]) -> list[str]:
     """Return a sentence on the real films for each way they were shown."""
     sentences = []
-    for shown in dict.fromkeys(row.shown for row in rows):
-        own = [row for row in rows if row.shown == shown]
-        keys = ("found", "right_order", "right_name")
-        found, order, name = (100 * np.mean([getattr(row, key) for row in own]) for key in keys)
+    for shown, own in _by_shown(rows).items():
+        found, order, name = (100 * np.mean([getattr(row, key) for row in own]) for key in _REAL)
         sentences.append(
             f"Real AP films, {shown} film shown: of {len(own)} lumbar boxes {found:.0f} % hold the centre of a "
             f"vertebra found, {order:.0f} % in the right order, {name:.0f} % by their name."
@@ -154,9 +168,11 @@ def summary_tables(folder: str | Path) -> tuple[list[Table], list[str]]:
 
 
 def page_tables(folder: str | Path) -> dict[str, tuple[tuple[str, ...], list[list[str]]]]:
-    """Return columns and rows of the tables of docs/network.md, by name.
+    """Return columns and rows of the tables of docs/network-accuracy.md and docs/model-card.md, by name.
 
-    "network-films" has every kind of film, read alone and as pairs; "network-ladders" one film made worse step by step.
+    "network-films" has every kind of film, read alone and as pairs; "network-ladders" one film made worse step by step;
+    "network-card" the pairs in short; "network-landmarks" the mean errors of each kind of landmark on randomised films;
+    "network-real" the boxes of real films.
 
     Raises:
         StudyError: if a table is missing or no such table.
@@ -167,7 +183,58 @@ def page_tables(folder: str | Path) -> dict[str, tuple[tuple[str, ...], list[lis
     return {
         "network-films": (PAGE_COLUMNS, _film_rows(landmarks, films, paired)),
         "network-ladders": (LADDER_COLUMNS, _ladder_rows(landmarks, paired)),
+        "network-card": (CARD_COLUMNS, _card_rows(landmarks, films, paired)),
+        "network-landmarks": (KIND_COLUMNS, _kind_rows(landmarks, paired)),
+        "network-real": (REAL_COLUMNS, _real_rows(folder / REAL_FILE)),
     }
+
+
+def _card_rows(landmarks: Sequence[LandmarkRow], films: Sequence[FilmRow], paired: Sequence[str]) -> list[list[str]]:
+    marks = [row for row in landmarks if row.estimate == "pair"]
+    errors = {item.group: item for item in landmark_summaries(marks, lambda row: (row.condition, row.view))}
+    levels = film_table([row for row in films if row.estimate == "pair"], lambda row: (row.condition,))
+    right = {cells[0]: cells[2] for cells in levels}
+    rows = []
+    for condition in paired:
+        both = [errors[condition, view] for view in _VIEWS]
+        rows.append(
+            [
+                condition,
+                right[condition],
+                *(f"{item.mean:.2f}, {item.median:.2f} mm" for item in both),
+                ", ".join(f"{100 * item.success[0]:.0f}" for item in both) + " %",
+                ", ".join(f"{100 * item.covered:.0f}" for item in both) + " %",
+            ]
+        )
+    return rows
+
+
+def _kind_rows(landmarks: Sequence[LandmarkRow], paired: Sequence[str]) -> list[list[str]]:
+    def group(row: LandmarkRow) -> tuple[str, ...]:
+        return _PLACE.sub("", row.landmark), row.view, row.estimate
+
+    means = {item.group: item.mean for item in _some(landmarks, {*paired}, group)}
+    kinds = dict.fromkeys(kind for kind, *_ in means)
+    return [
+        [kind.replace("_", " "), *(f"{means[kind, view, how]:.2f} mm" for view in _VIEWS for how in _READ)]
+        for kind in kinds
+    ]
+
+
+def _real_rows(path: Path) -> list[list[str]]:
+    rows = read_table(path, RealFilmRow) if path.exists() else []
+    return [
+        [
+            "the whole film" if shown == "whole" else "its lumbar part",
+            str(len(own)),
+            *(f"{100 * np.mean([getattr(row, key) for row in own]):.0f} %" for key in _REAL),
+        ]
+        for shown, own in _by_shown(rows).items()
+    ]
+
+
+def _by_shown(rows: Sequence[RealFilmRow]) -> dict[str, list[RealFilmRow]]:
+    return {shown: [row for row in rows if row.shown == shown] for shown in dict.fromkeys(row.shown for row in rows)}
 
 
 def _ladder_rows(landmarks: Sequence[LandmarkRow], paired: Sequence[str]) -> list[list[str]]:
@@ -177,26 +244,24 @@ def _ladder_rows(landmarks: Sequence[LandmarkRow], paired: Sequence[str]) -> lis
         for item in landmark_summaries(ladders, lambda row: (row.condition, row.view))
     }
     steps = dict.fromkeys(row.condition for row in ladders)
-    return [[step, *(cells.get((step, view), "") for view in LADDER_COLUMNS[1:])] for step in steps]
+    return [[step, *(cells.get((step, view), "") for view in _VIEWS)] for step in steps]
 
 
 def _film_rows(landmarks: Sequence[LandmarkRow], films: Sequence[FilmRow], paired: Sequence[str]) -> list[list[str]]:
-    read = {"film": "alone", "pair": "pair"}
-
     def group(row: LandmarkRow | FilmRow) -> tuple[str, ...]:
         return row.condition, row.view, row.estimate
 
     errors = {item.group: item for item in landmark_summaries(landmarks, group)}
     images = {tuple(cells[:3]): cells[3:] for cells in film_table(films, group)}
     rows = []
-    for condition, view, estimate in itertools.product(paired, ("AP", "lateral"), read):
+    for condition, view, estimate in itertools.product(paired, _VIEWS, _READ):
         marks = errors[condition, view, estimate]
         _, levels, _, *quality, _ = images[condition, view, estimate]
         rows.append(
             [
                 condition,
                 view,
-                read[estimate],
+                _READ[estimate],
                 levels,
                 f"{marks.mean:.2f}, {marks.median:.2f}, {marks.p95:.2f} mm",
                 ", ".join(f"{100 * share:.0f}" for share in marks.success) + " %",
