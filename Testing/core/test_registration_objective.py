@@ -12,7 +12,7 @@ from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.registration import Options
 from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
 from LumbarBiplanarLib.registration.landmark_term import LandmarkTerm, sightings_of
-from LumbarBiplanarLib.registration.least_squares import Layout, NormalEquations, Unknowns
+from LumbarBiplanarLib.registration.least_squares import Layout, NormalEquations, Unknowns, drained
 from LumbarBiplanarLib.registration.poses import landmark_basis, vertex_basis
 from LumbarBiplanarLib.registration.prior_terms import IntervalPrior, ShapePrior
 from LumbarBiplanarLib.registration.pyramid import area_averaged, averaging_matrix, hat_functions
@@ -75,6 +75,40 @@ def test_the_image_term_has_the_gradient_of_its_cost(scene, pixel_mm):
     projector = replace(mesh_projector(model, Options(), torch.device("cpu")), dtype=torch.float64)
     term, unknowns = image_term(model, projector, evidence, vertebrae, Options(), pixel_mm, 8.0)
     check_gradient(term, unknowns, 5, step=1e-6, tolerance=1e-4)
+
+
+def test_an_image_term_that_goes_on_keeps_derivatives_and_hessian_but_not_the_gradient(scene):
+    model, evidence, vertebrae = scene
+    projector = mesh_projector(model, Options(), torch.device("cpu"))
+    term, start = image_term(model, projector, evidence, vertebrae, Options(), 3.2, 8.0)
+    layout = Layout(len(vertebrae), 5, tuple(len(item) for item in start.nuisance))
+
+    def at(unknowns, of, again=False):
+        equations = NormalEquations(layout)
+        drained(of.add_slowly(equations, unknowns, again))
+        return equations
+
+    first = at(start, term)
+    moved = start.stepped(layout, -0.1 * np.linalg.solve(first.hessian + np.eye(layout.size), first.gradient))
+    kept, new = at(moved, term, again=True), at(moved, replace(term))
+    np.testing.assert_array_equal(kept.hessian, first.hessian)
+    assert kept.cost == pytest.approx(new.cost, rel=1e-6) and kept.cost < first.cost
+    off = [np.linalg.norm(item.gradient - new.gradient) for item in (kept, first)]
+    assert off[0] < 0.8 * off[1]
+    here = at(start, term, again=True)
+    np.testing.assert_allclose(here.gradient, first.gradient, atol=1e-4 * np.abs(first.gradient).max())
+    # With derivatives of its own it has a Hessian of its own.
+    np.testing.assert_allclose(at(moved, term).hessian, new.hessian)
+
+
+def test_the_path_length_of_all_vertebrae_is_that_of_each_together(scene):
+    model, evidence, vertebrae = scene
+    projector = mesh_projector(model, Options(), torch.device("cpu"))
+    term, start = image_term(model, projector, evidence, vertebrae, Options(), 3.2, 8.0)
+    for number, vertebra in enumerate(vertebrae):
+        alone = term.images(replace(start, vertebrae=(vertebra,)))
+        for level, image, lengths in zip(term.levels, alone, term.lengths(start), strict=True):
+            torch.testing.assert_close(image.reshape(-1)[level.pixels], lengths[number])
 
 
 def test_the_tangents_are_the_derivative_of_the_points(scene):

@@ -107,7 +107,7 @@ def shared_columns(
         ends = [
             replace(shown, view=replace(shown.view, focal_mm=shown.view.focal_mm + side * step)) for side in (-1, 1)
         ]
-        low, high = (image.reshape(-1)[level.pixels] for image in render(moved, ends, densities))
+        low, high = (image.sum(dim=0).reshape(-1)[level.pixels] for image in render(moved, ends, densities))
         for column in corrections.distances(level.view.name):
             columns.append(column)
             found.append((high - low) / (2.0 * step))

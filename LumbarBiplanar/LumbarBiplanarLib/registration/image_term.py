@@ -46,6 +46,7 @@ class ImageTerm:
     name: str = "image"
     _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
     _parts: list[list[_Part]] = field(default_factory=list, init=False)
+    _hessian: np.ndarray | None = field(default=None, init=False)  # of the last linearization
     _shared: list[SharedColumns] = field(default_factory=list, init=False)
 
     def cost(self, unknowns: Unknowns) -> float:
@@ -62,20 +63,23 @@ class ImageTerm:
     def residuals(self, unknowns: Unknowns) -> list[torch.Tensor]:
         """Return the (n,) residual of each view in mm of bone, at the pixels used."""
         return [
-            self._residual(level, lengths, nuisance)
-            for level, lengths, nuisance in zip(self.levels, self._lengths(unknowns), unknowns.nuisance, strict=True)
+            self._residual(level, lengths.sum(dim=0), nuisance)
+            for level, lengths, nuisance in zip(self.levels, self.lengths(unknowns), unknowns.nuisance, strict=True)
         ]
 
-    def _lengths(self, unknowns: Unknowns) -> list[torch.Tensor]:
-        """Return the (n,) path length of each view at the pixels used; those of the last point are kept."""
+    def lengths(self, unknowns: Unknowns) -> list[torch.Tensor]:
+        """Return the (N, n) path lengths of the vertebrae in each view at the pixels used; the last ones are kept."""
         if self._latest is None or self._latest[0] is not unknowns:
-            images = self.images(unknowns)
-            lengths = [image.reshape(-1)[level.pixels] for level, image in zip(self.levels, images, strict=True)]
+            images = self._images(unknowns)
+            lengths = [image.flatten(1)[:, level.pixels] for level, image in zip(self.levels, images, strict=True)]
             self._latest = (unknowns, lengths)
         return self._latest[1]
 
     def images(self, unknowns: Unknowns) -> list[torch.Tensor]:
         """Return the (h, w) path length of each view, with the corrections of the geometry."""
+        return [image.sum(dim=0) for image in self._images(unknowns)]
+
+    def _images(self, unknowns: Unknowns) -> list[torch.Tensor]:
         corrections, vertebrae = unknowns.corrections, unknowns.vertebrae
         if not len(corrections):
             return self.projector.path_lengths(vertebrae, self.levels)
@@ -117,24 +121,31 @@ class ImageTerm:
         Args:
             equations: what they are added to.
             unknowns: the point.
-            again: take the derivatives of the path lengths from the last time; path lengths, weights and with them the
-                Gauss-Newton Hessian are those of the point.
+            again: take the derivatives of the path lengths, and the Gauss-Newton Hessian if there is one for these
+                unknowns, from the last time; path lengths, weights and the gradient are those of the point.
         """
         if not again or not self._parts:
             yield from self._linearize(unknowns, equations.layout.modes)
             lengths = [_summed(level, parts) for level, parts in zip(self.levels, self._parts, strict=True)]
         else:
-            lengths = self._lengths(unknowns)
+            lengths = [parts.sum(dim=0) for parts in self.lengths(unknowns)]
+        own = NormalEquations(equations.layout)
+        with_hessian = self._hessian is None or self._hessian.shape != own.hessian.shape
         total = 0.0
         for number, (level, nuisance) in enumerate(zip(self.levels, unknowns.nuisance, strict=True)):
             residual = self._residual(level, lengths[number], nuisance)
             weights = self.robust_weights(level, residual)
             parts, gain = self._parts[number], float(nuisance[0])
             shared = self._shared[number] if self._shared else None
-            _add_blocks(equations, number, level, parts, lengths[number], residual, weights, gain, shared, unknowns)
-            self._add_nuisance_prior(equations, equations.layout.view(number), level, nuisance)
+            arguments = (level, parts, lengths[number], residual, weights, gain, shared, unknowns)
+            _add_blocks(own, number, *arguments, with_hessian=with_hessian)
+            self._add_nuisance_prior(own, own.layout.view(number), level, nuisance)
             total += self._loss(level, residual) + self._nuisance_prior(level, nuisance)
             yield None
+        if with_hessian:
+            self._hessian = own.hessian
+        equations.gradient += own.gradient
+        equations.hessian += self._hessian
         equations.costs[self.name] = total
 
     def _linearize(self, unknowns: Unknowns, modes: int) -> Generator[None, None, None]:
@@ -185,7 +196,7 @@ class ImageTerm:
 
     def forget_derivatives(self) -> None:
         """Let go of the derivatives of the last linearization; they are large."""
-        self._parts, self._shared = [], []
+        self._parts, self._shared, self._hessian = [], [], None
 
     def _add_nuisance_prior(
         self, equations: NormalEquations, block: slice, level: ImageLevel, nuisance: np.ndarray
@@ -217,32 +228,47 @@ def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> _Part:
 
 
 def _add_blocks(
-    equations, number, level, parts, lengths, residual, weights, gain, shared: SharedColumns | None, unknowns
+    equations,
+    number,
+    level,
+    parts,
+    lengths,
+    residual,
+    weights,
+    gain,
+    shared: SharedColumns | None,
+    unknowns,
+    *,
+    with_hessian: bool,
 ) -> None:
-    """Add J^T W J and J^T W r of one view: vertebra pairs on the pixels they share, nuisance on all."""
+    """Add J^T W r and, if asked for, J^T W J of one view: vertebra pairs on the pixels they share, nuisance on all."""
     nuisance = torch.cat([lengths[:, None], level.hats.to(lengths.dtype)], dim=1)
     if shared is None:
-        _add_columns(equations, number, level, parts, nuisance, residual, weights, gain)
+        _add_columns(equations, number, level, parts, nuisance, residual, weights, gain, with_hessian)
         return
     own, chain = shared.equations(equations.layout, number, level.view.name, unknowns)
     if own.layout.nuisance[0] > nuisance.shape[1]:
         nuisance = torch.cat([nuisance, gain * shared.lengths.to(lengths.dtype)], dim=1)
-    _add_columns(own, 0, level, parts, nuisance, residual, weights, gain)
+    _add_columns(own, 0, level, parts, nuisance, residual, weights, gain, with_hessian)
     equations.add_through(chain, own)
 
 
-def _add_columns(equations, number, level, parts, nuisance, residual, weights, gain) -> None:
+def _add_columns(equations, number, level, parts, nuisance, residual, weights, gain, with_hessian) -> None:
     """Do it for the (n, K) derivatives by what acts on all pixels of the view, ``nuisance``."""
     layout, hessian, gradient = equations.layout, equations.hessian, equations.gradient
     weighted = nuisance * weights[:, None]
     block = layout.view(number)
-    hessian[block, block] += to_numpy(weighted.T @ nuisance)
     gradient[block] += to_numpy(weighted.T @ residual)
+    if with_hessian:
+        hessian[block, block] += to_numpy(weighted.T @ nuisance)
     position = torch.full((len(level.pixels),), -1, dtype=torch.long, device=residual.device)
     for a, (rows, _, jacobian) in enumerate(parts):
         if not len(rows):
             continue
         own = layout.vertebra(a)
+        if not with_hessian:
+            gradient[own] += to_numpy(jacobian.T @ (gain * weights[rows] * residual[rows]))
+            continue
         scaled = jacobian * (gain * weights[rows])[:, None]
         gradient[own] += to_numpy(scaled.T @ residual[rows])
         hessian[own, own] += to_numpy(scaled.T @ jacobian) * gain

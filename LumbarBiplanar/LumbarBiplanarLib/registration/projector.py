@@ -42,7 +42,7 @@ class MeshProjector:
     def path_lengths(
         self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], densities: np.ndarray | None = None
     ) -> list[torch.Tensor]:
-        """Return the (h, w) path length in mm of each view, each vertebra times its density if there are (N,)."""
+        """Return the (N, h, w) path length in mm of each vertebra in each view, times its density if there are (N,)."""
         with torch.no_grad():
             images = render_path_length(
                 self.points(vertebrae),
@@ -50,12 +50,12 @@ class MeshProjector:
                 [item.view for item in levels],
                 subsamples=self.column_subsamples,
                 shell=self.shell,
-                per_mesh=densities is not None,
+                per_mesh=True,
             )
             if densities is None:
                 return images
             factors = torch.as_tensor(densities, dtype=self.dtype, device=self.device)
-            return [torch.tensordot(factors, image, 1) for image in images]
+            return [factors[:, None, None] * image for image in images]
 
     def jacobians(
         self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], modes: int

@@ -263,25 +263,24 @@ class Stages:
             film.view.name: float(item.square().mean().sqrt()) for film, item in zip(self.films, residuals, strict=True)
         }
 
-    def _level_image_residual_mm(self) -> Generator[None, None, dict[str, dict[Level, float]]]:
+    def _level_image_residual_mm(self) -> dict[str, dict[Level, float]]:
         found: dict[str, dict[Level, float]] = {}
         if self._images is None:
             return found
-        residuals = self._images.residuals(self._unknowns)
-        for vertebra in self._unknowns.vertebrae:
-            images = self._images.images(replace(self._unknowns, vertebrae=(vertebra,)))
-            for film, level, image, residual in zip(self.films, self._images.levels, images, residuals, strict=True):
-                inside = image.reshape(-1)[level.pixels] > 0
+        parts = zip(self._images.lengths(self._unknowns), self._images.residuals(self._unknowns), strict=True)
+        for film, (lengths, residual) in zip(self.films, parts, strict=True):
+            for vertebra, own in zip(self._unknowns.vertebrae, lengths, strict=True):
+                inside = own > 0
                 if bool(inside.any()):
                     value = float(residual[inside].square().mean().sqrt())
                     found.setdefault(film.view.name, {})[vertebra.level] = value
-            yield None
         return found
 
     def final_state(self) -> Iterator[RegistrationState | None]:
         """Yield the last state, with the warnings that only the end can give, and None before it."""
         residuals = self._landmark_term().residuals_mm(self._unknowns)
-        by_level = yield from self._level_image_residual_mm()
+        by_level = self._level_image_residual_mm()
+        yield None
         find, sd = self._posterior(), None
         if len(self._unknowns.corrections):
             # No correction without its uncertainty. What takes a second or two here is not looked for again later.
