@@ -8,14 +8,16 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from LumbarBiplanarLib.evaluation import network_summary, quality_summary
 from LumbarBiplanarLib.evaluation.ablation_benchmark import ABLATIONS_FILE, COLUMNS, summarize
 from LumbarBiplanarLib.evaluation.accuracy_summary import Table, summary_tables
-from LumbarBiplanarLib.evaluation.network_summary import page_tables
 from LumbarBiplanarLib.files import read_table
 from LumbarBiplanarLib.training.ablation_rows import AblationRow
 
 DOCS = Path(__file__).resolve().parent
-PAGES = tuple(DOCS / f"{name}.md" for name in ("accuracy", "accuracy-robustness", "network-accuracy", "model-card"))
+PAGES = tuple(
+    DOCS / f"{name}.md" for name in ("accuracy", "accuracy-robustness", "network-accuracy", "model-card", "quality")
+)
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -37,10 +39,10 @@ def filled(text: str, folder: Path) -> str:
 @lru_cache(maxsize=1)
 def _tables(folder: Path) -> dict[str, Table]:
     """Return the tables of all pages, read once for all of them."""
-    of_network = page_tables(folder)
+    other = network_summary.page_tables(folder) | quality_summary.page_tables(folder)
     if (folder / ABLATIONS_FILE).exists():
-        of_network["network-ablations"] = COLUMNS, summarize(read_table(folder / ABLATIONS_FILE, AblationRow))
-    return summary_tables(folder) | {name: Table(name, *table) for name, table in of_network.items()}
+        other["network-ablations"] = COLUMNS, summarize(read_table(folder / ABLATIONS_FILE, AblationRow))
+    return summary_tables(folder) | {name: Table(name, *table) for name, table in other.items()}
 
 
 def main() -> int:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, Level
-from LumbarBiplanarLib.evaluation.quality_benchmark import by_fault, written
+from LumbarBiplanarLib.evaluation.quality_benchmark import written
 from LumbarBiplanarLib.evaluation.quality_cases import QualityCase
 from LumbarBiplanarLib.evaluation.quality_drafts import bone_images, draft, swapped_sides
 from LumbarBiplanarLib.evaluation.quality_faults import FAULTS, INVISIBLE
 from LumbarBiplanarLib.evaluation.quality_fit import figures, fit_calibration, usable
 from LumbarBiplanarLib.evaluation.quality_people import SimulatedSpine
+from LumbarBiplanarLib.evaluation.quality_summary import FAULT_COLUMNS, FLAG_COLUMNS, fault_rows, page_tables
 from LumbarBiplanarLib.registration.quality_calibration import PARTS
 from registration_phantom import phantom_model, phantom_truth
 
@@ -87,9 +88,22 @@ def test_table_and_calibration_are_written_and_agree(tmp_path):
         assert content[part]["refuse"] == result.calibrations[part].refuse
         assert content[part]["calibrated_on"]["vertebrae"] == 200
         assert result.figures["test", part].precision >= 0.9
-    counts = {row[0]: row[1:] for row in by_fault(result.rows, "calibration")}
-    assert counts["films swapped"] == (0, 0, 0, 0, 0, 1)
-    assert counts["none"][1] == 0 and counts["image wrong"][0] == counts["image wrong"][1]
+    counts = {
+        row[0]: dict(zip(FAULT_COLUMNS[1:], map(int, row[1:]), strict=True))
+        for row in fault_rows(result.rows, "calibration")
+    }
+    assert [counts["films swapped"][key] for key in ("vertebrae", "failed", "cases refused")] == [0, 0, 1]
+    assert counts["none"]["failed"] == 0
+    wrong = counts["image wrong"]
+    assert (
+        wrong["vertebrae"] == wrong["failed"] == sum(wrong[key] for key in ("of these refused", "to check", "missed"))
+    )
+    tables = page_tables(tmp_path)
+    assert tables["quality-faults"] == (FAULT_COLUMNS, fault_rows(result.rows, "calibration"))
+    for columns, rows in tables.values():
+        assert all(len(row) == len(columns) for row in rows)
+    shown = {row[0]: dict(zip(FLAG_COLUMNS[1:], row[1:], strict=True)) for row in tables["quality-test"][1]}
+    assert shown["with images"]["failed"] == str(result.figures["test", "with_images"].failures)
 
 
 @pytest.mark.parametrize("fault", [name for name, change in FAULTS.items() if change is not FAULTS["none"]])

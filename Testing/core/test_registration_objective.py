@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
-from LumbarBiplanarLib.registration import Options
+from LumbarBiplanarLib.registration import Options, image_equations, reconstruct
+from LumbarBiplanarLib.registration import image_term as image_term_module
 from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
 from LumbarBiplanarLib.registration.landmark_term import LandmarkTerm, sightings_of
 from LumbarBiplanarLib.registration.least_squares import Layout, NormalEquations, Unknowns, drained
@@ -99,6 +100,47 @@ def test_an_image_term_that_goes_on_keeps_derivatives_and_hessian_but_not_the_gr
     np.testing.assert_allclose(here.gradient, first.gradient, atol=1e-4 * np.abs(first.gradient).max())
     # With derivatives of its own it has a Hessian of its own.
     np.testing.assert_allclose(at(moved, term).hessian, new.hessian)
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Let this processor compute as a GPU does, in few large steps."""
+    for module in (image_equations, image_term_module):
+        monkeypatch.setattr(module, "few_large_steps", lambda device: True)
+
+
+def image_equations_of(scene, again=False):
+    model, evidence, vertebrae = scene
+    projector = mesh_projector(model, Options(), torch.device("cpu"))
+    term, start = image_term(model, projector, evidence, vertebrae, Options(), 3.2, 8.0)
+    layout = Layout(len(vertebrae), 5, tuple(len(item) for item in start.nuisance))
+    equations = NormalEquations(layout)
+    term.add(equations, start)
+    if again:
+        equations = NormalEquations(layout)
+        drained(term.add_slowly(equations, start, again=True))
+    return equations
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_few_large_steps_give_the_equations_of_many_small_ones(scene, again, request):
+    small = image_equations_of(scene, again)
+    request.getfixturevalue("few_steps")
+    large = image_equations_of(scene, again)
+    assert large.cost == pytest.approx(small.cost, rel=1e-6)
+    np.testing.assert_allclose(large.gradient, small.gradient, atol=1e-5 * np.abs(small.gradient).max())
+    np.testing.assert_allclose(large.hessian, small.hessian, atol=1e-5 * np.abs(small.hessian).max())
+
+
+@pytest.mark.parametrize("options", [Options(), Options(calibrate_angle_sd_deg=3.0, density_sd=0.1)])
+def test_a_registration_in_few_large_steps_ends_where_others_do(options, request):
+    model, truth = phantom_model(), phantom_truth(0, levels=LEVELS)
+    evidence = drawn_evidence(truth, model.faces, 0)
+    small = reconstruct(model, evidence, options, "cpu")
+    request.getfixturevalue("few_steps")
+    large = reconstruct(model, evidence, options, "cpu")
+    for level in LEVELS:
+        np.testing.assert_allclose(large.points_ras_mm[level], small.points_ras_mm[level], atol=2e-3)
 
 
 def test_the_path_length_of_all_vertebrae_is_that_of_each_together(scene):

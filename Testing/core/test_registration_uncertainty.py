@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import RegistrationError
 from LumbarBiplanarLib.registration import Options, reconstruct, register
 from LumbarBiplanarLib.registration.least_squares import Layout
-from LumbarBiplanarLib.registration.uncertainty import laplace_posterior
+from LumbarBiplanarLib.registration.uncertainty import _FLOOR_MM, laplace_posterior
 from LumbarBiplanarLib.shape.surfaces import vertex_normals
 from registration_phantom import drawn_evidence, phantom_model, phantom_truth
 
@@ -50,6 +51,15 @@ def test_images_make_a_reconstruction_surer_than_landmarks_alone(with_images):
     both = result.final_state.posterior
     for level in LUMBAR_LEVELS:
         assert both.vertex_sd_mm(level).mean() < 0.8 * alone.vertex_sd_mm(level).mean()
+
+
+def test_what_the_model_cannot_express_is_what_it_left_of_people_left_out(repository):
+    with open(repository / "docs" / "benchmarks" / "shape_model.csv", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if (row["condition"], row["modes"]) == ("sound", "all")]
+    for region, floor_mm in _FLOOR_MM.items():
+        left = [float(row["mean_mm"]) for row in rows if row["region"] == region.name.lower()]
+        assert len(left) > 20
+        assert floor_mm == pytest.approx(np.mean(left), abs=0.015)
 
 
 def test_samples_spread_as_the_standard_deviations_say(with_images):

@@ -24,20 +24,14 @@ def add_part(parts) -> argparse.ArgumentParser:
 
 def run_part(args: argparse.Namespace) -> None:
     """Run the part and show its figures."""
-    from ..evaluation.quality_benchmark import benchmark_quality, by_fault
+    from ..evaluation.quality_benchmark import benchmark_quality
+    from ..evaluation.quality_summary import FAULT_COLUMNS, FLAG_COLUMNS, fault_rows, flag_rows
     from ..shape.pipeline import collect_open_data
 
     with progress_bar("quality", args.verbose) as update:
         tell = counted(update)
         collection = collect_open_data(args.data, include_sample=True, progress=tell)
         result = benchmark_quality(collection, args.csv, args.calibration, rounds=args.rounds, progress=tell)
-    columns = ("vertebrae", "failed", "refused", "precision", "recall", "flagged", "sound flagged")
-    rows = [
-        (f"{part}, {kind.replace('_', ' ')}", item.vertebrae, item.failures, item.refused, *(f"{value:.1%}" for value in
-         (item.precision, item.recall, item.flagged, item.sound_flagged)))
-        for (part, kind), item in result.figures.items()
-    ]  # fmt: skip
-    print_table("What the flag is worth", ("part", *columns), rows)
-    columns = ("fault", "vertebrae", "failed", "refused", "checked", "sound flagged", "rejected")
-    for part in dict.fromkeys(part for part, _ in result.figures):
-        print_table(f"By fault, {part}", columns, by_fault(result.rows, part))
+    for part in dict.fromkeys(row.part for row in result.rows):
+        print_table(f"What the flag is worth, {part}", FLAG_COLUMNS, flag_rows(result.rows, part))
+        print_table(f"By fault, {part}", FAULT_COLUMNS, fault_rows(result.rows, part))

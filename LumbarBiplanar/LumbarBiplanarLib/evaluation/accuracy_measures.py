@@ -21,6 +21,7 @@ from ..study.registering import INTERVAL_SAMPLES, register_case
 from .accuracy_conditions import Condition
 from .accuracy_evidence import Drawn, EvidenceSource
 from .accuracy_rows import ABSOLUTE, DONE, FRACTURED, MISSING, RIGID, CaseRow, RegionRow
+from .landmark_errors import landmark_figures
 from .left_out import LeftOutPerson
 from .memory import forget_peak, peak_mb
 from .metrics import misnamed_levels, rigid_alignment
@@ -139,6 +140,7 @@ def case_rows(
                 row,
                 named_right=level not in misnamed,
                 inside=_share_inside(done.result, level, true, there),
+                **landmark_figures(done.result, level, truth.person.landmarks_ras_mm[level]),
                 **dict(zip(("right_mm", "anterior_mm", "superior_mm"), shift.tolist(), strict=True)),
                 **dict(
                     zip(("about_right_deg", "about_anterior_deg", "about_superior_deg"), turn.tolist(), strict=True)

@@ -52,6 +52,11 @@ class CaseRow:
         right_mm, anterior_mm, superior_mm: error of the position (reconstructed - true) along the patient's axes, by
             the rigid motion that brings the vertebra closest to the truth.
         about_right_deg, about_anterior_deg, about_superior_deg: error of its orientation about them.
+        landmarks_ap_mm, landmarks_lateral_mm: mean distance, in each film's object plane, of the landmarks of the
+            reconstruction from the true ones.
+        within_2_mm_ap, within_2_mm_lateral: share of them that is within 2 mm.
+        evidence_ap_mm, evidence_lateral_mm: mean distance of the landmarks that the registration was given last, the
+            network's or the drawn ones; empty where the film shows none of this vertebra.
         inside: share of the true surface within its 90 % interval.
         intervals, intervals_inside: of the case, measurements with an interval, and those whose true value lies in it.
         flag: of the vertebra, "ok", "check" or "refuse".
@@ -76,6 +81,12 @@ class CaseRow:
     about_right_deg: float | None = None
     about_anterior_deg: float | None = None
     about_superior_deg: float | None = None
+    landmarks_ap_mm: float | None = None
+    landmarks_lateral_mm: float | None = None
+    within_2_mm_ap: float | None = None
+    within_2_mm_lateral: float | None = None
+    evidence_ap_mm: float | None = None
+    evidence_lateral_mm: float | None = None
     inside: float | None = None
     intervals: int = 0
     intervals_inside: int = 0

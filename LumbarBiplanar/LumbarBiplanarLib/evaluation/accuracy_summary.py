@@ -56,6 +56,7 @@ def summary_tables(folder: str | Path) -> dict[str, Table]:
         "lumbar-only-people": _people("By person", tables.of(MAIN)),
         "network": _network(tables),
         "pose": _poses(tables),
+        "landmarks": _landmarks(tables),
         "intervals": _intervals(tables),
         "noise": _variants("Errors of the evidence", tables, ["noise"]),
         "angles": _variants("Angle between the beams, known", tables, ["view angle", "lumbar-only: pinhole 75"]),
@@ -169,6 +170,26 @@ def _poses(tables: Tables) -> Table:
             rows.append([kind, *cells])
     names = ("right mm", "anterior mm", "superior mm", "about right °", "about anterior °", "about superior °")
     return Table("Error of the pose, mean (95th percentile)", ("axis", *names), rows)
+
+
+def _landmarks(tables: Tables) -> Table:
+    rows = []
+    for kind, part in _kinds(tables):
+        if np.isfinite(part.mean_absolute("landmarks_ap_mm")):
+            cells = [
+                cell
+                for view in ("ap", "lateral")
+                for cell in (
+                    millimetres(part.mean_absolute(f"evidence_{view}_mm")),
+                    millimetres(part.mean_absolute(f"landmarks_{view}_mm")),
+                    f"{100 * part.mean_absolute(f'within_2_mm_{view}'):.0f} %",
+                )
+            ]
+            rows.append([kind, *cells])
+    columns = (
+        f"{view}: {what}" for view in ("AP", "lateral") for what in ("given, mm", "reconstructed, mm", "within 2 mm")
+    )
+    return Table("Landmarks of the reconstruction", ("", *columns), rows)
 
 
 def _intervals(tables: Tables) -> Table:

@@ -15,7 +15,8 @@ from ..shape.model import ShapeModel
 from .algebra import solution
 from .corrections import NO_CORRECTIONS, Corrections
 from .evidence import FilmEvidence
-from .image_term import ImageTerm, to_numpy
+from .image_equations import to_numpy
+from .image_term import ImageTerm
 from .least_squares import Unknowns, drained
 from .options import Options
 from .poses import VertebraState, coarse_basis

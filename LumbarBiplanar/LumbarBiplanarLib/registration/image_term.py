@@ -18,6 +18,7 @@ import torch
 from ..errors import GeometryError
 from ..rendering.jacobian import PixelJacobian
 from .corrected_views import SharedColumns, corrected, shared_columns
+from .image_equations import FilmDerivatives, Part, add_film, few_large_steps
 from .least_squares import NormalEquations, Unknowns, drained
 from .options import Options
 from .poses import VertebraState
@@ -26,8 +27,6 @@ from .pyramid import ImageLevel
 
 # So many vertebrae are linearized in one go: the caller waits for no longer, and it costs little more than all at once.
 _TOGETHER = 3
-# Of one vertebra on one film: positions among the used pixels (n,), path lengths (n,), Jacobian (n, unknowns).
-_Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(eq=False)
@@ -45,7 +44,7 @@ class ImageTerm:
     options: Options
     name: str = "image"
     _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
-    _parts: list[list[_Part]] = field(default_factory=list, init=False)
+    _parts: list[list[Part]] = field(default_factory=list, init=False)
     _hessian: np.ndarray | None = field(default=None, init=False)  # of the last linearization
     _shared: list[SharedColumns] = field(default_factory=list, init=False)
 
@@ -135,10 +134,10 @@ class ImageTerm:
         for number, (level, nuisance) in enumerate(zip(self.levels, unknowns.nuisance, strict=True)):
             residual = self._residual(level, lengths[number], nuisance)
             weights = self.robust_weights(level, residual)
-            parts, gain = self._parts[number], float(nuisance[0])
-            shared = self._shared[number] if self._shared else None
-            arguments = (level, parts, lengths[number], residual, weights, gain, shared, unknowns)
-            _add_blocks(own, number, *arguments, with_hessian=with_hessian)
+            on_all = torch.cat([lengths[number][:, None], level.hats.to(residual.dtype)], dim=1)
+            film = FilmDerivatives(self._parts[number], on_all, residual, weights, float(nuisance[0]))
+            shared = (self._shared[number], level.view.name, unknowns) if self._shared else None
+            add_film(own, number, film, with_hessian=with_hessian, corrected=shared)
             self._add_nuisance_prior(own, own.layout.view(number), level, nuisance)
             total += self._loss(level, residual) + self._nuisance_prior(level, nuisance)
             yield None
@@ -152,11 +151,17 @@ class ImageTerm:
         """Keep, per view and vertebra, the pixels used, path lengths and Jacobian at a point."""
         self.forget_derivatives()
         corrections, everything, columns_of = unknowns.corrections, [], []
+        if few_large_steps(self.projector.device) and not len(corrections):
+            films = self.projector.jacobians(unknowns.vertebrae, self.levels, modes)
+            for level, projections in zip(self.levels, films, strict=True):
+                everything.append([_on_used_pixels(level, projection) for projection in projections])
+            self._parts = everything
+            return
         for level in self.levels:
             vertebrae, shown = unknowns.vertebrae, level
             if len(corrections):
                 vertebrae, (shown,) = corrected(corrections, vertebrae, level)
-            parts: list[_Part] = []
+            parts: list[Part] = []
             for first in range(0, len(vertebrae), _TOGETHER):
                 parts += self._derivatives(vertebrae[first : first + _TOGETHER], shown, modes)
                 yield None
@@ -190,7 +195,7 @@ class ImageTerm:
                     parts[i] = part
         return term
 
-    def _derivatives(self, vertebrae: Sequence[VertebraState], level: ImageLevel, modes: int) -> list[_Part]:
+    def _derivatives(self, vertebrae: Sequence[VertebraState], level: ImageLevel, modes: int) -> list[Part]:
         (projections,) = self.projector.jacobians(vertebrae, [level], modes)
         return [_on_used_pixels(level, projection) for projection in projections]
 
@@ -217,7 +222,7 @@ def _summed(level: ImageLevel, parts) -> torch.Tensor:
     return lengths
 
 
-def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> _Part:
+def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> Part:
     """Return (positions among the used pixels, path lengths, Jacobian) of one mesh in one view."""
     lengths, jacobian = projection.path_mm, projection.jacobian
     rows = level.position[projection.pixels]
@@ -225,69 +230,3 @@ def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> _Part:
     if bool(used.all()):
         return rows, lengths, jacobian
     return rows[used], lengths[used], jacobian[used]
-
-
-def _add_blocks(
-    equations,
-    number,
-    level,
-    parts,
-    lengths,
-    residual,
-    weights,
-    gain,
-    shared: SharedColumns | None,
-    unknowns,
-    *,
-    with_hessian: bool,
-) -> None:
-    """Add J^T W r and, if asked for, J^T W J of one view: vertebra pairs on the pixels they share, nuisance on all."""
-    nuisance = torch.cat([lengths[:, None], level.hats.to(lengths.dtype)], dim=1)
-    if shared is None:
-        _add_columns(equations, number, level, parts, nuisance, residual, weights, gain, with_hessian)
-        return
-    own, chain = shared.equations(equations.layout, number, level.view.name, unknowns)
-    if own.layout.nuisance[0] > nuisance.shape[1]:
-        nuisance = torch.cat([nuisance, gain * shared.lengths.to(lengths.dtype)], dim=1)
-    _add_columns(own, 0, level, parts, nuisance, residual, weights, gain, with_hessian)
-    equations.add_through(chain, own)
-
-
-def _add_columns(equations, number, level, parts, nuisance, residual, weights, gain, with_hessian) -> None:
-    """Do it for the (n, K) derivatives by what acts on all pixels of the view, ``nuisance``."""
-    layout, hessian, gradient = equations.layout, equations.hessian, equations.gradient
-    weighted = nuisance * weights[:, None]
-    block = layout.view(number)
-    gradient[block] += to_numpy(weighted.T @ residual)
-    if with_hessian:
-        hessian[block, block] += to_numpy(weighted.T @ nuisance)
-    position = torch.full((len(level.pixels),), -1, dtype=torch.long, device=residual.device)
-    for a, (rows, _, jacobian) in enumerate(parts):
-        if not len(rows):
-            continue
-        own = layout.vertebra(a)
-        if not with_hessian:
-            gradient[own] += to_numpy(jacobian.T @ (gain * weights[rows] * residual[rows]))
-            continue
-        scaled = jacobian * (gain * weights[rows])[:, None]
-        gradient[own] += to_numpy(scaled.T @ residual[rows])
-        hessian[own, own] += to_numpy(scaled.T @ jacobian) * gain
-        cross = to_numpy(scaled.T @ nuisance[rows])
-        hessian[own, block] += cross
-        hessian[block, own] += cross.T
-        position.fill_(-1)
-        position[rows] = torch.arange(len(rows), device=rows.device)
-        for b in range(a + 1, len(parts)):
-            met = position[parts[b][0]]
-            shared = met >= 0
-            if not bool(shared.any()):
-                continue
-            other = layout.vertebra(b)
-            mixed = to_numpy(scaled[met[shared]].T @ parts[b][2][shared]) * gain
-            hessian[own, other] += mixed
-            hessian[other, own] += mixed.T
-
-
-def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """Return a tensor of any shape and device as float64 numbers."""
-    return tensor.double().cpu().numpy()
