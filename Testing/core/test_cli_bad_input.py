@@ -165,3 +165,15 @@ def test_an_output_below_a_file_is_exit_code_4(tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     assert main([*given_arguments(), "--output", str(tmp_path / "file" / "result")]) == 4
     assert "--output" in capsys.readouterr().err
+
+
+def test_given_landmarks_are_not_renamed(tmp_path, capsys):
+    arguments = [*given_arguments(), "--shift-levels", "-1", "--output", str(tmp_path / "result")]
+    assert main(arguments) == 3
+    assert "rename the levels in their file" in capsys.readouterr().err
+    assert not (tmp_path / "result").exists()
+
+
+def test_levels_are_not_renamed_by_more_than_two(tmp_path, capsys):
+    assert main([*given_arguments(), "--shift-levels", "3", "--output", str(tmp_path / "result")]) == 2
+    assert "--shift-levels" in capsys.readouterr().err

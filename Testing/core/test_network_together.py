@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import DetectionError
 from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.network import detect_pair, inference, join
@@ -131,3 +132,41 @@ def test_what_was_joined_or_does_not_come_from_the_network_stays_as_it_is(alone)
     assert join(joined) is joined
     foreign = (replace(alone[0], reading=None), alone[1])
     assert join(foreign) is foreign
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_levels_that_a_person_renames_are_read_again_under_their_new_names(alone, by):
+    found, renamed = join(alone), join(alone, level_shift=by)
+    for before, after in zip(found, renamed, strict=True):
+        assert any("All levels were renamed one" in note and "as you asked" in note for note in after.notes)
+        # The first stage's images do not speak against names that a person has given.
+        assert not any("stand where" in note for note in after.notes)
+        old, new = before.landmarks.visible(), after.landmarks.visible()
+        for row in (1, 2, 3):  # of these there is one before and after
+            level, was = LUMBAR_LEVELS[row], LUMBAR_LEVELS[row - by]
+            for name in ("superior_endplate_centre", "inferior_endplate_centre"):
+                off = np.subtract(new[level, name].position_px, old[was, name].position_px)
+                assert np.linalg.norm(off * before.view.pixel_size_at(np.zeros(3))) < 3.0
+        bone = [item.lumbar_level_mm[2 - by * (item is before)] for item in (before, after)]
+        assert np.corrcoef(bone[0].ravel(), bone[1].ravel())[0, 1] > 0.8
+
+
+def test_a_detection_of_another_network_is_renamed_as_it_is(alone):
+    foreign = tuple(replace(item, reading=None) for item in alone)
+    for before, after in zip(foreign, join(foreign, level_shift=1), strict=True):
+        for key, item in before.landmarks.items():
+            row = LUMBAR_LEVELS.index(item.level) + 1
+            if row < 5:
+                assert after.landmarks[LUMBAR_LEVELS[row], key[1]].position_px == item.position_px
+        assert LUMBAR_LEVELS[0] not in after.levels
+        np.testing.assert_array_equal(after.lumbar_level_mm[1:], before.lumbar_level_mm[:-1])
+        np.testing.assert_allclose(after.lumbar_mm, before.lumbar_mm - before.lumbar_level_mm[-1], atol=1e-4)
+    with pytest.raises(ValueError, match="-2 to 2"):
+        join(foreign, level_shift=3)
+
+
+def test_a_case_is_detected_with_the_names_that_were_asked_for(films, alone):
+    case = case_of_films(films, FilmPair(*(film.view for film in films)))
+    *_, step = detect_case(case, device="cpu", level_shift=-1)
+    for name, expected in zip(("AP", "lateral"), join(alone, level_shift=-1), strict=True):
+        np.testing.assert_allclose(positions(step.detections[name]), positions(expected))

@@ -74,6 +74,19 @@ def test_the_network_is_asked_once_per_film_and_its_notes_are_passed_on():
     run.close()
 
 
+def test_levels_are_renamed_before_they_are_registered():
+    case = replace(sample_case(), landmarks=None, lumbar_mm={})
+    run = run_case(case, device="cpu", detector=lambda film, **options: found(film), level_shift=1)
+    step = next(step for step in run if step.state is not None)
+    assert step.state.evidence[0].landmarks.levels == LUMBAR_LEVELS[1:]
+    for film, known in zip(step.state.evidence, case.films, strict=True):
+        true = found(known).landmarks
+        for (level, name), item in film.landmarks.items():
+            before = true[LUMBAR_LEVELS[LUMBAR_LEVELS.index(level) - 1], name]
+            assert item.position_px == pytest.approx(before.position_px)
+    run.close()
+
+
 def run_with(detector):
     case = replace(sample_case(), landmarks=None, lumbar_mm={})
     return list(run_case(case, device="cpu", detector=detector))[-1].result

@@ -167,6 +167,56 @@ def nothing(film):
     raise DetectionError(f"{film.path}: no lumbar spine was found.")
 
 
+def test_renamed_levels_take_corrected_landmarks_along_and_can_be_renamed_back(logic):
+    from LumbarBiplanarLib.mrml.parameters import LevelNames
+
+    logic.detect(device="cpu")
+    found = {name: logic.landmarks(name).visible() for name in ("AP", "lateral")}
+    logic.moveLandmark("AP", *KEY, (150.0, 160.0))
+    logic.parameters.levelNames = LevelNames.DOWN
+    logic.detect(device="cpu")
+    for name, before in found.items():
+        after = logic.landmarks(name).visible()
+        assert {level for level, _ in after} == set(LUMBAR_LEVELS[1:])
+        for (level, landmark), item in after.items():
+            old = before.get((LUMBAR_LEVELS[LUMBAR_LEVELS.index(level) - 1], landmark))
+            if not item.corrected:
+                assert item.position_px == pytest.approx(old.position_px)
+    moved = logic.landmarks("AP")[Level.L4, KEY[1]]
+    assert moved.corrected and moved.position_px == pytest.approx((150.0, 160.0))
+    assert KEY not in logic.landmarks("AP").visible()
+    logic.detect(device="cpu")  # the same names again change nothing
+    assert logic.landmarks("AP")[Level.L4, KEY[1]].position_px == pytest.approx((150.0, 160.0))
+    logic.parameters.levelNames = LevelNames.AS_FOUND
+    logic.detect(device="cpu")
+    assert set(logic.landmarks("lateral").visible()) == set(found["lateral"])
+    assert logic.landmarks("AP")[KEY].position_px == pytest.approx((150.0, 160.0))
+    assert (Level.L4, KEY[1]) not in logic.landmarks("AP").visible()
+
+
+def test_other_films_begin_with_the_names_that_the_network_finds(logic, sample_study):
+    from LumbarBiplanarLib.mrml.parameters import LevelNames
+
+    logic.parameters.levelNames = LevelNames.UP
+    logic.detect(device="cpu")
+    assert logic.landmarks("AP").levels[-1] is Level.L4
+    logic.loadFilms(*(sample_study / name for name in ("ap.png", "lateral.png", "geometry.json")))
+    assert logic.parameters.levelNames is LevelNames.AS_FOUND
+
+
+def test_landmarks_from_a_file_have_the_names_of_the_file(logic, tmp_path):
+    from LumbarBiplanarLib.mrml.parameters import LevelNames
+
+    logic.detect(device="cpu")
+    logic.moveLandmark("AP", *KEY, (150.0, 160.0))
+    logic.saveLandmarks(tmp_path / "landmarks.json")
+    logic.parameters.levelNames = LevelNames.DOWN
+    logic.detect(device="cpu")
+    logic.loadLandmarks(tmp_path / "landmarks.json")
+    assert logic.landmarks("AP").levels == LUMBAR_LEVELS
+    assert logic.landmarks("AP")[KEY].position_px == pytest.approx((150.0, 160.0))
+
+
 def test_another_geometry_removes_the_result_that_no_longer_fits(finished, app):
     finished.useStandardGeometry()
     assert finished.result() is None

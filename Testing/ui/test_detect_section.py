@@ -31,6 +31,13 @@ def run(panel, app):
     app.process_events()
 
 
+def press(box, key):
+    """Choose as a user does: the list sends "activated" only then."""
+    from PySide6 import QtCore, QtTest
+
+    QtTest.QTest.keyClick(box._living(), getattr(QtCore.Qt.Key, key))
+
+
 def foreground(app, name):
     return app.view(name).logic.GetSliceCompositeNode().GetForegroundVolumeID()
 
@@ -49,6 +56,21 @@ def test_each_film_is_told_with_count_levels_confidence_and_weights(loaded, app)
     assert lines[1].startswith("Lateral film: 70 landmarks of L1 to L5, mean confidence 0.90.")
     assert all("Network the truth." in line for line in lines)
     assert loaded.ui.detectButton.text == "Detect landmarks" and loaded.ui.detectButton.enabled
+    assert app.messages == []
+
+
+def test_choosing_other_level_names_reads_the_films_again(loaded, app):
+    names = loaded.ui.levelNamesComboBox
+    assert [names.itemText(row) for row in range(names.count)][2] == "As found"
+    assert names.currentIndex == 2 and names.enabled
+    press(names, "Key_Down")  # nothing was read yet, so nothing is read
+    assert not loaded.runner.running and loaded.ui.detectStatusLabel.text == ""
+    run(loaded, app)
+    assert "of L2 to L5" in loaded.ui.detectStatusLabel.text
+    press(names, "Key_Up")
+    app.process_events(until=lambda: not loaded.runner.running, timeout_s=120)
+    app.process_events()
+    assert "of L1 to L5" in loaded.ui.detectStatusLabel.text
     assert app.messages == []
 
 

@@ -90,6 +90,14 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="whether bone is bright or dark in the stored values (auto: as the file states, else bright)",
     )
+    films.add_argument(
+        "--shift-levels",
+        type=int,
+        choices=(-2, -1, 1, 2),
+        default=0,
+        metavar="N",
+        help="rename the levels that the network finds: 1 if what it calls L1 is L2, -1 if what it calls L2 is L1",
+    )
     instead = parser.add_argument_group("instead of the network")
     instead.add_argument("--landmarks", type=Path, metavar="JSON", help="landmarks that replace the detected ones")
     for name in ("ap", "lateral"):
@@ -125,9 +133,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def case_of(args: argparse.Namespace) -> Case:
-    """Read the case that the arguments of :func:`add_film_arguments` name; errors as ``study.case.load_case``."""
+    """Read the case that the arguments of :func:`add_film_arguments` name; errors as ``study.case.load_case``.
+
+    Raises:
+        StudyError: if levels are to be renamed that were not found by the network.
+    """
+    from ..errors import StudyError
     from ..imaging import Polarity
     from ..study.case import load_case
+
+    if args.shift_levels and (args.landmarks is not None or args.no_network):
+        raise StudyError(
+            "--shift-levels renames what the network finds, but landmarks are given: rename the levels in their file, "
+            "or leave one of the two out."
+        )
 
     return load_case(
         args.ap,
@@ -150,7 +169,8 @@ def run_with_progress(case: Case, args: argparse.Namespace, shape_model: Path | 
     weights = None if args.weights is None else str(args.weights)
     result = None
     with progress_bar("reconstructing", args.verbose) as update:
-        steps = run_case(case, model=model, options=_options(case, args), device=args.device, weights=weights)
+        how = {"device": args.device, "weights": weights, "level_shift": getattr(args, "shift_levels", 0)}
+        steps = run_case(case, model=model, options=_options(case, args), **how)
         for step in steps:
             update(f"{step.stage}: {step.message}", (STAGES.index(step.stage) + step.fraction) / len(STAGES))
             result = step.result

@@ -48,9 +48,8 @@ def run(args: argparse.Namespace) -> int:
         case, surfaces = case_of(args), read_vertebrae(args.surfaces, lps=args.lps)
         found = None
         with progress_bar("registering", args.verbose) as update:
-            running = register_ct(
-                case, surfaces, device=args.device, weights=weights, progress=lambda text: update(text, 0.0)
-            )
+            how = {"device": args.device, "weights": weights, "level_shift": args.shift_levels}
+            running = register_ct(case, surfaces, progress=lambda text: update(text, 0.0), **how)
             for found in running:
                 if not isinstance(found, CtRegistration):
                     share = (STAGES.index(found.stage) + found.fraction) / len(STAGES)

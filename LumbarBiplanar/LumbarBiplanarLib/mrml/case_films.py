@@ -30,8 +30,9 @@ from .films import (
     view_of_node,
 )
 from .geometry_change import bring_along
-from .landmarks import find_landmark_list, is_landmark_list
+from .landmarks import find_landmark_list, is_landmark_list, renamed_by
 from .lumbar_images import find_lumbar_image
+from .parameters import LevelNames
 
 
 class CaseFilms(CaseGeometry):
@@ -222,6 +223,9 @@ class CaseFilms(CaseGeometry):
         self._set_node(view_name, "LumbarImage", find_lumbar_image(node))
         add_to_case(self.scene, node, self._other(view_name) or node)
         self._show_landmarks_of(view_name)
+        # Names were chosen for a patient, not for the next one.
+        shifts = {renamed_by(item) for item in map(self.landmarkNode, VIEW_NAMES) if item is not None}
+        self.parameters.levelNames = LevelNames(shifts.pop() if len(shifts) == 1 else 0)
 
     def _show_landmarks_of(self, view_name: str) -> None:
         """Show the landmarks of the film in use, and hide those of other films that were used in its place."""

@@ -19,6 +19,7 @@ from .landmarks import (
     landmarks_of_node,
     reset_landmarks,
     set_landmark,
+    set_renamed_by,
     unset_landmark,
     write_landmarks_to_node,
 )
@@ -131,6 +132,7 @@ class CaseLandmarks(CaseFilms):
             add_to_case(self.scene, node, film)
             self._set_node(view_name, "Landmarks", node)
         write_landmarks_to_node(node, film, landmarks, keep_corrected=keep_corrected)
+        set_renamed_by(node, self.parameters.levelNames.value)
         return node
 
     def _landmark_residuals(self) -> dict[str, dict[tuple[Level, str], float]]:

@@ -17,6 +17,7 @@ from ..study.steps import CaseResult, Step
 from .case_folder import add_to_case
 from .case_result import CaseResults
 from .films import VIEW_NAMES
+from .landmarks import set_renamed_by
 from .lumbar_images import add_lumbar_image
 from .torch_ready import require_torch
 
@@ -44,8 +45,9 @@ class CaseRun(CaseResults):
     def detectSteps(self, device: str | None = None) -> Iterator[Step]:
         """Find landmarks and lumbar-only images of both films, step by step; close the generator to cancel.
 
-        They are written into the scene as each film is done, and once more when both films have been made to agree.
-        Landmarks that a person has corrected stay.
+        They are written into the scene as each film is done, and once more when both films have been made to agree; if
+        levels are to be renamed (``levelNames`` of the parameter node) only then. Landmarks that a person has corrected
+        stay where they are, and are renamed with the others.
 
         Args:
             device: "auto", "cpu" or "cuda"; None means the parameter node's.
@@ -66,11 +68,12 @@ class CaseRun(CaseResults):
         self._run(self.detectSteps(device), progress)
 
     def _detect(self, case: Any, device: str, films: dict[str, Any]) -> Iterator[Step]:
-        begin, kept = time.perf_counter(), {}
+        begin, kept, level_shift = time.perf_counter(), {}, self.parameters.levelNames.value
         how = {"device": device, "weights": self.weights, "detector": self.detector, "model": self.shapeModel()}
-        for step in detect_case(case, **how):
+        for step in detect_case(case, level_shift=level_shift, **how):
+            named = not level_shift or step.fraction >= 1.0  # what a film shows by itself has the network's own names
             for name, detection in step.detections.items():
-                if kept.get(name) is not detection:
+                if named and kept.get(name) is not detection:
                     self._check_films(films)
                     self._keep_detection(name, detection)
                     kept[name] = detection
@@ -82,6 +85,9 @@ class CaseRun(CaseResults):
         image = add_lumbar_image(self.scene, film, detection)
         add_to_case(self.scene, image, film)
         self._set_node(name, "LumbarImage", image)
+        node = self.landmarkNode(name)
+        if node is not None:
+            set_renamed_by(node, self.parameters.levelNames.value, move=True)
         self._keep_landmarks(name, detection.landmarks)
 
     # -- registration ----------------------------------------------------------------------------------------------

@@ -71,6 +71,11 @@ class PointRecord:
             return self
         return replace(self, observation=replace(self.observation, visible=False, corrected=True))
 
+    def renamed(self, level: Level) -> PointRecord:
+        """Return the record as that of the same landmark of another level."""
+        known = (self.observation, self.detected)
+        return PointRecord(*(None if item is None else replace(item, level=level) for item in known))
+
     def reset(self) -> PointRecord:
         """Return the record as it was detected: with nothing to see if it was not."""
         return replace(self, observation=self.detected)

@@ -14,7 +14,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..anatomy import FilmLandmarks, LandmarkObservation, Level
+from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from ..errors import LandmarkError
 from .film_nodes import GEOMETRY, ROLE, VIEW, view_of_node
 from .landmark_points import (
@@ -39,6 +39,8 @@ from .landmark_style import style_for_views
 from .overlay import SLICE_NODE_IDS
 
 FILM_REFERENCE = "LumbarBiplanar.Film"
+# Of a list: how the levels that the network found were renamed for it (``parameters.LevelNames``).
+LEVEL_SHIFT = "LumbarBiplanar.LevelShift"
 
 
 __all__ = [
@@ -61,9 +63,11 @@ __all__ = [
     "point_ras_mm",
     "read_record",
     "read_records",
+    "renamed_by",
     "reset_landmarks",
     "set_landmark",
     "set_locked",
+    "set_renamed_by",
     "settle",
     "unset_landmark",
     "view_of_list",
@@ -196,6 +200,31 @@ def reset_landmarks(node, keys: Iterable[tuple[Level, str]] | None = None) -> No
     """Put landmarks (None: all) back to where they were detected; those never detected are no longer shown."""
     keys = [key_of(index) for index in range(POINT_COUNT)] if keys is None else keys
     _change(node, keys, lambda index, record: record.reset())
+
+
+def renamed_by(node) -> int:
+    """Return how the levels that the network found were renamed for a list: 1 if what it called L1 is L2, and so on."""
+    return int(node.GetAttribute(LEVEL_SHIFT) or 0)
+
+
+def set_renamed_by(node, level_shift: int, *, move: bool = False) -> None:
+    """Say how the levels were renamed for a list.
+
+    Args:
+        node: the landmark list.
+        level_shift: as ``renamed_by`` returns it.
+        move: give its landmarks their new names too; what then has none is no longer known.
+    """
+    by = (level_shift - renamed_by(node)) * len(LANDMARK_NAMES) if move else 0
+    node.SetAttribute(LEVEL_SHIFT, str(int(level_shift)))
+    if not by:
+        return
+    before = read_records(node)
+    records = {}
+    for index in range(POINT_COUNT):
+        old = before[index - by] if 0 <= index - by < POINT_COUNT else PointRecord()
+        records[index] = old.renamed(key_of(index)[0])
+    write_records(node, records)
 
 
 def set_locked(node, locked: bool, keys: Iterable[tuple[Level, str]] | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .case_export import CaseExport
 from .case_run import Progress
+from .parameters import LevelNames
 
 if TYPE_CHECKING:
     from ..study.steps import CaseResult
@@ -38,6 +39,7 @@ class CaseLogic(CaseExport):
         outputFolder: str | Path | None = None,
         device: str = "auto",
         progress: Progress | None = None,
+        levelShift: int = 0,
     ) -> CaseResult:
         """Do everything: load both films, detect, register, measure, and write the result.
 
@@ -47,14 +49,17 @@ class CaseLogic(CaseExport):
             outputFolder: a new or empty folder for the files of the result; None writes none.
             device: "auto", "cpu" or "cuda".
             progress: called with every ``study.Step``.
+            levelShift: -2 to 2, renames the levels that the network finds: 1 if what it calls L1 is L2, and so on.
 
         Returns:
             The result; it is in the scene too.
 
         Raises:
             LumbarBiplanarError: a ValueError; says what cannot be used, and what to do.
+            ValueError: if ``levelShift`` cannot be meant.
         """
         self.loadFilms(apPath, lateralPath, geometryPath)
+        self.parameters.levelNames = LevelNames(levelShift)
         result = self._run(self.allSteps(device), progress).result
         if outputFolder is not None:
             self.exportCase(outputFolder)

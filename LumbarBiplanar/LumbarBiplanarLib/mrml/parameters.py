@@ -42,6 +42,26 @@ class PosteriorWeight(enum.Enum):
         return str(self.value)
 
 
+class LevelNames(enum.Enum):
+    """How the levels that the network finds are renamed; a scene stores the member's name."""
+
+    TWO_UP = -2
+    UP = -1
+    AS_FOUND = 0
+    DOWN = 1
+    TWO_DOWN = 2
+
+    def label(self) -> str:
+        """Return what the panel's list shows."""
+        return {
+            -2: _("Two up: L3 becomes L1"),
+            -1: _("One up: L2 becomes L1"),
+            0: _("As found"),
+            1: _("One down: L1 becomes L2"),
+            2: _("Two down: L1 becomes L3"),
+        }[self.value]
+
+
 @functools.lru_cache(maxsize=1)
 def parameters_class() -> type:
     """Return the class ``CaseParameters``, made when first asked for: only Slicer has the wrapper it is made with."""
@@ -66,6 +86,7 @@ def parameters_class() -> type:
         reconstruction: vtkMRMLTextNode
         measurements: vtkMRMLTableNode
         device: Device = Device.AUTO
+        levelNames: LevelNames = LevelNames.AS_FOUND
         posteriorWeight: PosteriorWeight = PosteriorWeight.ONE
         liveOverlay: bool = True
         refitOnMove: bool = True

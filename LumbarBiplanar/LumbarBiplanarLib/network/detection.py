@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..anatomy import FilmLandmarks, Level
+from ..anatomy import LUMBAR_LEVELS, FilmLandmarks, Level
 from ..geometry import View
 
 
@@ -41,3 +41,29 @@ class Detection:
     def levels(self) -> tuple[Level, ...]:
         """Levels found on the film, cranial first."""
         return self.landmarks.levels
+
+    def renamed(self, level_shift: int) -> Detection:
+        """Return the detection with other names: 1 calls L2 what was called L1, and so on; what has none is left out.
+
+        The film is not read again (``join`` does that), so the level that is new at the other end is not found.
+        """
+        if not level_shift:
+            return self
+        landmarks = FilmLandmarks(
+            replace(item, level=LUMBAR_LEVELS[row])
+            for item in self.landmarks.values()
+            if 0 <= (row := LUMBAR_LEVELS.index(item.level) + level_shift) < len(LUMBAR_LEVELS)
+        )
+        if self.lumbar_level_mm is None:
+            return replace(self, landmarks=landmarks, reading=None)
+        images = shifted_rows(self.lumbar_level_mm, level_shift)
+        lumbar_mm = images.sum(axis=0)
+        return replace(self, landmarks=landmarks, lumbar_mm=lumbar_mm, lumbar_level_mm=images, reading=None)
+
+
+def shifted_rows(values: np.ndarray, by: int) -> np.ndarray:
+    """Return (5, ...) values with row k at k + ``by``; rows that nothing comes to are zero."""
+    shifted = np.zeros_like(values)
+    first, last = max(0, by), len(values) + min(0, by)
+    shifted[first:last] = values[first - by : last - by]
+    return shifted

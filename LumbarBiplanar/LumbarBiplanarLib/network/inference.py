@@ -29,6 +29,8 @@ from .weights import registered_name
 # (84 % of the errors then are within the 90 % interval, misread levels included).
 _FILM_SIGMA_FACTOR = 1.1
 _LEAST_SIGMA_MM = 0.3
+# Counting goes wrong by one level, now and then by two.
+LARGEST_SHIFT = 2
 
 
 def detect(film: Film, device: str | torch.device = "auto", weights: str | Path | None = None) -> Detection:
@@ -60,6 +62,7 @@ def detect_pair(
     device: str | torch.device = "auto",
     weights: str | Path | None = None,
     model: ShapeModel | None = None,
+    level_shift: int = 0,
 ) -> tuple[Detection, Detection]:
     """Find L1 to L5 on both films of a patient, each with what the other shows: ``detect``, then ``join``.
 
@@ -70,6 +73,7 @@ def detect_pair(
         device: "auto", "cpu", "cuda" or a torch device.
         weights: as for ``detect``.
         model: shape model; None means the module's own.
+        level_shift: as for ``join``.
 
     Raises:
         DetectionError: if no lumbar spine is found on a film, or the films are not AP and lateral.
@@ -81,10 +85,12 @@ def detect_pair(
     networks = load_networks(weights, device)
     with side_by_side(2) as workers:
         first, second = workers.map(partial(read_film, networks), films)
-    return _joined((first, second), model)
+    return _joined((first, second), model, level_shift)
 
 
-def join(detections: tuple[Detection, Detection], model: ShapeModel | None = None) -> tuple[Detection, Detection]:
+def join(
+    detections: tuple[Detection, Detection], model: ShapeModel | None = None, level_shift: int = 0
+) -> tuple[Detection, Detection]:
     """Return what ``detect`` found on the AP and the lateral film of a patient as both films together show it.
 
     The names of the levels are made to agree, and the landmarks of every level found on both are those of the shape
@@ -94,13 +100,21 @@ def join(detections: tuple[Detection, Detection], model: ShapeModel | None = Non
 
     Args:
         detections: of the AP, then of the lateral film. Those that ``detect`` did not make, or that have been joined
-            before, are returned as they are.
+            before, are returned as they are, but for their names.
         model: shape model; None means the module's own.
+        level_shift: -2 to 2, how a person has the levels renamed who sees that all are off: 1 calls L2 what was called
+            L1, and so on. The films are then looked at again with these names.
+
+    Raises:
+        DetectionError: if nothing is left with these names.
+        ValueError: if ``level_shift`` cannot be meant.
     """
+    if abs(level_shift) > LARGEST_SHIFT:
+        raise ValueError(f"level_shift must be {-LARGEST_SHIFT} to {LARGEST_SHIFT}, found {level_shift}.")
     readings = tuple(detection.reading for detection in detections)
     if not all(isinstance(reading, Reading) for reading in readings):
-        return detections
-    return _joined(readings, model)
+        return detections if not level_shift else tuple(item.renamed(level_shift) for item in detections)
+    return _joined(readings, model, level_shift)
 
 
 def look_again(
@@ -139,9 +153,11 @@ def look_again(
     return replace(detection, lumbar_mm=close.level_mm.sum(axis=0), lumbar_level_mm=close.level_mm, reading=None)
 
 
-def _joined(readings: tuple[Reading, Reading], model: ShapeModel | None) -> tuple[Detection, Detection]:
+def _joined(
+    readings: tuple[Reading, Reading], model: ShapeModel | None, level_shift: int
+) -> tuple[Detection, Detection]:
     model = load_shape_model() if model is None else model
-    return tuple(_detection(reading) for reading in read_together(model, readings))
+    return tuple(_detection(reading) for reading in read_together(model, readings, level_shift))
 
 
 def _detection(reading: Reading) -> Detection:

@@ -61,6 +61,7 @@ class Reading:
         look: of the first stage.
         close: of the second.
         notes: what a reader should know.
+        told_shift: by how much a person has renamed the levels: 1 means that what the first stage calls L1 is L2.
     """
 
     networks: Networks
@@ -69,6 +70,7 @@ class Reading:
     look: FirstLook
     close: CloseLook
     notes: tuple[str, ...]
+    told_shift: int = 0
 
     @property
     def seen(self) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
 from ..anatomy import LUMBAR_LEVELS
+from .detection import shifted_rows
 from .reading import Reading
 
 _MARGIN_MM = 5.0  # bone reaches past the hull of the landmarks by about this much
@@ -85,7 +86,10 @@ def agreement_of(reading: Reading, level: int) -> Agreement | None:
     under = float(own[near].sum()) / total if total > 0 else 0.0
     filled = float((own[outside <= 0] > 0).mean())
     first = np.where(look.level_mm >= _BONE_MM, look.level_mm, 0.0)[:, outside <= 0].sum(axis=1)
-    named = float(first[level] / first.sum()) if first.sum() > 0 else 1.0
+    # The first stage knows nothing of names that a person has given, and has no image of what is L1 or L5 only then.
+    first = shifted_rows(first, reading.told_shift)
+    drawn = 0 <= level - reading.told_shift < len(first)
+    named = float(first[level] / first.sum()) if drawn and first.sum() > 0 else 1.0
     return Agreement(under, filled, named, int(first.argmax()))
 
 

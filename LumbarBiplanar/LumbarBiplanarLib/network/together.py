@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS
-from ..errors import GeometryError
+from ..errors import DetectionError, GeometryError
 from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
+from .detection import shifted_rows
 from .fitted_look import fitted_vertebrae, look_at_fitted
 from .naming import agreed_names, median_gap_mm, naming_evidence
 from .pair_fit import Sighting, VertebraFit, fit_vertebra
@@ -32,7 +33,7 @@ _LEANING = 1.5
 Readings = tuple[Reading, Reading]
 
 
-def read_together(model: ShapeModel, readings: Readings) -> Readings:
+def read_together(model: ShapeModel, readings: Readings, level_shift: int = 0) -> Readings:
     """Return both readings with names that agree and with landmarks fitted to both films.
 
     Where the films cannot be of one spine in one place, each film's own landmarks are kept, and a note says so.
@@ -40,22 +41,26 @@ def read_together(model: ShapeModel, readings: Readings) -> Readings:
     Args:
         model: shape model, the prior of the fit; levels that it lacks are not fitted.
         readings: of the AP and the lateral film.
+        level_shift: renaming of all levels by a person, once they agree: 1 calls L2 what was called L1, and so on.
     """
     try:
-        named = _with_agreed_names(readings)
+        agreed = _agreed_shifts(readings)
+        named = _all_renamed(readings, agreed, level_shift)
         gap_mm = median_gap_mm(_views(named), *_centers(named))
     except GeometryError:
-        return _noted(readings, "The films were taken in the same direction, so each was read by itself.")
+        alone = _all_renamed(readings, (0, 0), level_shift)
+        return _noted(alone, "The films were taken in the same direction, so each was read by itself.")
+    if gap_mm is not None and gap_mm <= _APART_MM:
+        return _fitted(model, named)
+    alone = named if agreed == (0, 0) else _all_renamed(readings, (0, 0), level_shift)
     if gap_mm is None:
-        return readings
-    if gap_mm > _APART_MM:
-        return _noted(
-            readings,
-            f"The two films do not show one spine in one place: rays to the same vertebra pass each other at "
-            f"{gap_mm:.0f} mm. Each film was read by itself. Check the geometry and the names of the levels, and "
-            "whether the patient moved between the films.",
-        )
-    return _fitted(model, named)
+        return alone
+    return _noted(
+        alone,
+        f"The two films do not show one spine in one place: rays to the same vertebra pass each other at "
+        f"{gap_mm:.0f} mm. Each film was read by itself. Check the geometry and the names of the levels, and "
+        "whether the patient moved between the films.",
+    )
 
 
 def _views(readings: Readings):
@@ -74,24 +79,45 @@ def _noted(readings: Readings, *notes: str) -> Readings:
     return tuple(replace(reading, notes=(*reading.notes, *notes)) for reading in readings)
 
 
-def _with_agreed_names(readings: Readings) -> Readings:
-    """Rename the levels of a film that names them otherwise than the other film does, and look again."""
+def _agreed_shifts(readings: Readings) -> tuple[int, int]:
+    """Return by how much to rename the levels of each film so that they agree."""
     evidence = tuple(naming_evidence(reading.look) for reading in readings)
-    shifts = agreed_names(_views(readings), _centers(readings), evidence)
-    return tuple(
-        _renamed(reading, shift) if shift else reading for reading, shift in zip(readings, shifts, strict=True)
-    )
+    return agreed_names(_views(readings), _centers(readings), evidence)
 
 
-def _renamed(reading: Reading, shift: int) -> Reading:
-    view, networks = reading.film.view, reading.networks
-    starts = {k + shift: crop for k, crop in first_crops(reading.look, view).items() if 0 <= k + shift < 5}
-    if not starts or networks.refiner is None:
+def _all_renamed(readings: Readings, agreed: tuple[int, int], told: int) -> Readings:
+    return tuple(_renamed(reading, shift, told) for reading, shift in zip(readings, agreed, strict=True))
+
+
+def _renamed(reading: Reading, agreed: int, told: int) -> Reading:
+    """Rename the levels of a film as the other film has it and as a person wants it, and look again."""
+    view, networks, shift = reading.film.view, reading.networks, agreed + told
+    if not agreed and not told:
         return reading
-    close = look_closely(networks.refiner, view, reading.image, reading.look, networks.device, starts)
-    way = "down" if shift > 0 else "up"
-    note = f"The levels of the {view.name} film were renamed one {way}, as on the other film."
-    return replace(reading, close=close, notes=(*reading.notes, note)) if close.found.any() else reading
+    starts = {k + shift: crop for k, crop in first_crops(reading.look, view).items() if 0 <= k + shift < 5}
+    close = None
+    if networks.refiner is None:
+        names = ("found", "landmarks_px", "covariances", "confidences", "level_mm")
+        close = replace(reading.close, **{name: shifted_rows(getattr(reading.close, name), shift) for name in names})
+    elif starts:
+        close = look_closely(networks.refiner, view, reading.image, reading.look, networks.device, starts)
+    if close is None or not close.found.any():
+        if not told:
+            return reading
+        raise DetectionError(
+            f"No vertebra of the {view.name} film is left, or none is seen, with its levels renamed {_way(told)}. "
+            "Leave the names as they were found, or place the landmarks by hand."
+        )
+    notes = list(reading.notes)
+    if agreed:
+        notes.append(f"The levels of the {view.name} film were renamed {_way(agreed)}, as on the other film.")
+    if told:
+        notes.append(f"All levels were renamed {_way(told)}, as you asked.")
+    return replace(reading, close=close, notes=tuple(notes), told_shift=told)
+
+
+def _way(shift: int) -> str:
+    return f"{'one' if abs(shift) == 1 else 'two'} {'down' if shift > 0 else 'up'}"
 
 
 def _fitted(model: ShapeModel, readings: Readings) -> Readings:

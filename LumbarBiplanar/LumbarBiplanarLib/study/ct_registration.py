@@ -94,6 +94,7 @@ def register_ct(
     *,
     device: str = "auto",
     weights: str | None = None,
+    level_shift: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Step | CtRegistration]:
     """Register every vertebra rigidly to both films, yielding steps and at last the result.
@@ -104,6 +105,7 @@ def register_ct(
             level moves on its own.
         device: "auto", "cpu" or "cuda".
         weights: weights file of the network; None means the module's.
+        level_shift: as for ``detect_case``.
         progress: called with a line per prepared level.
 
     Yields:
@@ -116,7 +118,7 @@ def register_ct(
     """
     subject = subject_model(load_shape_model(), surfaces, progress)
     found = None
-    for found in detect_case(case, device=device, weights=weights):
+    for found in detect_case(case, device=device, weights=weights, level_shift=level_shift):
         yield found
     landmarks = _landmarks_of(case, found.detections, subject)
     result = None

@@ -36,6 +36,7 @@ def detect_case(
     weights: str | None = None,
     detector: Detector | None = None,
     model: ShapeModel | None = None,
+    level_shift: int = 0,
 ) -> Iterator[Step]:
     """Run the network on the films of a case that need it, yielding before and after each; close it to cancel.
 
@@ -49,6 +50,8 @@ def detect_case(
         weights: weights file of the network; None means the module's.
         detector: replaces ``network.detect``; what it returns is not made to agree.
         model: shape model that tells what a vertebra looks like on both films; None means the module's.
+        level_shift: -2 to 2, renames all levels that the network finds: 1 calls L2 what it calls L1, and so on. It has
+            no say in landmarks that were given.
 
     Yields:
         Steps; those that follow a film carry what was found so far, the last one all of it as it is to be used.
@@ -81,7 +84,7 @@ def detect_case(
             yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))
     if not given:
         yield Step("detection", "both films together", _READ_SHARE, detections=dict(found), warnings=tuple(warnings))
-        found = _joined(case, found, model)
+        found = _joined(case, found, model, level_shift)
     yield Step("detection", "done", 1.0, detections=dict(found), warnings=tuple(warnings))
 
 
@@ -99,16 +102,18 @@ def _waited_for(under_way: Future, step: Step) -> Generator[Step, None, Detectio
     return under_way.result()
 
 
-def _joined(case: Case, found: Mapping[str, Detection], model: ShapeModel | None) -> dict[str, Detection]:
-    """Return what was found, as both films together show it if both were read."""
+def _joined(
+    case: Case, found: Mapping[str, Detection], model: ShapeModel | None, level_shift: int
+) -> dict[str, Detection]:
+    """Return what was found, as both films together show it if both were read, with the names that were asked for."""
     from ..network import join
     from ..rendering.threads import limited_threads
 
     names = [film.view.name for film in case.films]
     if not all(name in found for name in names):
-        return dict(found)
+        return {name: item.renamed(level_shift) for name, item in found.items()}
     with limited_threads(1):
-        return dict(zip(names, join(tuple(found[name] for name in names), model), strict=True))
+        return dict(zip(names, join(tuple(found[name] for name in names), model, level_shift), strict=True))
 
 
 def detection_warnings(case: Case, detections: Mapping[str, Detection]) -> list[str]:

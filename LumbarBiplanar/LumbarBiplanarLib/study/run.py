@@ -38,6 +38,7 @@ def run_case(
     device: str = "auto",
     weights: str | None = None,
     detector: Detector | None = None,
+    level_shift: int = 0,
 ) -> Iterator[Step]:
     """Run the whole path, yielding after every step; the caller may draw, stop asking, or close the generator.
 
@@ -49,6 +50,7 @@ def run_case(
         device: "auto", "cpu" or "cuda".
         weights: weights file of the network; None means the module's.
         detector: replaces ``network.detect``.
+        level_shift: as for ``detect_case``.
 
     Yields:
         Steps; the last one carries the result.
@@ -62,7 +64,8 @@ def run_case(
     device = check_device(device)
     model = load_shape_model() if model is None else model
     found = None
-    for found in detect_case(case, device=device, weights=weights, detector=detector, model=model):
+    how = {"device": device, "weights": weights, "detector": detector, "model": model, "level_shift": level_shift}
+    for found in detect_case(case, **how):
         yield found
     detection = time.perf_counter() - begin
     for step in register_case(

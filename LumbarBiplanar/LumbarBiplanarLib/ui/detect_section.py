@@ -33,10 +33,12 @@ class DetectSection:
     def connect(self) -> None:
         """Connect the signals of its widgets."""
         self._services.ui.detectButton.connect("clicked()", self._on_button)
+        self._services.ui.levelNamesComboBox.connect("activated(int)", self._on_names)
 
     def cleanup(self) -> None:
         """Disconnect and let go of everything; the form is about to be deleted."""
         self._services.ui.detectButton.disconnect("clicked()", self._on_button)
+        self._services.ui.levelNamesComboBox.disconnect("activated(int)", self._on_names)
 
     def scene_closing(self) -> None:
         """Let go of nodes; the scene is about to lose them."""
@@ -49,6 +51,7 @@ class DetectSection:
         busy = services.runner.running
         self._running = self._running and busy
         self._refresh_button(busy)
+        ui.levelNamesComboBox.enabled = services.parameters is not None and not busy
         has_image = any(self._lumbar_image(name) is not None for name in VIEW_NAMES)
         ui.showLumbarImageCheckBox.enabled = has_image
         ui.lumbarOpacitySlider.enabled = has_image and ui.showLumbarImageCheckBox.checked
@@ -104,6 +107,14 @@ class DetectSection:
             _("Detect"), services.logic.detectSteps, on_done=self._on_done, stages=("detection",)
         )
         self.refresh()
+
+    def _on_names(self, *_args: Any) -> None:
+        """Read the films again with the names that were chosen, if they have been read."""
+        services = self._services
+        if services.parameters is None or not any(self._lumbar_image(name) is not None for name in VIEW_NAMES):
+            return
+        if not services.runner.running and not self._missing():
+            self._on_button()
 
     def _on_done(self, _step: Step | None) -> None:
         self._running = False
