@@ -11,7 +11,7 @@ from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import DetectionError
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.network import detect, detect_pair
-from LumbarBiplanarLib.network.naming import agreed_names, naming_evidence
+from LumbarBiplanarLib.network.naming import agreed_names, naming_doubt, naming_evidence
 from LumbarBiplanarLib.network.pair_fit import Sighting, fit_vertebra
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training.spine import random_spine
@@ -101,6 +101,16 @@ def test_names_that_agree_are_kept_and_others_follow_the_surer_film(spine):
     assert agreed_names(views, (one_low, centers[1]), sure_lateral) == (1, 0)
     sure_ap = ({-1: 1.0, 0: 20.0, 1: 1.0}, {-1: 6.0, 0: 8.0, 1: 0.0})
     assert agreed_names(views, (one_low, centers[1]), sure_ap) == (0, -1)
+
+
+def test_names_are_doubted_where_others_have_a_good_part_of_the_evidence():
+    sure, torn = {-1: 0.02, 0: 1.8, 1: 0.1}, {-1: 0.8, 0: 1.1, 1: 0.0}
+    assert naming_doubt([sure], [0]) is None and naming_doubt([NO_SHIFT], [0]) is None
+    assert "one level up (L2 would be L1)" in naming_doubt([torn], [0])
+    assert "one level down (L1 would be L2)" in naming_doubt([{-1: 0.0, 0: 1.0, 1: 0.5}], [0])
+    # The other film may be sure, and a film that was renamed is asked about the names it has now.
+    assert naming_doubt([torn, {-1: 0.0, 0: 1.9, 1: 0.0}], [0, 0]) is None
+    assert "one level down" in naming_doubt([torn], [-1])
 
 
 def test_nothing_is_renamed_where_no_names_agree(spine):

@@ -20,6 +20,7 @@ from .detection import Detection
 from .first_stage import stretched
 from .fitted_look import fitted_vertebrae, look_at_fitted
 from .model import VIEW_NAMES
+from .naming import naming_doubt, naming_evidence
 from .reading import Reading, load_networks, read_film
 from .self_check import checked
 from .together import read_together
@@ -53,7 +54,9 @@ def detect(film: Film, device: str | torch.device = "auto", weights: str | Path 
     """
     reading = read_film(load_networks(weights, device), film)
     covariances = _FILM_SIGMA_FACTOR**2 * reading.close.covariances
-    alone = replace(reading, close=replace(reading.close, covariances=covariances))
+    doubt = naming_doubt([naming_evidence(reading.look)], [0])
+    notes = (*reading.notes, doubt) if doubt else reading.notes
+    alone = replace(reading, close=replace(reading.close, covariances=covariances), notes=notes)
     return replace(_detection(alone), reading=reading)
 
 

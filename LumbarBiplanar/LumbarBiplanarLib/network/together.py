@@ -13,7 +13,7 @@ from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from .detection import shifted_rows
 from .fitted_look import fitted_vertebrae, look_at_fitted
-from .naming import agreed_names, median_gap_mm, naming_evidence
+from .naming import agreed_names, median_gap_mm, naming_doubt, naming_evidence
 from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
 from .refinement import first_crops, look_closely
@@ -43,15 +43,17 @@ def read_together(model: ShapeModel, readings: Readings, level_shift: int = 0) -
         readings: of the AP and the lateral film.
         level_shift: renaming of all levels by a person, once they agree: 1 calls L2 what was called L1, and so on.
     """
+    evidence = [naming_evidence(reading.look) for reading in readings]
     try:
-        agreed = _agreed_shifts(readings)
+        agreed = agreed_names(_views(readings), _centers(readings), tuple(evidence))
         named = _all_renamed(readings, agreed, level_shift)
         gap_mm = median_gap_mm(_views(named), *_centers(named))
     except GeometryError:
         alone = _all_renamed(readings, (0, 0), level_shift)
         return _noted(alone, "The films were taken in the same direction, so each was read by itself.")
     if gap_mm is not None and gap_mm <= _APART_MM:
-        return _fitted(model, named)
+        doubt = None if level_shift else naming_doubt(evidence, agreed)
+        return _noted(_fitted(model, named), *([doubt] if doubt else []))
     alone = named if agreed == (0, 0) else _all_renamed(readings, (0, 0), level_shift)
     if gap_mm is None:
         return alone
@@ -77,12 +79,6 @@ def _centers(readings: Readings) -> tuple[np.ndarray, np.ndarray]:
 
 def _noted(readings: Readings, *notes: str) -> Readings:
     return tuple(replace(reading, notes=(*reading.notes, *notes)) for reading in readings)
-
-
-def _agreed_shifts(readings: Readings) -> tuple[int, int]:
-    """Return by how much to rename the levels of each film so that they agree."""
-    evidence = tuple(naming_evidence(reading.look) for reading in readings)
-    return agreed_names(_views(readings), _centers(readings), evidence)
 
 
 def _all_renamed(readings: Readings, agreed: tuple[int, int], told: int) -> Readings:
