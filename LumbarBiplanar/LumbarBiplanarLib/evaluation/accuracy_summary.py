@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, Region
+from ..files import read_table
 from .accuracy_conditions import BASE
 from .accuracy_figures import ERROR_COLUMNS, SHIFTS, TURNS, Tables, millimetres, ratio
 from .accuracy_goals import goal_rows
 from .accuracy_rows import DONE, WHOLE
+from .speed_benchmark import SPEED_FILE, SpeedRow
 
 MAIN = "lumbar-only"
 NETWORK = ("network, drawn", "network, CT")
@@ -47,9 +49,10 @@ def summary_tables(folder: str | Path) -> dict[str, Table]:
     Raises:
         StudyError: if a table is missing or no such table.
     """
-    tables = Tables.read(folder)
+    tables, speed = Tables.read(folder), Path(folder) / SPEED_FILE
+    costs = read_table(speed, SpeedRow) if speed.exists() else []
     found = {
-        "goals": Table("Goals", ("goal", "measured", "reached"), goal_rows(tables)),
+        "goals": Table("Goals", ("goal", "measured", "reached"), goal_rows(tables, costs)),
         "lumbar-only": _errors("True lumbar-only images with noise", tables, [MAIN], fractured=True),
         "lumbar-only-regions": _regions("By region", tables.of(MAIN)),
         "lumbar-only-levels": _levels("By level", tables.of(MAIN)),

@@ -24,6 +24,7 @@ from .memory import forget_peak, peak_mb
 
 # What a person drags: a landmark in the middle of the spine, by so many pixels of the film.
 _MOVED, _MOVED_PX = (Level.L3, "superior_endplate_anterior"), 6.0
+SPEED_FILE = "speed.csv"
 _IMAGE_STAGES = ("coarse", "fine")
 
 
