@@ -49,10 +49,12 @@ def test_the_farther_they_slid_the_less_they_count(reading):
 
 
 def test_levels_renamed_against_the_image_are_noticed_and_say_what_the_image_shows(reading):
-    notes = checked(_renamed(reading, 1))[1]
+    notes = checked(_renamed(reading, 1, 0))[1]
     told = [note for note in notes if "stand where the lumbar-only image of the whole film shows" in note]
     assert len(told) >= 3
     assert any("landmarks of L3" in note and "shows L2" in note for note in told)
+    # A person who renames them knows better than the image.
+    assert not any("stand where" in note for note in checked(_renamed(reading, 0, 1))[1])
 
 
 def test_a_detection_carries_the_doubts(reading):
