@@ -194,6 +194,18 @@ def test_renamed_levels_take_corrected_landmarks_along_and_can_be_renamed_back(l
     assert (Level.L4, KEY[1]) not in logic.landmarks("AP").visible()
 
 
+def test_a_result_with_other_names_is_removed(finished, app):
+    from LumbarBiplanarLib.mrml.parameters import LevelNames
+
+    finished.detect(device="cpu")
+    assert finished.result() is not None
+    finished.parameters.levelNames = LevelNames.DOWN
+    finished.detect(device="cpu")
+    assert finished.result() is None
+    assert not {"reconstruction", "vertebra", "silhouette", "measurements"} & set(roles(app.scene))
+    assert finished.register(device="cpu").reconstruction.levels == LUMBAR_LEVELS[1:]
+
+
 def test_other_films_begin_with_the_names_that_the_network_finds(logic, sample_study):
     from LumbarBiplanarLib.mrml.parameters import LevelNames
 

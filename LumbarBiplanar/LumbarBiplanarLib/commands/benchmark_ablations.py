@@ -18,7 +18,7 @@ def add_part(parts) -> argparse.ArgumentParser:
         NAME,
         help="small trainings of the network, each without one of its parts",
         description="Train small networks, each without one part, and judge them on people left out. "
-        "Both stages take some five hours of a processor core; finished trainings are kept, and started again it goes on.",
+        "Both stages take some five hours of a processor core; finished trainings are kept: started again, it goes on.",
     )
     parser.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if there")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of open data")

@@ -28,6 +28,7 @@ from ..shape.sources import SAMPLE_STUDY_SUBJECT, Specimen, read_specimens
 from ..shape.storage import load_shape_model
 from ..training.anatomy import Context, read_context
 from .image_metrics import image_scores
+from .landmark_errors import object_plane_mm
 from .left_out import read_left_out
 from .network_films import BenchmarkFilm, FilmPairTruth, Person, ct_pairs, drawn_pairs, whole_spine_pairs
 from .network_ladders import ladder_films
@@ -219,11 +220,10 @@ def landmark_errors_mm(film: BenchmarkFilm, detection: Detection | None, level: 
     errors = np.full(len(LANDMARK_NAMES), np.nan)
     if detection is None:
         return errors
-    pixel_mm = film.film.view.pixel_size_at(film.landmarks_ras_mm[level])
-    for i, name in enumerate(LANDMARK_NAMES):
-        seen = detection.landmarks.get((level, name))
-        if seen is not None and seen.visible:
-            errors[i] = np.linalg.norm((np.array(seen.position_px) - film.landmarks_px[level][i]) * pixel_mm[i])
+    seen = [detection.landmarks.get((level, name)) for name in LANDMARK_NAMES]
+    rows = [i for i, item in enumerate(seen) if item is not None and item.visible]
+    pixels = np.array([seen[i].position_px for i in rows]).reshape(-1, 2)
+    errors[rows] = object_plane_mm(film.film.view, pixels, film.landmarks_ras_mm[level][rows])
     return errors
 
 

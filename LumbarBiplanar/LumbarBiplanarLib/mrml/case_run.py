@@ -17,7 +17,7 @@ from ..study.steps import CaseResult, Step
 from .case_folder import add_to_case
 from .case_result import CaseResults
 from .films import VIEW_NAMES
-from .landmarks import set_renamed_by
+from .landmarks import renamed_by, set_renamed_by
 from .lumbar_images import add_lumbar_image
 from .torch_ready import require_torch
 
@@ -47,7 +47,7 @@ class CaseRun(CaseResults):
 
         They are written into the scene as each film is done, and once more when both films have been made to agree; if
         levels are to be renamed (``levelNames`` of the parameter node) only then. Landmarks that a person has corrected
-        stay where they are, and are renamed with the others.
+        stay where they are, and are renamed with the others; a result with other names is removed.
 
         Args:
             device: "auto", "cpu" or "cuda"; None means the parameter node's.
@@ -85,9 +85,10 @@ class CaseRun(CaseResults):
         image = add_lumbar_image(self.scene, film, detection)
         add_to_case(self.scene, image, film)
         self._set_node(name, "LumbarImage", image)
-        node = self.landmarkNode(name)
-        if node is not None:
-            set_renamed_by(node, self.parameters.levelNames.value, move=True)
+        node, level_shift = self.landmarkNode(name), self.parameters.levelNames.value
+        if node is not None and renamed_by(node) != level_shift:
+            set_renamed_by(node, level_shift, move=True)
+            self._drop_result()  # its vertebrae have the names of before
         self._keep_landmarks(name, detection.landmarks)
 
     # -- registration ----------------------------------------------------------------------------------------------
