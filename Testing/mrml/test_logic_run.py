@@ -248,6 +248,19 @@ def test_the_posterior_weight_reaches_the_registration(logic):
     assert weights[Region.BODY] == 1.0
 
 
+def test_one_call_takes_other_names_and_the_next_one_does_not_keep_them(app, monkeypatch, sample_study):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    known_network.quicken(monkeypatch)
+    logic = CaseLogic()
+    logic.detector = known_network.detect
+    films = [sample_study / name for name in ("ap.png", "lateral.png", "geometry.json")]
+    assert logic.process(*films, device="cpu", levelShift=-1).reconstruction.levels == LUMBAR_LEVELS[:-1]
+    assert logic.process(*films, device="cpu").reconstruction.levels == LUMBAR_LEVELS
+    with pytest.raises(StudyError, match="-2 to 2, found 3"):
+        logic.process(*films, device="cpu", levelShift=3)
+
+
 def test_one_call_does_everything_and_writes_the_files(app, monkeypatch, sample_study, tmp_path):
     from LumbarBiplanarLib.mrml.logic import CaseLogic
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slicer.i18n import tr as _
+
+from ..errors import StudyError
 from .case_export import CaseExport
 from .case_run import Progress
 from .parameters import LevelNames
@@ -56,10 +59,12 @@ class CaseLogic(CaseExport):
 
         Raises:
             LumbarBiplanarError: a ValueError; says what cannot be used, and what to do.
-            ValueError: if ``levelShift`` cannot be meant.
         """
+        names = {item.value: item for item in LevelNames}
+        if levelShift not in names:
+            raise StudyError(_("levelShift must be -2 to 2, found {value}.").format(value=levelShift))
         self.loadFilms(apPath, lateralPath, geometryPath)
-        self.parameters.levelNames = LevelNames(levelShift)
+        self.parameters.levelNames = names[levelShift]
         result = self._run(self.allSteps(device), progress).result
         if outputFolder is not None:
             self.exportCase(outputFolder)
