@@ -194,6 +194,20 @@ def test_renamed_levels_take_corrected_landmarks_along_and_can_be_renamed_back(l
     assert (Level.L4, KEY[1]) not in logic.landmarks("AP").visible()
 
 
+@pytest.mark.parametrize(("first", "then"), [("AS_FOUND", "DOWN"), ("DOWN", "AS_FOUND"), ("DOWN", "UP")])
+def test_a_renaming_that_is_cancelled_leaves_both_films_as_they_were(logic, first, then):
+    from LumbarBiplanarLib.mrml.parameters import LevelNames
+
+    logic.parameters.levelNames = LevelNames[first]
+    logic.detect(device="cpu")
+    before = {name: logic.landmarks(name).levels for name in ("AP", "lateral")}
+    logic.parameters.levelNames = LevelNames[then]
+    steps = logic.detectSteps(device="cpu")
+    assert next(step for step in steps if len(step.detections) == 1)
+    steps.close()
+    assert {name: logic.landmarks(name).levels for name in before} == before
+
+
 def test_a_result_with_other_names_is_removed(finished, app):
     from LumbarBiplanarLib.mrml.parameters import LevelNames
 

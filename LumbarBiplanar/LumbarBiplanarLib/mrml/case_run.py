@@ -69,11 +69,15 @@ class CaseRun(CaseResults):
 
     def _detect(self, case: Any, device: str, films: dict[str, Any]) -> Iterator[Step]:
         begin, kept, level_shift = time.perf_counter(), {}, self.parameters.levelNames.value
+        lists = [node for node in map(self.landmarkNode, VIEW_NAMES) if node is not None]
+        # What a film shows by itself has the network's own names; and a run that is cancelled must not leave two films
+        # of which one is renamed.
+        at_once = bool(level_shift) or any(map(renamed_by, lists))
         how = {"device": device, "weights": self.weights, "detector": self.detector, "model": self.shapeModel()}
         for step in detect_case(case, level_shift=level_shift, **how):
-            named = not level_shift or step.fraction >= 1.0  # what a film shows by itself has the network's own names
-            for name, detection in step.detections.items():
-                if named and kept.get(name) is not detection:
+            found = {} if at_once and step.fraction < 1.0 else step.detections
+            for name, detection in found.items():
+                if kept.get(name) is not detection:
                     self._check_films(films)
                     self._keep_detection(name, detection)
                     kept[name] = detection
