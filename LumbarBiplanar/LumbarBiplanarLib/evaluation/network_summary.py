@@ -119,10 +119,9 @@ def film_table(rows: Sequence[FilmRow], group: Callable[[FilmRow], tuple[str, ..
 def real_summary(rows: Sequence[RealFilmRow]) -> list[str]:
     """Return a sentence on the real films for each way they were shown."""
     sentences = []
-    for shown, own in _by_shown(rows).items():
-        found, order, name = (100 * np.mean([getattr(row, key) for row in own]) for key in _REAL)
+    for shown, (count, (found, order, name)) in _real_shares(rows).items():
         sentences.append(
-            f"Real AP films, {shown} film shown: of {len(own)} lumbar boxes {found:.0f} % hold the centre of a "
+            f"Real AP films, {shown} film shown: of {count} lumbar boxes {found:.0f} % hold the centre of a "
             f"vertebra found, {order:.0f} % in the right order, {name:.0f} % by their name."
         )
     return sentences
@@ -226,15 +225,20 @@ def _real_rows(path: Path) -> list[list[str]]:
     return [
         [
             "the whole film" if shown == "whole" else "its lumbar part",
-            str(len(own)),
-            *(f"{100 * np.mean([getattr(row, key) for row in own]):.0f} %" for key in _REAL),
+            str(count),
+            *(f"{share:.0f} %" for share in shares),
         ]
-        for shown, own in _by_shown(rows).items()
+        for shown, (count, shares) in _real_shares(rows).items()
     ]
 
 
-def _by_shown(rows: Sequence[RealFilmRow]) -> dict[str, list[RealFilmRow]]:
-    return {shown: [row for row in rows if row.shown == shown] for shown in dict.fromkeys(row.shown for row in rows)}
+def _real_shares(rows: Sequence[RealFilmRow]) -> dict[str, tuple[int, list[float]]]:
+    """Return how many boxes there are and how many percent are found, in order and named right, by what was shown."""
+    shares = {}
+    for shown in dict.fromkeys(row.shown for row in rows):
+        own = [row for row in rows if row.shown == shown]
+        shares[shown] = len(own), [100 * float(np.mean([getattr(row, key) for row in own])) for key in _REAL]
+    return shares
 
 
 def _ladder_rows(landmarks: Sequence[LandmarkRow], paired: Sequence[str]) -> list[list[str]]:

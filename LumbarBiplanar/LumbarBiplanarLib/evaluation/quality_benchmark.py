@@ -15,7 +15,7 @@ from ..shape.pipeline import Collection
 from .quality_cases import QualityCase, calibration_cases, own_cases
 from .quality_fit import FlagFigures, calibration_content, fit_calibration, usable
 from .quality_people import CALIBRATION_SUBJECTS, TEST_SUBJECTS
-from .quality_rows import REJECTED, QualityRow
+from .quality_rows import CALIBRATION, REJECTED, TEST, QualityRow
 from .quality_summary import part_figures
 
 Progress = Callable[[str, int, int], None]
@@ -77,8 +77,8 @@ def written(
         cases = [case for case in usable(calibrating) if part_of(case.features) == kind]
         calibrations[kind], probabilities = fit_calibration(cases)
         known |= {id(case): float(value) for case, value in zip(cases, probabilities, strict=True)}
-    rows = [_row("calibration", case, calibrations, known.get(id(case))) for case in calibrating]
-    rows += [_row("test", case, calibrations) for case in testing]
+    rows = [_row(CALIBRATION, case, calibrations, known.get(id(case))) for case in calibrating]
+    rows += [_row(TEST, case, calibrations) for case in testing]
     found = {
         (part, kind): part_figures(rows, part, kind)
         for part in dict.fromkeys(row.part for row in rows)
@@ -86,7 +86,7 @@ def written(
     }
     write_table(output_csv, QualityRow, rows, rounded(4))
     if output_json is not None:
-        own = {kind: found["calibration", kind] for kind in PARTS}
+        own = {kind: found[CALIBRATION, kind] for kind in PARTS}
         write_json(output_json, calibration_content(calibrations, calibrating, own))
     return QualityResult(rows, calibrations, found)
 

@@ -9,6 +9,8 @@ from ..registration.quality_calibration import CASE_FEATURES, LEVEL_FEATURES
 
 # A case that ends with an error has no flag and no error in mm: the user gets no surface.
 REJECTED = "rejected"
+# What a row serves: finding the calibration, or judging it.
+CALIBRATION, TEST = "calibration", "test"
 _COMMON = (
     ("part", str), ("people", str), ("seed", int), ("evidence", str), ("geometry", str), ("fault", str),
     ("level", str), ("flag", str), ("probability", "float | None"), ("error_mm", "float | None"),

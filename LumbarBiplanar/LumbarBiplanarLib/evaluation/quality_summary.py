@@ -11,11 +11,10 @@ from ..registration.quality import CHECK, OK, REFUSE
 from ..registration.quality_calibration import WITH_IMAGES, WITHOUT_IMAGES, part_of
 from .quality_faults import INVISIBLE
 from .quality_fit import FAILURE_MM, FlagFigures, figures
-from .quality_rows import QualityRow
+from .quality_rows import CALIBRATION, TEST, QualityRow
 
 QUALITY_FILE = "quality.csv"
 _EVIDENCE = {WITH_IMAGES: "with images", WITHOUT_IMAGES: "landmarks alone"}
-CALIBRATION, TEST = "calibration", "test"
 FLAG_COLUMNS = (
     "evidence", "vertebrae", "failed", "refused", "of these failed", "failures refused", "failures refused or to check",
     "sound ones flagged",

@@ -60,11 +60,12 @@ class CaseLogic(CaseExport):
         Raises:
             LumbarBiplanarError: a ValueError; says what cannot be used, and what to do.
         """
-        names = {item.value: item for item in LevelNames}
-        if levelShift not in names:
-            raise StudyError(_("levelShift must be -2 to 2, found {value}.").format(value=levelShift))
+        try:
+            names = LevelNames(levelShift)
+        except ValueError:
+            raise StudyError(_("levelShift must be -2 to 2, found {value}.").format(value=levelShift)) from None
         self.loadFilms(apPath, lateralPath, geometryPath)
-        self.parameters.levelNames = names[levelShift]
+        self.parameters.levelNames = names
         result = self._run(self.allSteps(device), progress).result
         if outputFolder is not None:
             self.exportCase(outputFolder)

@@ -20,7 +20,7 @@ from .detection import Detection
 from .first_stage import stretched
 from .fitted_look import fitted_vertebrae, look_at_fitted
 from .model import VIEW_NAMES
-from .naming import naming_doubt, naming_evidence
+from .naming import naming_doubt
 from .reading import Reading, load_networks, read_film
 from .self_check import checked
 from .together import read_together
@@ -54,7 +54,7 @@ def detect(film: Film, device: str | torch.device = "auto", weights: str | Path 
     """
     reading = read_film(load_networks(weights, device), film)
     covariances = _FILM_SIGMA_FACTOR**2 * reading.close.covariances
-    doubt = naming_doubt([naming_evidence(reading.look)], [0])
+    doubt = naming_doubt([reading.names], [0])
     notes = (*reading.notes, doubt) if doubt else reading.notes
     alone = replace(reading, close=replace(reading.close, covariances=covariances), notes=notes)
     return replace(_detection(alone), reading=reading)

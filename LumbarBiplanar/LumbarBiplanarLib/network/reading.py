@@ -15,6 +15,7 @@ from ..imaging import Film
 from ..rendering import resolve_device
 from .first_stage import LEAST_SCORE, FirstLook, better_otherwise, first_look, stretched
 from .model import VIEW_NAMES, SpineNetwork
+from .naming import naming_evidence
 from .refine_model import SpineRefiner
 from .refinement import CloseLook, look_closely, unrefined
 from .weights import SECOND_STAGE, load_refiner, load_weights, read_registry
@@ -71,6 +72,11 @@ class Reading:
     close: CloseLook
     notes: tuple[str, ...]
     told_shift: int = 0
+
+    @functools.cached_property
+    def names(self) -> dict[int, float]:
+        """How much the film speaks for each renaming of its levels (``naming_evidence``)."""
+        return naming_evidence(self.look)
 
     @property
     def seen(self) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from .detection import shifted_rows
 from .fitted_look import fitted_vertebrae, look_at_fitted
-from .naming import agreed_names, median_gap_mm, naming_doubt, naming_evidence
+from .naming import agreed_names, median_gap_mm, naming_doubt
 from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
 from .refinement import first_crops, look_closely
@@ -43,9 +43,9 @@ def read_together(model: ShapeModel, readings: Readings, level_shift: int = 0) -
         readings: of the AP and the lateral film.
         level_shift: renaming of all levels by a person, once they agree: 1 calls L2 what was called L1, and so on.
     """
-    evidence = [naming_evidence(reading.look) for reading in readings]
+    evidence = tuple(reading.names for reading in readings)
     try:
-        agreed = agreed_names(_views(readings), _centers(readings), tuple(evidence))
+        agreed = agreed_names(_views(readings), _centers(readings), evidence)
         named = _all_renamed(readings, agreed, level_shift)
         gap_mm = median_gap_mm(_views(named), *_centers(named))
     except GeometryError:

@@ -152,10 +152,7 @@ class ImageTerm:
         self.forget_derivatives()
         corrections, everything, columns_of = unknowns.corrections, [], []
         if few_large_steps(self.projector.device) and not len(corrections):
-            films = self.projector.jacobians(unknowns.vertebrae, self.levels, modes)
-            for level, projections in zip(self.levels, films, strict=True):
-                everything.append([_on_used_pixels(level, projection) for projection in projections])
-            self._parts = everything
+            self._parts = self._derivatives(unknowns.vertebrae, self.levels, modes)
             return
         for level in self.levels:
             vertebrae, shown = unknowns.vertebrae, level
@@ -163,7 +160,7 @@ class ImageTerm:
                 vertebrae, (shown,) = corrected(corrections, vertebrae, level)
             parts: list[Part] = []
             for first in range(0, len(vertebrae), _TOGETHER):
-                parts += self._derivatives(vertebrae[first : first + _TOGETHER], shown, modes)
+                parts += self._derivatives(vertebrae[first : first + _TOGETHER], [shown], modes)[0]
                 yield None
             if len(corrections):
                 columns, parts = shared_columns(self.projector.path_lengths, unknowns, level, parts)
@@ -191,13 +188,16 @@ class ImageTerm:
         if self._parts and chosen:
             moved = [unknowns.vertebrae[i] for i in chosen]
             for level, parts in zip(self.levels, term._parts, strict=True):
-                for i, part in zip(chosen, self._derivatives(moved, level, modes), strict=True):
+                for i, part in zip(chosen, self._derivatives(moved, [level], modes)[0], strict=True):
                     parts[i] = part
         return term
 
-    def _derivatives(self, vertebrae: Sequence[VertebraState], level: ImageLevel, modes: int) -> list[Part]:
-        (projections,) = self.projector.jacobians(vertebrae, [level], modes)
-        return [_on_used_pixels(level, projection) for projection in projections]
+    def _derivatives(
+        self, vertebrae: Sequence[VertebraState], levels: Sequence[ImageLevel], modes: int
+    ) -> list[list[Part]]:
+        """Return, per view and vertebra, the pixels used, path lengths and Jacobian."""
+        films = self.projector.jacobians(vertebrae, levels, modes)
+        return [[_on_used_pixels(level, item) for item in film] for level, film in zip(levels, films, strict=True)]
 
     def forget_derivatives(self) -> None:
         """Let go of the derivatives of the last linearization; they are large."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -99,8 +98,9 @@ def _row(
     # A task that was not trained has no figures, and what is on no film has none either.
     errors_mm = errors if "landmarks" in item.options.tasks else errors[:0]
     images_mm = images[np.isfinite(images)] if "images" in item.options.tasks else images[:0]
-    within = [partial(lambda limit: (errors_mm <= limit).mean(), limit) for limit in _WITHIN_MM]
-    figures = (errors_mm.mean, lambda: np.median(errors_mm), *within)
+    figures = [None] * (2 + len(_WITHIN_MM))
+    if len(errors_mm):
+        figures = [errors_mm.mean(), np.median(errors_mm), *((errors_mm <= limit).mean() for limit in _WITHIN_MM)]
     return AblationRow(
         item.task.name,
         item.variant,
@@ -108,7 +108,7 @@ def _row(
         subject,
         view,
         len(errors),
-        *(float(figure()) if len(errors_mm) else None for figure in figures),
+        *(None if figure is None else float(figure) for figure in figures),
         float(images_mm.mean()) if len(images_mm) else None,
         item.options.steps,
         item.options.seed,
