@@ -74,9 +74,9 @@ def test_networks_are_judged_by_what_they_were_trained_for_and_on_the_same_films
 
 def test_variants_differ_in_what_their_names_say(done):
     _, folder, _ = done
-    assert not load_weights(folder / "spine" / "no_feature_fusion" / "spine.pt")[0].config.fusion
-    record = load_refiner(folder / "refine" / "no_randomisation" / "refine.pt")[1].record["options"]
-    complete = load_refiner(folder / "refine" / COMPLETE / "refine.pt")[1].record["options"]
+    assert not load_weights(folder / "seed_1" / "spine" / "no_feature_fusion" / "spine.pt")[0].config.fusion
+    record = load_refiner(folder / "seed_1" / "refine" / "no_randomisation" / "refine.pt")[1].record["options"]
+    complete = load_refiner(folder / "seed_1" / "refine" / COMPLETE / "refine.pt")[1].record["options"]
     assert {key for key in record if record[key] != complete[key]} == {"plain_films"}
 
 
@@ -115,7 +115,22 @@ def test_the_summary_is_a_mean_over_people_and_views(done):
     assert table["refine", "images only"]["randomised: image"].endswith(" mm")
 
 
+def test_several_seeds_show_how_far_apart_they_are(done):
+    rows, _, _ = done
+    two = [*rows, *(replace(row, seed=2, mean_mm=row.mean_mm and 2.0 * row.mean_mm) for row in rows)]
+    table = {tuple(row[:2]): dict(zip(COLUMNS, row, strict=True)) for row in summarize(two)}
+    one = {tuple(row[:2]): dict(zip(COLUMNS, row, strict=True)) for row in summarize(rows)}
+    lowest = one["spine", COMPLETE]["clean: landmarks"].removesuffix(" mm")
+    mean, low, _, high = table["spine", COMPLETE]["clean: landmarks"].replace(" mm (", " ").rstrip(")").split(" ")
+    assert low == lowest
+    assert float(high) == pytest.approx(2.0 * float(low), abs=0.02)
+    assert float(mean) == pytest.approx(1.5 * float(low), abs=0.02)
+    assert table["spine", "images only"]["clean: landmarks"] == ""
+
+
 WRONG = (
+    {"seeds": ()},
+    {"seeds": (1, 1)},
     {"steps": {"spine": 0}},
     {"width_share": 0.0},
     {"spines": 0},
@@ -127,7 +142,7 @@ WRONG = (
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_settings_that_cannot_be_meant_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"1 or more|at least 1|above 0|negative|do not suit|larger than 0"):
+    with pytest.raises(ValueError, match=r"1 or more|at least (1|one)|above 0|negative|do not suit|larger than 0"):
         AblationSettings(**wrong)
 
 
@@ -137,7 +152,8 @@ def test_windows_of_larger_pixels_show_as_much(done):
         assert side % 16 == 0 and 3.0 * side == pytest.approx(PITCH_MM * usual, rel=0.1)
     rows, folder, _ = done
     assert {(row.stage, row.pixel_mm) for row in rows} == {("spine", 3.0), ("refine", FINE_PITCH_MM)}
-    batch = next(iter(SpineTask().loader(folder / "spine_ingredients", 1, TINY.options("spine", COMPLETE), "cpu")))
+    pool = folder / "seed_1" / "spine_ingredients"
+    batch = next(iter(SpineTask().loader(pool, 1, TINY.options("spine", COMPLETE, 1), "cpu")))
     assert tuple(batch[0].shape[2:]) == window_px(3.0)[::-1]
 
 

@@ -18,7 +18,8 @@ def add_part(parts) -> argparse.ArgumentParser:
         NAME,
         help="small trainings of the network, each without one of its parts",
         description="Train small networks, each without one part, and judge them on people left out. "
-        "Both stages take some five hours of a processor core; finished trainings are kept: started again, it goes on.",
+        "Both stages take some three hours of a processor core for each seed; finished trainings are kept: started "
+        "again, it goes on.",
     )
     parser.add_argument("--csv", type=Path, required=True, metavar="FILE", help="table to write; replaced if there")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of open data")
@@ -41,7 +42,9 @@ def add_part(parts) -> argparse.ArgumentParser:
     parser.add_argument(
         "--pixel-mm", type=float, default=3.0, help="of the first stage's films, 1.5 as the module's network has (3)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=(1,), metavar="N", help="of everything random; one round for each (1)"
+    )
     parser.add_argument("--workers", type=int, default=0, help="processes that form films beside a training (0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     parser.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -63,7 +66,7 @@ def run_part(args: argparse.Namespace) -> None:
             steps,
             args.width_share,
             args.batch,
-            seed=args.seed,
+            seeds=tuple(args.seeds),
             workers=args.workers,
             pixel_mm=args.pixel_mm,
         )

@@ -62,7 +62,7 @@ class AblationSettings:
         width_share: channels of the networks, as a share of those of the module's own.
         batch: films of a step; None means as many as in the module's own trainings.
         test_batches: of films per person and kind that a network is judged on.
-        seed: of spines, films and first weights.
+        seeds: of spines, films and first weights; every variant is trained once with each.
         workers: processes that form films beside a training.
         pixel_mm: of the films of the first stage, at the detector. Twice those of the module's own network, since a
             processor otherwise does not get as far as telling one level from the next.
@@ -76,7 +76,7 @@ class AblationSettings:
     width_share: float = 0.5
     batch: int | None = None
     test_batches: int = 20
-    seed: int = 1
+    seeds: tuple[int, ...] = (1,)
     workers: int = 0
     pixel_mm: float = 3.0
 
@@ -88,22 +88,24 @@ class AblationSettings:
         if not 0.0 < self.width_share <= 4.0:
             raise ValueError(f"width_share must be above 0 and at most 4, found {self.width_share}.")
         window_px(self.pixel_mm)
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must be at least one, and no two alike, found {list(self.seeds)}.")
         for stage in self.steps:
-            self.options(stage, COMPLETE)
+            self.options(stage, COMPLETE, self.seeds[0])
 
     def pitch_mm(self, stage: str) -> float:
         """Return the pixels of the films of a stage, mm at the detector."""
         return FINE_PITCH_MM if stage == "refine" else self.pixel_mm
 
-    def options(self, stage: str, variant: str) -> TrainingOptions:
-        """Return the options of the training of a variant."""
+    def options(self, stage: str, variant: str, seed: int) -> TrainingOptions:
+        """Return the options of the training of a variant with one of the seeds."""
         base = TrainingOptions.refine() if stage == "refine" else TrainingOptions()
         return replace(
             base,
             subjects=self.spines,
             batch=base.batch if self.batch is None else self.batch,
             steps=self.steps[stage],
-            seed=self.seed,
+            seed=seed,
             workers=self.workers,
             widths=tuple(max(1, round(self.width_share * width)) for width in base.widths),
             learning_rate=_LEARNING_RATE[stage],
@@ -123,7 +125,7 @@ def benchmark_ablations(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[AblationRow]:
-    """Train all variants and judge them on the films of people; writes one row per variant, films, person and view.
+    """Train all variants and judge them on the films of people; one row per seed, variant, films, person and view.
 
     Finished trainings stay in ``folder``: started again, it goes on after the last one.
 
@@ -146,7 +148,11 @@ def benchmark_ablations(
     tell = progress or (lambda what, share: None)
     rows: list[AblationRow] = []
     for stage in settings.steps:
-        networks = list(_trained(Path(folder), stage, model, context, settings, device, tell))
+        networks = [
+            network
+            for seed in settings.seeds
+            for network in _trained(Path(folder) / f"seed_{seed}", stage, seed, model, context, settings, device, tell)
+        ]
         for person in people:
             tests = Path(folder) / f"{stage}_people" / person.subject
             _draw_tests(tests, settings.pitch_mm(stage), person, context)
@@ -158,22 +164,30 @@ def benchmark_ablations(
 
 
 def _trained(
-    folder: Path, stage: str, model: ShapeModel, context: Context, settings: AblationSettings, device: str, tell
+    folder: Path,
+    stage: str,
+    seed: int,
+    model: ShapeModel,
+    context: Context,
+    settings: AblationSettings,
+    device: str,
+    tell: Progress,
 ) -> Iterator[VariantNetwork]:
-    """Train the variants of a stage that are not there yet, and yield all of them."""
+    """Train the variants of a stage that are not there yet with a seed, and yield all of them."""
     from ..training.ablation_scores import VariantNetwork
     from ..training.loop import file_names, train
     from ..training.pool import WHOLE_SHARE, build_pool
     from ..training.tasks import RefineTask, SpineTask
 
     refine = stage == "refine"
-    pool, seed = folder / f"{stage}_ingredients", settings.seed + _POOL_SEED_OFFSET
+    pool = folder / f"{stage}_ingredients"
     how = {"pitch_mm": settings.pitch_mm(stage), "whole_share": 0.0 if refine else WHOLE_SHARE}
-    for done in build_pool(pool, model, context, settings.spines, seed, jobs=settings.workers or 1, **how):
-        tell(f"{stage}: drawing spines", done / settings.spines)
+    pool_seed, jobs = seed + _POOL_SEED_OFFSET, settings.workers or 1
+    for done in build_pool(pool, model, context, settings.spines, pool_seed, jobs=jobs, **how):
+        tell(f"{stage}, seed {seed}: drawing spines", done / settings.spines)
     for variant in VARIANTS[stage]:
         task = RefineTask(model) if refine else SpineTask()
-        options, output = settings.options(stage, variant), folder / stage / variant.replace(" ", "_")
+        options, output = settings.options(stage, variant, seed), folder / stage / variant.replace(" ", "_")
         weights = output / file_names(stage)[1]
         if not weights.exists():
             train(
@@ -184,7 +198,7 @@ def _trained(
                 task=task,
                 resume=(output / file_names(stage)[0]).exists(),
                 about={"shape_model_sha256": model.sha256},
-                told=lambda now, name=f"{stage}: {variant}": tell(name, now.share),
+                told=lambda now, name=f"{stage}, seed {seed}: {variant}": tell(name, now.share),
             )
         yield VariantNetwork.read(variant, task, options, weights, settings.pitch_mm(stage))
 
@@ -211,16 +225,28 @@ COLUMNS = ("stage", "variant", *(f"{films}: {what}" for films, what in _FIGURES)
 
 
 def summarize(rows: Sequence[AblationRow]) -> list[list[str]]:
-    """Return a row of texts, as ``COLUMNS`` has them, for every stage and variant: means over people and views."""
+    """Return a row of texts, as ``COLUMNS`` has them, for every stage and variant.
+
+    Figures are means over people, views and seeds; where there are several seeds, the lowest and the highest follow.
+    """
     groups: dict[tuple[str, str], list[AblationRow]] = {}
     for row in rows:
         groups.setdefault((row.stage, row.variant), []).append(row)
     return [
-        [*key, *(_mean([row for row in group if row.films == films], *_SHOWN[what]) for films, what in _FIGURES)]
+        [*key, *(_figure([row for row in group if row.films == films], *_SHOWN[what]) for films, what in _FIGURES)]
         for key, group in groups.items()
     ]
 
 
-def _mean(group: Sequence[AblationRow], key: str, factor: float, form: str) -> str:
-    values = [getattr(row, key) for row in group]
-    return "" if None in values else form.format(factor * sum(values) / len(values))
+def _figure(group: Sequence[AblationRow], key: str, factor: float, form: str) -> str:
+    by_seed: dict[int, list[float | None]] = {}
+    for row in group:
+        by_seed.setdefault(row.seed, []).append(getattr(row, key))
+    if any(None in values for values in by_seed.values()):
+        return ""
+    means = [factor * sum(values) / len(values) for values in by_seed.values()]
+    text = form.format(sum(means) / len(means))
+    if len(means) == 1:
+        return text
+    number = form.split(" ")[0]
+    return f"{text} ({number.format(min(means))} to {number.format(max(means))})"
