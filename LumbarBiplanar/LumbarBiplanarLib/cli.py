@@ -13,7 +13,7 @@ from . import __version__
 from .commands import COMMANDS, command
 from .errors import LumbarBiplanarError, OutputError
 
-OK, UNEXPECTED, USAGE, BAD_INPUT, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, UNEXPECTED, BAD_INPUT, CANNOT_WRITE, INTERRUPTED = 0, 1, 3, 4, 130  # wrong arguments: 2, by argparse
 
 DESCRIPTION = """\
 Reconstruct the lumbar spine (L1 to L5) in 3-D from an AP and a lateral X-ray film, and measure it.

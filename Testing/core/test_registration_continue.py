@@ -117,6 +117,35 @@ def test_new_images_are_registered_again():
     assert max(errors_mm(second, truth).values()) < 0.4
 
 
+def test_what_the_start_warned_of_is_said_again_after_going_on():
+    model, truth = phantom_model(), phantom_truth(5)
+    ap, lateral = drawn_evidence(truth, model.faces, 5)
+    higher = {key: replace(item, position_px=(item.position_px[0], item.position_px[1] - 18.0))
+              for key, item in lateral.landmarks.items()}  # fmt: skip
+    kept = [item for (level, name), item in higher.items() if level is not Level.L3 or name == "spinous_tip"]
+    evidence = ap, replace(lateral, landmarks=FilmLandmarks(kept))
+    expected = ("The landmarks do not fit the geometry", "L3 has too few landmarks")
+    states = register(model, evidence, Options(fine_iterations=0))
+    stopped = next(state for state in states if state.stage == "coarse" and state.iteration == 2)
+    for start in (stopped, reconstruct(model, evidence, Options(fine_iterations=0)).final_state):
+        result = reconstruct(model, evidence, Options(fine_iterations=0), start=start)
+        for text in expected:
+            assert sum(warning.startswith(text) for warning in result.warnings) == 1
+
+
+def test_after_landmarks_alone_images_get_all_their_iterations():
+    model, truth = phantom_model(), phantom_truth(5)
+    evidence = drawn_evidence(truth, model.faces, 5)
+    first = reconstruct(model, evidence, Options(use_images=False))
+    assert first.final_state.stage == "landmarks"
+    after = moved_by(evidence, Level.L2, "spinous_tip", (3.0, 0.0))
+    result, afresh = reconstruct(model, after, start=first.final_state), reconstruct(model, after)
+    assert {"coarse", "fine"} <= set(result.iterations)
+    for level in LUMBAR_LEVELS:
+        apart = np.linalg.norm(result.points_ras_mm[level] - afresh.points_ras_mm[level], axis=1)
+        assert apart.mean() < 0.05
+
+
 def test_a_state_of_another_model_is_refused():
     model, truth = phantom_model(), phantom_truth(0)
     evidence = drawn_evidence(truth, model.faces, 0, images=False)

@@ -61,6 +61,37 @@ def test_a_film_with_the_wrong_polarity_is_left_out_and_said_so(evidence):
     assert sum("shows no bone" in text and "polarity" in text for text in found.warnings) == 2
 
 
+def test_a_film_that_was_turned_over_since_is_looked_at_again(evidence):
+    films = tuple(_raw(film, seed) for seed, film in enumerate(evidence))
+    first = reconstruct(phantom_model(), films, OPTIONS, "cpu")
+    assert set(first.gain) == {"AP", "lateral"}
+    x, y = films[0].landmarks[Level.L3, "spinous_tip"].position_px
+    moved = films[0].landmarks.moved(Level.L3, "spinous_tip", (x + 2.0, y))
+    turned = replace(films[0], raw=-films[0].raw, landmarks=moved), replace(films[1], raw=-films[1].raw)
+    again = reconstruct(phantom_model(), turned, OPTIONS, "cpu", start=first.final_state)
+    assert not again.gain
+    assert sum("shows no bone" in text for text in again.warnings) == 2
+
+
+def test_without_one_film_the_geometry_is_still_calibrated(evidence):
+    films = _raw(evidence[0], 0, sign=-1.0), evidence[1]
+    options = replace(OPTIONS, calibrate_distance_sd_mm=20.0)
+    found = reconstruct(phantom_model(), films, options, "cpu")
+    assert set(found.gain) == {"lateral"}
+    only_landmarks = reconstruct(phantom_model(), films, replace(options, use_images=False), "cpu")
+    moved = [state.final_state.corrections.values for state in (found, only_landmarks)]
+    assert np.abs(moved[0] - moved[1]).max() > 0.1
+
+
+def test_a_film_that_ends_beside_the_spine_is_refused(evidence):
+    film = _raw(evidence[0], 0)
+    columns = np.flatnonzero((evidence[0].lumbar_mm > 0.01).any(axis=0))
+    width = int(columns[0]) - 6
+    beside = replace(film, view=film.view.cropped(0, 0, width, film.raw.shape[0]), raw=film.raw[:, :width])
+    with pytest.raises(RegistrationError, match="project outside the AP film"):
+        reconstruct(phantom_model(), (beside, evidence[1]), OPTIONS, "cpu")
+
+
 def test_a_film_of_another_size_is_refused(evidence):
     film = replace(evidence[0], lumbar_mm=None, raw=np.ones((5, 7), dtype=np.float32))
     with pytest.raises(RegistrationError, match=r"\(5, 7\)"):

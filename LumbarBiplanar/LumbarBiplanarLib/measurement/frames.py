@@ -67,14 +67,6 @@ class VertebralFrame:
     left: np.ndarray
     up: np.ndarray
 
-    @property
-    def ras_from_vertebral(self) -> np.ndarray:
-        """(4, 4) rigid matrix that takes x forward, y left, z up in mm to RAS mm."""
-        matrix = np.eye(4)
-        matrix[:3, :3] = np.stack([self.forward, self.left, self.up], axis=1)
-        matrix[:3, 3] = self.origin_ras_mm
-        return matrix
-
 
 def vertebral_frame(vertebra: Vertebra, superior: Endplate | None, inferior: Endplate | None) -> VertebralFrame | None:
     """Return the frame of a vertebra, or None if an endplate or a pedicle is not known.

@@ -149,7 +149,7 @@ class CaseFilms(CaseGeometry):
     def setPolarity(self, viewName: str, polarity: Polarity | None) -> None:
         """Say whether bone is bright or dark in a film; None takes what its file states.
 
-        The lumbar-only image of the film, found with the other polarity, is removed.
+        The lumbar-only image of the film, found with the other polarity, is removed, and so is a result.
         """
         node = self.filmNode(viewName)
         if node is None:
@@ -157,6 +157,7 @@ class CaseFilms(CaseGeometry):
         before = film_of_node(node).polarity
         set_polarity(node, polarity)
         if film_of_node(node).polarity is not before:
+            self._drop_result()
             self._remove(self.lumbarImageNode(viewName))
 
     # -- the case --------------------------------------------------------------------------------------------------

@@ -34,7 +34,6 @@ LEAST_PRESENCE = 0.35
 _LEAST_SIGMA_PX = 0.25
 # Body centres nearer than this share of the usual step name the same vertebra twice.
 _LEAST_STEP = 0.45
-_BODY = [0, 5]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +146,6 @@ def first_crops(look: FirstLook, view: View) -> dict[int, np.ndarray]:
         seen = template_mm[k] @ camera[:, :3].T + camera[:, 3]
         crops[int(k)] = fit_similarity(template[k], film_pixels(look.view, view, seen))
     return crops
-
-
-def crop_of(landmarks_px: np.ndarray, level: int, view_name: str) -> np.ndarray:
-    """Return image_from_crop (2, 3) for a vertebra whose landmarks (20, 2) are known."""
-    return fit_similarity(crop_template(mean_landmarks_mm(), view_name)[level], landmarks_px)
 
 
 def _look_until_sure(refiner, pixels, view_name, matrices: dict[int, np.ndarray], template: np.ndarray):

@@ -23,12 +23,13 @@ def changed_landmarks(old: FilmLandmarks, new: FilmLandmarks) -> set[tuple[Level
 
 
 def images_changed(old: Sequence[FilmEvidence], new: Sequence[FilmEvidence]) -> bool:
-    """Return whether a view, a lumbar-only image or its reliability differs."""
+    """Return whether a view, a lumbar-only image, its reliability or a film that serves as one differs."""
     return any(
         before.view != after.view
         or before.image_view != after.image_view
         or not _same(before.lumbar_mm, after.lumbar_mm)
         or not _same(before.reliability, after.reliability)
+        or ((before.is_raw or after.is_raw) and not _same(before.raw, after.raw))
         for before, after in zip(old, new, strict=True)
     )
 

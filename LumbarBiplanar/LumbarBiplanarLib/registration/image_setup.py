@@ -102,10 +102,7 @@ def image_term_slowly(
         shown = [projector.basis.posed(corrections.in_view(view.name, item)) for item in vertebrae]
         window = projected_window(corrections.view(view), np.concatenate(shown), margin_mm)
         if window is None:
-            raise RegistrationError(
-                f"The vertebrae project outside the lumbar-only {film.view.name} image. Check that geometry and "
-                "landmarks belong to this film."
-            )
+            raise _outside(film.is_raw, film.view)
         x0, y0, width, height = window
         cut = (slice(y0, y0 + height), slice(x0, x0 + width))
         view = view.cropped(x0, y0, width, height)
@@ -146,6 +143,8 @@ def _level(
 ) -> ImageLevel:
     device, view = path_mm.device, part.view
     mask = dilated(path_mm > 0, tuple(margin_mm / part.pixel_mm))
+    if not bool(mask.any()):
+        raise _outside(part.raw, view)
     observed = torch.as_tensor(part.image, dtype=projector.dtype, device=device)
     weights = torch.as_tensor(part.weights, dtype=projector.dtype, device=device)
     node_px = tuple((GRID_MM if part.raw else options.background_grid_mm) / part.pixel_mm)
@@ -166,6 +165,13 @@ def _level(
         weights=weights.reshape(-1)[pixels],
         hats=hat_functions(pixels, width, height, node_px).to(projector.dtype),
         background_sd_mm=BACKGROUND_SD_MM if part.raw else options.background_sd_mm,
+    )
+
+
+def _outside(raw: bool, view: View) -> RegistrationError:
+    what = f"{view.name} film" if raw else f"lumbar-only {view.name} image"
+    return RegistrationError(
+        f"The vertebrae project outside the {what}. Check that geometry and landmarks belong to this film."
     )
 
 

@@ -130,7 +130,8 @@ def initial_poses(
     Args:
         model: shape model.
         evidence: AP and lateral film.
-        known: levels that already have a pose; they are kept and serve as neighbors.
+        known: levels that already have a pose; they are kept and serve as neighbors, and their landmarks are looked at
+            like the others'.
 
     Returns:
         {level: state}, cranial first, with zero coefficients for new levels, and warnings.
@@ -143,23 +144,25 @@ def initial_poses(
     zero = np.zeros(len(model.modes_mm))
     placed = dict(known or {})
     wanted = [level for level in LUMBAR_LEVELS if level in model.levels and _shown(evidence, level)]
-    seen = {level: triangulated_landmarks(evidence, level) for level in wanted if level not in placed}
+    seen = {level: triangulated_landmarks(evidence, level) for level in wanted}
     fits = {level: _fitted(basis, level, item, model.log_scale_sd) for level, item in seen.items() if item is not None}
     fits = {level: fit for level, fit in fits.items() if fit is not None}
     if fits:
         warnings += _check_consistency(model, basis, evidence, fits, seen)
     for level, (matrix, _) in fits.items():
-        placed[level] = VertebraState.from_matrix(level, matrix, zero)
+        if level not in placed:
+            placed[level] = VertebraState.from_matrix(level, matrix, zero)
     if not placed:
         raise LandmarkError(_too_few(evidence, seen))
     for level in _nearest_first([level for level in wanted if level not in placed], list(placed)):
         placed[level] = _from_neighbors(basis, placed, level, zero)
-        warnings.append(
-            f"{level.name} has too few landmarks seen in both films to place it alone; its start is taken from its "
-            "neighbors. Add landmarks on this level to make sure."
-        )
     for level in LUMBAR_LEVELS:
-        if level in model.levels and level not in wanted:
+        if level in wanted and level not in fits:
+            warnings.append(
+                f"{level.name} has too few landmarks seen in both films to place it alone; where it starts comes from "
+                "its neighbors. Add landmarks on this level to make sure."
+            )
+        elif level in model.levels and level not in wanted:
             warnings.append(f"{level.name} has no landmark in either film and is left out. Place landmarks to add it.")
     return {level: placed[level] for level in wanted}, warnings
 

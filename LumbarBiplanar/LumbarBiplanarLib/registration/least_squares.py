@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -126,7 +126,6 @@ class Iteration:
     number: int
     unknowns: Unknowns
     costs: dict[str, float]
-    converged: bool
 
 
 @dataclass(frozen=True)
@@ -240,11 +239,11 @@ def levenberg_marquardt(
             age = None
             continue
         if outcome is None:
-            yield Iteration(number, current, equations.costs, True)
+            yield Iteration(number, current, equations.costs)
             return
         before, (current, costs, damping) = current, outcome
         still = schedule.movement_mm(before, current) < schedule.tolerance_mm
-        yield Iteration(number, current, costs, still and not again)
+        yield Iteration(number, current, costs)
         if still and not again:
             return
         age = None if still else age + 1 if again else 0
@@ -271,8 +270,3 @@ def _one_iteration(
         damping *= schedule.raise_by
         yield None
     return None
-
-
-def with_vertebrae(unknowns: Unknowns, vertebrae: Sequence[VertebraState]) -> Unknowns:
-    """Return the unknowns with other vertebrae."""
-    return replace(unknowns, vertebrae=tuple(vertebrae))

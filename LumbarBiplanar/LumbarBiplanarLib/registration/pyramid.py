@@ -98,7 +98,8 @@ def dilated(mask: torch.Tensor, radius_px: tuple[float, float]) -> torch.Tensor:
 def hat_functions(pixels: torch.Tensor, width: int, height: int, node_px: tuple[float, float]) -> torch.Tensor:
     """Return (n, K) bilinear hats on a grid of nodes ``node_px`` (x, y) pixels apart, those that touch the pixels.
 
-    At every pixel the hats add up to 1.
+    At every pixel the hats add up to 1, but for those of which the pixels touch no more than a corner; they are left
+    out.
     """
     column, row = pixels % width, pixels // width
     counts = [max(2, int(np.ceil((size - 1) / step)) + 1) for size, step in zip((width, height), node_px, strict=True)]

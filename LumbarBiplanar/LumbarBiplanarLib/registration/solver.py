@@ -130,7 +130,8 @@ def _go_on(stages: Stages, start: RegistrationState) -> Generator[RegistrationSt
         yield from stages.landmarks(touched, pinned)
     if added:
         yield from stages.landmarks(added)
-    ended = start.done or start.stage == "fine"
+    saw_images = start.stage not in ("initial", "landmarks")
+    ended = saw_images and (start.done or start.stage == "fine")
     if not ended or added or images_changed(start.evidence, evidence):
         return "coarse"
     return "refit" if touched and start.done else "fine"

@@ -179,7 +179,7 @@ class Stages:
             self.warn(f"{error}; its landmarks alone are used. Check its polarity and its landmarks.")
             self.films = [film for film in self.films if film.view.name != error.view_name]
             if self.films:
-                yield from self.images(stage, refit)
+                yield from self.images(stage, refit, calibrate)
             return
         except GeometryError as error:
             raise RegistrationError(
