@@ -45,7 +45,7 @@ class MeasurementError(LumbarBiplanarError):
 
 
 class StudyError(LumbarBiplanarError):
-    """A case on disk cannot be read, or its output cannot be written."""
+    """A case on disk cannot be read, its output cannot be written, or what is needed for it is not there."""
 
 
 class OutputError(StudyError):

@@ -125,6 +125,24 @@ def test_padding_gets_the_value_of_least_bone(tmp_path, photometric):
     assert "96 padding pixels" in film.notes[0]
 
 
+@pytest.mark.parametrize("empty", ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+def test_a_padding_value_without_a_value_is_none(tmp_path, empty):
+    path = write_dicom(tmp_path / "film.dcm", VALUES, PixelPaddingValue=4095)
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(empty, "US", None)
+    dataset.save_as(path)
+    assert np.array_equal(read_film(path, PAIR.ap).pixels, VALUES)
+
+
+def test_a_film_that_does_not_say_how_it_is_stored_is_refused_or_read(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", VALUES)
+    dataset = pydicom.dcmread(path)
+    del dataset.file_meta.TransferSyntaxUID
+    pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    with pytest.raises(FilmError, match=r"film\.dcm.*cannot be decoded"):
+        read_film(path, PAIR.ap)
+
+
 @pytest.mark.parametrize("compressor", ("JPEG", "JPEG2000"))
 @pytest.mark.parametrize("photometric", ("MONOCHROME1", "MONOCHROME2"))
 def test_losslessly_compressed_films_keep_every_stored_value(tmp_path, compressor, photometric):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
 import torch
 
-from LumbarBiplanarLib.errors import WeightsError
+from LumbarBiplanarLib.errors import OutputError, WeightsError
 from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.network.model import NetworkConfig, SpineNetwork
+from LumbarBiplanarLib.network.reading import load_networks
 from LumbarBiplanarLib.network.weights import load_weights, read_registry, register_weights, save_weights
 from LumbarBiplanarLib.resources import resource_path
+from small_disk import small_disk
 
 LARGEST_BYTES = 16 * 2**20
 
@@ -46,6 +49,26 @@ def test_saved_weights_give_the_same_network_to_the_precision_of_float16(tiny, s
     assert info.record == {"seed": 3, "curve": [{"step": 50}]}
     assert not network.training
     assert all(value.dtype == torch.float32 for value in network.parameters())
+
+
+def test_a_full_disk_is_said_and_leaves_the_earlier_weights(saved):
+    earlier = saved.read_bytes()
+    with small_disk(4096), pytest.raises(OutputError, match=r"spine\.pt cannot be written"):
+        save_weights(SpineNetwork(NetworkConfig(widths=(8, 8, 8, 10), dilations=(1,))), saved, {})
+    assert saved.read_bytes() == earlier
+    assert [item.name for item in saved.parent.iterdir()] == ["spine.pt"]
+
+
+def test_weights_that_were_written_since_are_loaded_anew(tiny, saved):
+    before = load_networks(saved, "cpu")
+    assert load_networks(saved, "cpu") is before
+    other = SpineNetwork(tiny.config)
+    save_weights(other, saved, {})
+    os.utime(saved, ns=(1, 1))
+    assert load_networks(saved, "cpu") is not before
+    saved.write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match=r"spine\.pt"):
+        load_networks(saved, "cpu")
 
 
 def test_registered_weights_are_found_by_default(saved):

@@ -167,3 +167,13 @@ def test_results_without_images_are_judged_by_a_calibration_of_their_own(state):
     assert part_of({**values, "no_image": 1.0}) == "without_images"
     own = load_calibrations()["without_images"].probability({**values, "no_image": 1.0})
     assert judged({**values, "no_image": 1.0}).probability == pytest.approx(own)
+
+
+def test_what_cannot_be_judged_is_not_called_good(state):
+    usual = quality_features(state)[Level.L3]
+    terms = load_calibrations()[part_of(usual)].terms
+    assert terms
+    for name in terms:
+        found = judged({**usual, name: float("nan")})
+        assert found.flag == REFUSE
+        assert name in found.reasons[0]

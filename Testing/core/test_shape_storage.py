@@ -52,6 +52,21 @@ def test_a_truncated_file_is_refused(tmp_path):
         load_shape_model(path)
 
 
+def test_a_damaged_file_is_refused(small, tmp_path):
+    path = tmp_path / "damaged.npz"
+    save_shape_model(small, path)
+    whole = path.read_bytes()
+    rng, refused = np.random.default_rng(0), 0
+    for start in rng.integers(200, len(whole) - 2000, 12):
+        path.write_bytes(whole[:start] + bytes(4) + whole[start + 4 :])
+        try:
+            load_shape_model(path)
+        except ShapeModelError as error:
+            assert "damaged.npz" in str(error)
+            refused += 1
+    assert refused >= 10
+
+
 def test_another_version_is_refused(small, tmp_path):
     path = tmp_path / "future.npz"
     save_shape_model(small, path)

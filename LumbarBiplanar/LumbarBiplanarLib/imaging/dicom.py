@@ -13,6 +13,7 @@ display and are left alone. Whether bone is bright follows from the file:
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def _stored_pixels(path: Path, dataset: Any) -> np.ndarray:
     try:
         return dataset.pixel_array
     except Exception as error:  # decoder missing, pixels cut off, tags that contradict each other
-        if dataset.file_meta.TransferSyntaxUID.is_compressed and dataset.get("SamplesPerPixel", 1) == 1:
+        syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
+        if syntax is not None and syntax.is_compressed and dataset.get("SamplesPerPixel", 1) == 1:
             stored = _decompressed_by_itk(dataset)
             if stored is not None:
                 return stored
@@ -129,10 +131,10 @@ def _polarity(dataset: Any, notes: list[str]) -> Polarity:
 def _without_padding(
     dataset: Any, stored: np.ndarray, pixels: np.ndarray, polarity: Polarity, notes: list[str]
 ) -> np.ndarray:
-    if "PixelPaddingValue" not in dataset or stored.ndim != 2:
+    first = _number(dataset, "PixelPaddingValue", math.nan)
+    last = _number(dataset, "PixelPaddingRangeLimit", first)
+    if math.isnan(first) or stored.ndim != 2:
         return pixels
-    first = int(dataset.PixelPaddingValue)
-    last = int(dataset.get("PixelPaddingRangeLimit", first))
     padding = (stored >= min(first, last)) & (stored <= max(first, last))
     if not padding.any() or padding.all():
         return pixels
@@ -140,7 +142,7 @@ def _without_padding(
     real = pixels[~padding]
     pixels = pixels.copy()
     pixels[padding] = real.min() if polarity is Polarity.BONE_BRIGHT else real.max()
-    notes.append(f"{int(padding.sum())} padding pixels (value {first}) set to the value of least bone.")
+    notes.append(f"{int(padding.sum())} padding pixels (value {first:g}) set to the value of least bone.")
     return pixels
 
 

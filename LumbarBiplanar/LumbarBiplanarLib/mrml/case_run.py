@@ -102,7 +102,8 @@ class CaseRun(CaseResults):
     ) -> Iterator[Step]:
         """Register the shape model to both films and measure it, step by step; close the generator to cancel.
 
-        The scene gets the result when the last step is reached, and stays as it was if it is not.
+        The scene gets the result when it is measured, and once more with its intervals in the last step; before that it
+        stays as it was.
 
         Args:
             device: "auto", "cpu" or "cuda"; None means the parameter node's.

@@ -86,14 +86,20 @@ class Reading:
 
 def load_networks(weights: str | Path | None, device: str | torch.device) -> Networks:
     """Return the networks of a weights file or folder, kept for the next call; arguments and errors as ``detect``."""
+    path = None if weights is None else Path(weights)
     # Films that are read side by side wait for one loading instead of loading each for itself.
     with _loading:
-        return _networks(str(weights) if weights is not None else None, str(resolve_device(device)))
+        return _networks(path, str(resolve_device(device)), _last_written(path))
+
+
+def _last_written(path: Path | None) -> tuple[int, ...]:
+    """Return when weights were written, so that those of a training that has gone on are loaded anew."""
+    files = [] if path is None else [path / "spine.pt", path / "refine.pt"] if path.is_dir() else [path]
+    return tuple(file.stat().st_mtime_ns for file in files if file.exists())
 
 
 @functools.lru_cache(maxsize=2)
-def _networks(weights: str | None, device: str) -> Networks:
-    path = None if weights is None else Path(weights)
+def _networks(path: Path | None, device: str, written: tuple[int, ...]) -> Networks:
     folder = path is not None and path.is_dir()
     spine, info = load_weights(path / "spine.pt" if folder else path, device)
     alone = SECOND_STAGE not in read_registry() if path is None else not (folder and (path / "refine.pt").exists())

@@ -7,6 +7,7 @@ float16, the rest as it is) and ``record`` (how it was trained). It is read with
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,8 +114,10 @@ def save_weights(model: SpineNetwork | SpineRefiner, path: str | Path, record: M
     kind = SECOND_STAGE if isinstance(model, SpineRefiner) else FIRST_STAGE
     content = {"format": FORMAT, "version": VERSION, "kind": kind, "config": model.config.to_dict(), "state": state}
     plain = json.loads(json.dumps(dict(record)))  # subclasses of text and numbers could not be read back safely
+    buffer = io.BytesIO()  # torch itself says nothing of a full disk that a caller could understand
+    torch.save({**content, "record": plain}, buffer)
     with atomic_path(path) as temporary:
-        torch.save({**content, "record": plain}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_weights(

@@ -94,6 +94,10 @@ def judged(features: Mapping[str, float], calibration: Calibration | None = None
     """
     calibration = load_calibrations()[part_of(features)] if calibration is None else calibration
     probability = calibration.probability(features)
+    if not math.isfinite(probability):
+        bad = ", ".join(name for name, value in features.items() if not math.isfinite(value))
+        text = f"It cannot be judged: {bad or 'its misfit'} is not a finite number. Register it afresh."
+        return Quality(REFUSE, (text,), 1.0)
     flag = REFUSE if probability >= calibration.refuse else CHECK if probability >= calibration.check else OK
     return Quality(flag, () if flag == OK else _reasons(features, calibration), probability)
 

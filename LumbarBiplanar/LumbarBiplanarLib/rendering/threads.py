@@ -18,6 +18,10 @@ def limited_threads(count: int) -> Iterator[None]:
     end of every one of them make it tens of times slower than a single thread.
     """
     before = torch.get_num_threads()
+    if before == count:
+        # Setting it again would also set it for threads that are yet to come.
+        yield
+        return
     torch.set_num_threads(count)
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def _read(path: Path) -> ShapeModel:
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(str(archive["header"]))
             arrays = {name: archive[name].astype(dtype) for name, dtype in _ARRAYS.items()}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ShapeModelError(f"{path}: not a readable shape model ({error}); restore or rebuild it.") from None
     if header.get("format") != _FORMAT or header.get("version") != _VERSION:
         found = f"{header.get('format')!r} version {header.get('version')!r}"

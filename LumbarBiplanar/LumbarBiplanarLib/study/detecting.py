@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DetectionError, LumbarBiplanarError, StudyError
+from ..errors import DetectionError
 from ..imaging import Film
 from ..shape.model import ShapeModel
 from .case import Case
@@ -151,9 +151,4 @@ def check_device(device: str) -> str:
     """Return the device that ``device`` means, "cpu" or "cuda"; raises StudyError if it cannot be used."""
     from ..rendering.device import resolve_device
 
-    try:
-        return str(resolve_device(device))
-    except LumbarBiplanarError:
-        raise
-    except ValueError as error:
-        raise StudyError(str(error)) from None
+    return str(resolve_device(device))

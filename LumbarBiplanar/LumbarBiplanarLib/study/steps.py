@@ -60,7 +60,7 @@ class Step:
         message: what is being done, for people.
         fraction: share of the stage that is done, 0 to 1.
         state: the registration's state, to draw, or None.
-        result: set in the last step of a registration only.
+        result: set in the last step of a registration, and, without intervals, in the one before these are looked for.
         detections: per view name, what the network has found so far; set in the steps that follow a film.
         warnings: what the detection has to say besides; set together with ``detections``.
     """
