@@ -52,6 +52,12 @@ class PatientFrame:
         z, y = up / lengths[0], side / lengths[2]
         return cls(np.cross(y, z), y, z, name)
 
+    def turned(self, angle_deg: float) -> PatientFrame:
+        """Return the axes turned about ``up``, positive: forward turns to the left, as in axial rotation."""
+        turn = np.deg2rad(angle_deg)
+        forward = np.cos(turn) * self.forward + np.sin(turn) * self.left
+        return PatientFrame.from_axes(forward, self.up, f"{self.name}, turned by {angle_deg:.1f} degrees about its up")
+
 
 @dataclass(frozen=True, eq=False)
 class VertebralFrame:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DetectionError, LandmarkError, RegistrationError
+from ..errors import DetectionError, LandmarkError, MeasurementError, RegistrationError
 from ..imaging import Film
 from ..measurement import Measurements, Spread, measure, vertebrae_from_reconstruction
 from ..shape import ShapeModel, load_shape_model
@@ -19,6 +19,7 @@ from .evidence import Evidence, Landmarks, evidence_of, evidence_with_model_in_v
 from .geometry_settings import geometry_settings
 from .steps import CaseResult, Step
 from .swapped import swap_hint
+from .turned import turned_hint
 
 if TYPE_CHECKING:
     from ..network import Detection
@@ -127,6 +128,8 @@ def register_case(
     measurements = measure(vertebrae)
     now = time.perf_counter()
     seconds = {"registration": reconstruction.seconds, "measurement": now - started, "total": now - begin}
+    if hint := turned_hint(vertebrae, measurements):
+        said.append(hint)
     told = tuple(dict.fromkeys(said))
     found = dict(detections)
     result = CaseResult(
@@ -169,11 +172,21 @@ def _sure(result: CaseResult, state: RegistrationState) -> Generator[Step, None,
             yield Step("measurement", what, 0.1, state)
     except RegistrationError as error:
         return result.measurements, (*result.warnings, str(error))
-    spread = Spread(result.vertebrae)
+    spread, impossible = Spread(result.vertebrae), []
     for number, points in enumerate(posterior.samples(INTERVAL_SAMPLES)):
-        spread.add(points)
+        try:
+            spread.add(points)
+        except MeasurementError as error:
+            impossible.append(str(error))
         share = (number + 1) / INTERVAL_SAMPLES
         yield Step("measurement", what, 0.1 + 0.9 * share, state)
+    if impossible:
+        # Those that can be measured are the less uncertain ones: an interval from them alone would be too narrow.
+        said = (
+            "The result is so uncertain that no interval can be given: of spines as likely as it "
+            f"{len(impossible)} of {INTERVAL_SAMPLES} cannot be measured (first: {impossible[0]}) Add landmarks."
+        )
+        return result.measurements, (*result.warnings, said)
     return spread.applied_to(result.measurements), result.warnings
 
 
