@@ -212,6 +212,11 @@ class View:
         size = [max(1, round(number)) for number in size]
         return replace(self, principal_px=tuple(principal), size_px=tuple(size), spacing_mm=tuple(spacing_mm))
 
+    def pixels_on(self, other: View, pixels: np.ndarray) -> np.ndarray:
+        """Return pixels (..., 2) of this view as those of another view of the same film, cropped or of other pitch."""
+        scale = np.asarray(self.spacing_mm) / other.spacing_mm
+        return (pixels - np.asarray(self.principal_px)) * scale + other.principal_px
+
     # -- JSON, equality, pickling ----------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:

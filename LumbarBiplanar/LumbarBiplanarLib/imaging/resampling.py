@@ -46,7 +46,7 @@ def _axis_weights(source: View, target: View, axis: int, repeat_edge: bool):
 
     scale = target.spacing_mm[axis] / source.spacing_mm[axis]
     n_target, n_source = target.size_px[axis], source.size_px[axis]
-    middle = (np.arange(n_target) - target.principal_px[axis]) * scale + source.principal_px[axis]
+    middle = target.pixels_on(source, np.repeat(np.arange(n_target)[:, None], 2, axis=1))[:, axis]
     radius = max(scale, 1.0)
     offsets = np.arange(int(np.ceil(2 * radius)) + 1)
     columns = np.floor(middle - radius).astype(int)[:, None] + 1 + offsets

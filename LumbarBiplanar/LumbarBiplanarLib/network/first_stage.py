@@ -178,7 +178,7 @@ def _run(
     peaks = find_peaks(probabilities / passes)
     level_mm = level_mm / passes
     across, along = patient_pixel_mm(target)
-    inside = view.contains(film_pixels(target, view, peaks.positions))
+    inside = view.contains(target.pixels_on(view, peaks.positions))
     choice = choose_landmarks(peaks, mean_landmarks_mm(), view.name, 0.5 * (across + along), inside)
     return FirstLook(target, level_mm.cpu().numpy(), choice, peaks, (across, along))
 
@@ -219,9 +219,3 @@ def _moved(maps: torch.Tensor, source: View, target: View, coarser: int) -> torc
     grid = functional.affine_grid(matrix, [1, 1, int(size[1]), int(size[0])], align_corners=False)
     moved = functional.grid_sample(maps[None], grid, align_corners=False)[0]
     return moved * _area(target, source)
-
-
-def film_pixels(network: View, film: View, positions: np.ndarray) -> np.ndarray:
-    """Return positions (..., 2) on the network's image as pixels of the film."""
-    scale = np.asarray(network.spacing_mm) / film.spacing_mm
-    return (positions - network.principal_px) * scale + film.principal_px

@@ -22,7 +22,7 @@ from .crops import (
     sample,
 )
 from .decoding import landmark_probabilities
-from .first_stage import TRAINING_PITCH_MM, FirstLook, film_pixels, mean_landmarks_mm
+from .first_stage import TRAINING_PITCH_MM, FirstLook, mean_landmarks_mm
 from .model import N_LEVELS, VIEW_NAMES
 from .refine_model import SpineRefiner
 
@@ -133,7 +133,7 @@ def unrefined(look: FirstLook, view: View) -> CloseLook:
     covariances = np.stack([np.diag(np.maximum(sigma, _LEAST_SIGMA_PX).ravel() ** 2) for sigma in sigmas])
     found = choice.visible.any(axis=1)
     confidences = np.where(choice.visible, choice.confidences, 0.0)
-    return CloseLook(found, film_pixels(look.view, view, choice.positions), covariances, confidences, look.level_mm)
+    return CloseLook(found, look.view.pixels_on(view, choice.positions), covariances, confidences, look.level_mm)
 
 
 def first_crops(look: FirstLook, view: View) -> dict[int, np.ndarray]:
@@ -144,7 +144,7 @@ def first_crops(look: FirstLook, view: View) -> dict[int, np.ndarray]:
     for k in np.flatnonzero(np.isfinite(look.choice.centers[:, 0])):
         camera = look.choice.cameras[k]
         seen = template_mm[k] @ camera[:, :3].T + camera[:, 3]
-        crops[int(k)] = fit_similarity(template[k], film_pixels(look.view, view, seen))
+        crops[int(k)] = fit_similarity(template[k], look.view.pixels_on(view, seen))
     return crops
 
 
@@ -278,9 +278,8 @@ def _placed_image(item: Read, matrix: np.ndarray, fine: View, fine_from_coarse: 
 
 def between(source: View, target: View) -> np.ndarray:
     """Return the affine (2, 3) from pixels of one view to those of another of the same film."""
-    scale = np.asarray(source.spacing_mm) / target.spacing_mm
-    shift = np.asarray(target.principal_px) - scale * source.principal_px
-    return np.concatenate([np.diag(scale), shift[:, None]], axis=1)
+    origin, diagonal = source.pixels_on(target, np.array([[0.0, 0.0], [1.0, 1.0]]))
+    return np.concatenate([np.diag(diagonal - origin), origin[:, None]], axis=1)
 
 
 def chained(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:

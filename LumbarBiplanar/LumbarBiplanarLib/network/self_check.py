@@ -70,9 +70,7 @@ def agreement_of(reading: Reading, level: int) -> Agreement | None:
     """Return how the images agree with the landmarks of a level (row in LUMBAR_LEVELS), None if too few are shown."""
     look, close, view = reading.look, reading.close, reading.film.view
     pixel_mm = float(np.mean(look.pixel_mm))
-    scale = np.asarray(view.spacing_mm) / look.view.spacing_mm
-    places = (close.landmarks_px[level] - view.principal_px) * scale + look.view.principal_px
-    places = places[reading.seen[level]]
+    places = view.pixels_on(look.view, close.landmarks_px[level][reading.seen[level]])
     try:
         hull = ConvexHull(places)
     except (QhullError, ValueError):

@@ -11,6 +11,7 @@ from ..anatomy import LUMBAR_LEVELS
 from ..errors import DetectionError, GeometryError
 from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
+from .consistency import BODY_LANDMARKS
 from .detection import shifted_rows
 from .fitted_look import fitted_vertebrae, look_at_fitted
 from .naming import agreed_names, median_gap_mm, naming_doubt
@@ -18,7 +19,6 @@ from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
 from .refinement import first_crops, look_closely
 
-_BODY = [0, 5]
 # Rays to the middle of a body pass each other at 0.2 to 0.8 mm if the geometry is true and the patient stood still
 # (films of random spines); what passes farther is not one spine in one place. The fit alone would not notice: it
 # meets halfway up to some 20 mm.
@@ -71,7 +71,7 @@ def _views(readings: Readings):
 
 def _centers(readings: Readings) -> tuple[np.ndarray, np.ndarray]:
     """Return for each film (5, 2), the middles of the bodies, pixels; NaN where a level was not found."""
-    bodies = (reading.close.landmarks_px[:, _BODY].mean(axis=1) for reading in readings)
+    bodies = (reading.close.landmarks_px[:, BODY_LANDMARKS].mean(axis=1) for reading in readings)
     return tuple(
         np.where(reading.close.found[:, None], body, np.nan) for reading, body in zip(readings, bodies, strict=True)
     )

@@ -12,10 +12,10 @@ from .corrections import Corrections
 from .evidence import FilmEvidence
 from .poses import VertebraState
 
-_OUTVOTED_SD = 4.0
+OUTVOTED_SD = 4.0
 _IGNORED_MM = 3.0
 # Median length of a vector of two standard normal numbers.
-_MEDIAN_OF_NORMAL_PAIR = 1.1774
+MEDIAN_OF_NORMAL_PAIR = 1.1774
 _GAIN_RANGE = (0.7, 1.4)
 _FAR_SD = 2.5
 _CLOSE_MM = 20.0
@@ -34,12 +34,12 @@ def landmark_warnings(
         outvoted, missed = [], []
         entries = residuals.get(film.view.name, {})
         # A film whose landmarks are all worse than their sigma says is no reason to name every one of them.
-        spread = np.median([value for _, value in entries.values()]) / _MEDIAN_OF_NORMAL_PAIR if entries else 1.0
+        spread = np.median([value for _, value in entries.values()]) / MEDIAN_OF_NORMAL_PAIR if entries else 1.0
         for (level, name), (distance, deviations) in entries.items():
             if film.landmarks[level, name].corrected:
                 if distance > _IGNORED_MM:
                     missed.append(_named(level, name, distance))
-            elif deviations > _OUTVOTED_SD * max(1.0, spread):
+            elif deviations > OUTVOTED_SD * max(1.0, spread):
                 outvoted.append(_named(level, name, distance))
         if outvoted:
             warnings.append(

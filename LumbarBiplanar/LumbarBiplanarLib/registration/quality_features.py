@@ -12,6 +12,7 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, Level, load_landmarks
 from ..errors import GeometryError, RegistrationError
+from .checks import MEDIAN_OF_NORMAL_PAIR, OUTVOTED_SD
 from .evidence import FilmEvidence
 from .landmark_term import LandmarkTerm, sightings_of
 from .least_squares import Layout, NormalEquations, Unknowns
@@ -22,10 +23,7 @@ from .state import RegistrationState
 
 # Scatter of a landmark that a person has set: the solver follows it more closely than anyone can place it.
 _PLACED_SIGMA_MM = 1.5
-_OUTVOTED_SD = 4.0
 _FEWEST_SIGHTINGS = 4
-# Median length of a vector of two standard normal numbers.
-_MEDIAN_OF_NORMAL_PAIR = 1.1774
 
 
 def quality_features(state: RegistrationState) -> dict[Level, dict[str, float]]:
@@ -144,8 +142,8 @@ def _landmarks(state: RegistrationState, vertebra: VertebraState) -> dict[str, f
         pixels = np.array([item.position_px for item in seen], dtype=np.float64)
         off_mm = (film.view.project(points[rows]) - pixels) * film.view.pixel_size_at(vertebra.translation_mm)
         deviations = np.linalg.norm(off_mm, axis=1) / _sigmas(film, seen)
-        spread.append(float(np.median(deviations)) / _MEDIAN_OF_NORMAL_PAIR)
-        outliers.append(float(np.mean(deviations > _OUTVOTED_SD)))
+        spread.append(float(np.median(deviations)) / MEDIAN_OF_NORMAL_PAIR)
+        outliers.append(float(np.mean(deviations > OUTVOTED_SD)))
         mean = np.median(off_mm, axis=0) if len(seen) > 2 else off_mm.mean(axis=0)
         shift.append(float(np.linalg.norm(mean)))
         across.append(float(abs(mean[0])))
