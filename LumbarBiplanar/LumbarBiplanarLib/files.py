@@ -155,7 +155,7 @@ def read_table(path: str | os.PathLike[str], kind: type, error: type[LumbarBipla
         with open(path, newline="", encoding="utf-8") as stream:
             table = list(csv.DictReader(stream))
         return [kind(**{name: _parsed(row[name], kinds[name]) for name in kinds}) for row in table]
-    except (OSError, KeyError, ValueError, TypeError) as problem:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as problem:
         raise error(f"{path}: not a table of {kind.__name__} ({problem}); make it anew.") from None
 
 

@@ -16,6 +16,7 @@ import pytest
 import known_network
 from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.errors import OutputError, StudyError
+from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.batch import find_studies, open_study, run_studies
 from study_sample import sample
@@ -137,6 +138,89 @@ def test_a_study_whose_result_is_there_is_passed_over_unless_forced(tmp_path):
     (first,) = run_studies([folder], tmp_path / "out", process, log=lambda text: None)
     (second,) = run_studies([folder], tmp_path / "out", process, force=True, log=lambda text: None)
     assert (first.status, second.status, calls) == ("present", "done", ["a"])
+
+
+def test_two_studies_of_one_name_are_refused_before_anything_is_done(tmp_path):
+    folders = [study(tmp_path / parent / "case1") for parent in ("one", "two")]
+    for force in (False, True):
+        run = run_studies(folders, tmp_path / "out", lambda *_: pytest.fail("the work must not begin"), force=force)
+        with pytest.raises(StudyError, match="same name") as told:
+            next(run)
+        assert all(str(folder) in str(told.value) for folder in folders)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_that_is_named_twice_is_computed_once(tmp_path, monkeypatch):
+    study(tmp_path / "case1")
+    monkeypatch.chdir(tmp_path / "case1")
+    folders = [*find_studies("."), *find_studies(tmp_path), *find_studies("../case1"), *find_studies("../case1/..")]
+    assert {folder.name for folder in folders} == {"case1"}
+    (outcome,) = run_studies(folders, tmp_path / "out", lambda *_: result(), log=lambda text: None)
+    assert (outcome.study, outcome.status) == ("case1", "done")
+
+
+def test_a_link_to_a_study_has_the_name_of_the_link(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "case1").symlink_to(study(tmp_path / "store" / "7f3a"), target_is_directory=True)
+    assert [path.name for path in find_studies(tmp_path / "in")] == ["case1"]
+    assert [path.name for path in find_studies(tmp_path / "in" / "case1")] == ["case1"]
+
+
+def test_the_result_of_other_films_is_not_taken_for_that_of_a_study_of_the_same_name(tmp_path):
+    folder = study(tmp_path / "two" / "case1")
+    (tmp_path / "out" / "case1").mkdir(parents=True)
+    record = tmp_path / "out" / "case1" / "reconstruction.json"
+    for lateral, status in ((sha256_of(sample("lateral.png")), "present"), ("0" * 64, "failed")):
+        films = {"AP": {"sha256": sha256_of(sample("ap.png"))}, "lateral": {"sha256": lateral}}
+        record.write_text(json.dumps({"inputs": {"films": films}}), encoding="utf-8")
+        (outcome,) = run_studies([folder], tmp_path / "out", lambda *_: result(), log=lambda text: None)
+        assert outcome.status == status
+    assert "other films" in outcome.message and "--force" in outcome.message
+
+
+def kept(output, *names):
+    """Marks of finished results in ``output``."""
+    for name in names:
+        (output / name).mkdir(parents=True)
+        (output / name / "reconstruction.json").write_text("{}", encoding="utf-8")
+
+
+def test_a_batch_that_is_started_again_keeps_the_figures_of_what_is_there(tmp_path):
+    folders = [study(tmp_path / name) for name in ("a", "b", "c")]
+    out = tmp_path / "out"
+    list(run_studies(folders, out, lambda *_: result(), log=lambda text: None))
+    kept(out, "a", "b")
+    before = {row["study"]: row for row in table(out)}
+    run = run_studies(folders, out, lambda *_: result(), log=lambda text: None)
+    next(run)
+    run.close()  # stopped again, before it came to b and c
+    assert [(row["study"], row["status"]) for row in table(out)] == [("a", "present"), ("b", "done"), ("c", "done")]
+    outcomes = list(run_studies(folders, out, lambda *_: result(), log=lambda text: None))
+    assert [outcome.status for outcome in outcomes] == ["present", "present", "done"]
+    for row in table(out)[:2]:
+        assert {**row, "status": "done"} == before[row["study"]]
+
+
+def test_a_failure_of_an_earlier_batch_is_no_figure_of_the_result_that_is_there(tmp_path):
+    folder, out = study(tmp_path / "a"), tmp_path / "out"
+
+    def fail(*_):
+        raise StudyError("oh")
+
+    list(run_studies([folder], out, fail, log=lambda text: None))
+    kept(out, "a")
+    (outcome,) = run_studies([folder], out, fail, log=lambda text: None)
+    assert (outcome.status, outcome.message) == ("present", "its result is there already")
+
+
+@pytest.mark.parametrize("content", [b"study,status\na,done\n", b"\xff\xfe\x00", b""])
+def test_an_old_table_that_cannot_be_read_is_said_and_does_no_harm(tmp_path, content):
+    folder, out, lines = study(tmp_path / "a"), tmp_path / "out", []
+    kept(out, "a")
+    (out / "summary.csv").write_bytes(content)
+    (outcome,) = run_studies([folder], out, lambda *_: result(), log=lines.append)
+    assert outcome.status == "present" and [row["study"] for row in table(out)] == ["a"]
+    assert not content or any("left out of the table" in line for line in lines)
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import LumbarBiplanarError, OutputError, StudyError
-from ..files import write_table
+from ..files import read_json, read_table, sha256_of, write_table
 from ..registration.quality import worst_flag
 from .steps import CaseResult
 
@@ -70,12 +70,12 @@ Process = Callable[[Study, Path], CaseResult]
 
 
 def find_studies(folder: str | Path) -> list[Path]:
-    """Return the folders below ``folder``, or itself, that hold a film called ap or lateral; sorted by name.
+    """Return the folders below ``folder``, or itself, that hold a film called ap or lateral; absolute, sorted by name.
 
     Raises:
         StudyError: if there is no such folder, or no study in it.
     """
-    root = Path(folder)
+    root = _named(Path(folder))
     if not root.is_dir():
         raise StudyError(f"{root}: there is no such folder; give the folder that holds the studies.")
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
@@ -113,40 +113,82 @@ def run_studies(
     """Process studies one by one, and yield what became of each.
 
     A result that is there already is left alone and its study passed over, so that a batch that was stopped can be
-    started again. ``summary.csv`` in ``output`` is written anew after every study.
+    started again. ``summary.csv`` in ``output`` is written anew after every study; rows of studies that are passed
+    over, or still to come, are taken from the one that is there.
 
     Args:
-        folders: the folders of the studies.
+        folders: the folders of the studies; one that is named twice is one study.
         output: folder for the results; each goes to a folder of its study's name.
         process: computes a study, writes its result into a folder, and returns it.
         force: compute studies again whose result is there already.
         log: takes one line of text for people.
 
     Raises:
+        StudyError: if two studies have the same name; then nothing is computed.
         OutputError: if ``output`` cannot be written.
     """
-    target = Path(output)
+    folders, target = _distinct(folders), Path(output)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{target} cannot be made ({error.strerror}). Choose another output folder.") from error
-    folders = list(folders)
+    earlier = _earlier(target / SUMMARY, log)
     outcomes: list[Outcome] = []
     for number, folder in enumerate(folders, start=1):
         log(f"[{number}/{len(folders)}] {folder.name}")
-        outcome = _run_study(folder, target / folder.name, process, force)
-        seconds = "" if outcome.seconds is None else f" in {outcome.seconds:.1f} s"
+        outcome = _run_study(folder, target / folder.name, process, None if force else earlier)
+        seconds = "" if outcome.seconds is None or outcome.status == PRESENT else f" in {outcome.seconds:.1f} s"
         log(f"    {outcome.status}{seconds}{': ' + outcome.message if outcome.message else ''}")
         outcomes.append(outcome)
-        write_table(target / SUMMARY, Outcome, outcomes)
+        # A batch that is stopped again must not have lost the rows of studies that it did not come to.
+        to_come = [earlier[item.name] for item in folders[number:] if item.name in earlier]
+        write_table(target / SUMMARY, Outcome, [*outcomes, *to_come])
         yield outcome
 
 
-def _run_study(folder: Path, target: Path, process: Process, force: bool) -> Outcome:
-    begin = time.perf_counter()
-    if not force and (target / "reconstruction.json").is_file():
-        return Outcome(folder.name, PRESENT, "its result is there already")
+def _named(folder: Path) -> Path:
+    """Return the absolute path, which has a name also for "." and ".."; a link keeps its own name."""
+    return folder.resolve() if folder.name in ("", "..") else folder.absolute()
+
+
+def _distinct(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders, each once.
+
+    Raises:
+        StudyError: if two have the same name, for their results would go to the same place.
+    """
+    found: dict[str, Path] = {}
+    for folder in map(_named, folders):
+        first = found.setdefault(folder.name.casefold(), folder)  # not every file system tells A from a
+        if first.resolve() != folder.resolve():
+            raise StudyError(
+                f"{first} and {folder}: two studies of the same name, whose results would go to the same folder. "
+                "Rename one of them, or run them one after the other with an --output of their own."
+            )
+    return list(found.values())
+
+
+def _earlier(summary: Path, log: Callable[[str], None]) -> dict[str, Outcome]:
+    """Return the rows of the summary that is there, by study; none if it cannot be read."""
+    if not summary.exists():
+        return {}
     try:
+        return {outcome.study: outcome for outcome in read_table(summary, Outcome)}
+    except StudyError as error:
+        log(f"Figures of earlier results are left out of the table. {error}")
+        return {}
+
+
+def _run_study(folder: Path, target: Path, process: Process, earlier: dict[str, Outcome] | None) -> Outcome:
+    """Process a study; ``earlier`` holds the rows of results that are kept, None computes them again."""
+    begin = time.perf_counter()
+    try:
+        if earlier is not None and (target / "reconstruction.json").is_file():
+            _check_same_films(folder, target / "reconstruction.json")
+            known = earlier.get(folder.name)
+            if known is not None and known.status != FAILED:
+                return replace(known, status=PRESENT)
+            return Outcome(folder.name, PRESENT, "its result is there already")
         result = process(open_study(folder), target)
     except LumbarBiplanarError as error:
         return Outcome(folder.name, FAILED, str(error), time.perf_counter() - begin)
@@ -170,6 +212,19 @@ def _run_study(folder: Path, target: Path, process: Process, force: bool) -> Out
             for flag in ("check", "refuse")
         ),
     )
+
+
+def _check_same_films(folder: Path, record: Path) -> None:
+    """Raise StudyError if the result that is there was made from other films: it may be another person's."""
+    content = read_json(record, "record of a result")
+    films = content.get("inputs", {}).get("films", {}) if isinstance(content, dict) else {}
+    for name in ("AP", "lateral"):
+        stated, candidates = films.get(name, {}).get("sha256"), _films(folder, name.lower())
+        if stated and candidates and stated not in map(sha256_of, candidates):
+            raise StudyError(
+                f"{record.parent} holds a result of other films than {candidates[0]}. Choose another --output, or "
+                "replace that result with --force."
+            )
 
 
 def _films(folder: Path, name: str) -> list[Path]:
