@@ -25,9 +25,15 @@ _REMEDIES = {
     errno.EACCES: "Choose an output folder that you may write to.",
     errno.EPERM: "Choose an output folder that you may write to.",
     errno.ENOENT: "Create the folder first.",
+    errno.EEXIST: "A file stands where a folder is needed; choose another output folder.",
     errno.ENOTDIR: "A file stands where a folder is needed; choose another output folder.",
     errno.EISDIR: "A folder stands where the file should be; remove it or choose another name.",
 }
+
+
+def remedy(error: OSError) -> str:
+    """Return what a person can do about a file or folder that cannot be written, as a sentence."""
+    return _REMEDIES.get(error.errno or 0, "Choose another output folder.")
 
 
 @contextmanager
@@ -205,8 +211,7 @@ def _is_about(error: OSError, temporary: Path, target: Path) -> bool:
 
 
 def _cannot_write(target: Path, error: OSError) -> str:
-    remedy = _REMEDIES.get(error.errno or 0, "Choose another output folder.")
-    return f"{target} cannot be written ({error.strerror or error}). {remedy}"
+    return f"{target} cannot be written ({error.strerror or error}). {remedy(error)}"
 
 
 def _plain(value: Any) -> Any:

@@ -164,7 +164,7 @@ def test_an_output_folder_that_holds_something_is_exit_code_4(tmp_path, capsys):
 def test_an_output_below_a_file_is_exit_code_4(tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     assert main([*given_arguments(), "--output", str(tmp_path / "file" / "result")]) == 4
-    assert "--output" in capsys.readouterr().err
+    assert "choose another output folder" in capsys.readouterr().err
 
 
 def test_given_landmarks_are_not_renamed(tmp_path, capsys):

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files import remedy
 
-_REMEDIES = {
-    errno.ENOSPC: "The disk is full: free some space, or choose another place with --output.",
-    errno.EDQUOT: "The disk quota is used up: free some space, or choose another place with --output.",
-    errno.EFBIG: "The file would exceed the size limit of this disk or account: choose another place with --output.",
-    errno.EROFS: "The disk is read-only: choose another place with --output.",
-    errno.EACCES: "You may not write there: change the permissions, or choose another place with --output.",
-    errno.EPERM: "You may not write there: change the permissions, or choose another place with --output.",
-    errno.ENOTDIR: "A part of that path is a file, not a folder: choose another place with --output.",
-}
+
+class _NotRestoredError(OutputError):
+    """Files that stood in the folder could not be put back; they must not be deleted."""
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Return the error that tells a person why ``path`` was not written and what to do."""
-    remedy = _REMEDIES.get(error.errno or 0, "Choose another place with --output.")
-    return OutputError(f"Cannot write {path}: {error.strerror or error}. {remedy} Nothing was written.")
+    return OutputError(f"Cannot write {path}: {error.strerror or error}. {remedy(error)} Nothing was written.")
 
 
 @contextlib.contextmanager
 def output_folder(path: Path | str, *, force: bool = False, owned: Sequence[str] = ()) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path`` whose content becomes ``path`` when the block ends without error.
+    """Yield a temporary folder whose content becomes ``path`` when the block ends without error.
 
-    On any error, Ctrl-C included, the temporary folder is removed and ``path`` is as it was before.
+    It lies beside ``path``, and is renamed at the end; if ``path`` is there already, it lies inside, and its files are
+    moved out of it: so they stay on one file system, whether ``path`` is a link, a mount point or a plain folder. On
+    any error, Ctrl-C included, the temporary folder is removed and ``path`` is as it was before.
 
     Args:
         path: the folder to make. Its parents are made if absent.
@@ -42,27 +37,38 @@ def output_folder(path: Path | str, *, force: bool = False, owned: Sequence[str]
         owned: glob patterns of the files that this kind of output may hold.
 
     Raises:
-        OutputError: if the folder is not empty and ``force`` is not given, or if anything cannot be written (no
-            permission, read-only or full disk).
+        OutputError: if the folder is not empty and ``force`` is not given, if a folder stands where a file would go,
+            or if anything cannot be written (no permission, read-only or full disk).
     """
-    target = Path(path).absolute()
-    _check_free(target, force)
-    made = _make_parents(target)
+    given = Path(path).absolute()
+    _check_free(given, force, owned)
+    target = Path(os.path.realpath(given))
+    new = not target.exists()
+    made = _make_parents(given, target)
     try:
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        where = target.parent if new else target
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=where))
     except OSError as error:
         _remove_empty(made)
-        raise cannot_write(target, error) from error
+        raise cannot_write(given, error) from error
+    kept = False
     try:
         staging.chmod(0o777 & ~_umask())  # mkdtemp makes it private; the result should be as any new folder
         yield staging
-        _publish(staging, target, owned)
+        if new:
+            os.replace(staging, target)
+        else:
+            _move_in(staging, target, owned)
+    except _NotRestoredError:
+        kept = True
+        raise
     except OSError as error:
         if _is_elsewhere(error, staging, target):
             raise
-        raise cannot_write(target, error) from error
+        raise cannot_write(given, error) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(staging, ignore_errors=True)
         _remove_empty(made)
 
 
@@ -73,9 +79,11 @@ def _is_elsewhere(error: OSError, *folders: Path) -> bool:
     return not any(Path(error.filename).absolute().is_relative_to(folder) for folder in folders)
 
 
-def _check_free(target: Path, force: bool) -> None:
+def _check_free(target: Path, force: bool, owned: Sequence[str]) -> None:
     try:
         if not target.exists():
+            if target.is_symlink() and Path(os.path.realpath(target)).is_symlink():
+                raise OutputError(f"{target} is a link that leads to itself; give another folder with --output.")
             return
         if not target.is_dir():
             raise OutputError(f"{target} is a file; give the name of a folder with --output.")
@@ -84,12 +92,20 @@ def _check_free(target: Path, force: bool) -> None:
                 f"{target} is not empty, and nothing is overwritten without being asked. "
                 "Give another folder with --output, or add --force to replace an earlier result in it."
             )
+        _refuse_folders(found for pattern in owned for found in target.glob(pattern))
     except OSError as error:
         raise cannot_write(target, error) from error
 
 
-def _make_parents(target: Path) -> list[Path]:
-    """Make the missing parents of ``target``; return those made, deepest first."""
+def _refuse_folders(files: Iterable[Path]) -> None:
+    """Raise OutputError if a folder stands where a file would go."""
+    for path in files:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder, and a file of this name would be written; rename or remove it.")
+
+
+def _make_parents(given: Path, target: Path) -> list[Path]:
+    """Make the missing parents of ``target``; return those made, deepest first. Errors name it as it was ``given``."""
     missing: list[Path] = []
     try:
         folder = target.parent
@@ -99,7 +115,7 @@ def _make_parents(target: Path) -> list[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         _remove_empty(missing)
-        raise cannot_write(target, error) from error
+        raise cannot_write(given, error) from error
     return missing
 
 
@@ -115,19 +131,36 @@ def _umask() -> int:
     return mask
 
 
-def _publish(staging: Path, target: Path, owned: Sequence[str]) -> None:
-    """Give the finished ``staging`` folder its name, or move its files into the folder that is there."""
-    if target.exists() and not any(target.iterdir()):
-        target.rmdir()
-    if not target.exists():
-        os.replace(staging, target)
-        return
+def _move_in(staging: Path, target: Path, owned: Sequence[str]) -> None:
+    """Move the files of ``staging`` into the folder that is there; on any error all is put back as it was."""
     written = sorted(item.relative_to(staging) for item in staging.rglob("*") if item.is_file())
-    for name in written:
-        destination = target / name
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(staging / name, destination)
-    for pattern in owned:
-        for stale in target.glob(pattern):
-            if stale.is_file() and stale.relative_to(target) not in written:
-                stale.unlink()
+    replaced = {path.relative_to(target) for pattern in owned for path in target.glob(pattern) if path.is_file()}
+    replaced |= {name for name in written if os.path.lexists(target / name)}
+    _refuse_folders(target / name for name in written)
+    aside = Path(tempfile.mkdtemp(dir=staging))
+    moves = [(target / name, aside / name) for name in sorted(replaced)]
+    moves += [(staging / name, target / name) for name in written]
+    made: list[Path] = []
+    begun: list[tuple[Path, Path]] = []
+    try:
+        for source, destination in moves:
+            made += [folder for folder in destination.parents if not folder.exists()]
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            begun.append((source, destination))  # noted before, for Ctrl-C may come right after the move
+            os.replace(source, destination)
+    except BaseException:
+        _put_back(begun, aside)
+        _remove_empty(sorted(made, reverse=True))
+        raise
+
+
+def _put_back(moves: list[tuple[Path, Path]], aside: Path) -> None:
+    try:
+        for source, destination in reversed(moves):
+            if not os.path.lexists(source):
+                os.replace(destination, source)
+    except BaseException as error:  # a second Ctrl-C as well: what was moved aside must survive
+        raise _NotRestoredError(
+            f"Files of an earlier result could not be put back ({error or type(error).__name__}); they are in {aside}. "
+            "Move them back by hand."
+        ) from error
