@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmake_program import cmake_program
+from cmake_program import cmake_program, configure
 from tracked_files import NotACheckoutError, tracked_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -43,10 +43,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def slicer_build(repository, tmp_path_factory) -> Path:
     """Build folder of the extension, configured against the stand-in for Slicer in Testing/cmake-stub."""
-    cmake = cmake_program("cmake")
     build = tmp_path_factory.mktemp("slicer-build")
-    stub = f"-DSlicer_DIR={repository / 'Testing' / 'cmake-stub'}"
-    result = subprocess.run([cmake, "-S", str(repository), "-B", str(build), stub], capture_output=True, text=True)
+    result = configure(repository, build, repository / "Testing" / "cmake-stub")
     assert result.returncode == 0, f"{result.stderr}\nAfter adding or removing a file: make cmake-lists"
     return build
 

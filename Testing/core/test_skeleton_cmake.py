@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmake_lists import MODULE, RESOURCES, SCRIPTS, listed_files, module_files, with_lists
-from cmake_program import cmake_program
-
-
-def configure(source: Path, build: Path, stub: Path) -> subprocess.CompletedProcess:
-    command = [cmake_program("cmake"), "-S", str(source), "-B", str(build), f"-DSlicer_DIR={stub}"]
-    return subprocess.run(command, capture_output=True, text=True)
+from cmake_program import cmake_program, configure
 
 
 @pytest.fixture
@@ -84,6 +79,7 @@ def test_a_listed_file_that_is_missing_stops_the_configuration(extension, tmp_pa
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
+        ("CMakeLists.txt", "project(LumbarBiplanar)", "project(LumbarBiplanar NONE)", "CMAKE_SIZEOF_VOID_P is not set"),
         ("CMakeLists.txt", 'EXTENSION_DEPENDS "PyTorch"', 'EXTENSION_DEPENDS ""', "EXTENSION_DEPENDS is empty"),
         ("LumbarBiplanar/CMakeLists.txt", "WITH_GENERIC_TESTS", "WITH_ALL_TESTS", "does not exist"),
         ("LumbarBiplanar/CMakeLists.txt", "NAME ${MODULE_NAME}", "TITLE ${MODULE_NAME}", "TITLE"),
