@@ -43,6 +43,7 @@ class LumbarBiplanar(ScriptedLoadableModule):
             "see LICENSE-DATA.md."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerLayout)
 
 
 def registerSampleData() -> None:
@@ -61,6 +62,13 @@ def registerSampleData() -> None:
         loadFiles=[True, True],
         customDownloader=lambda source=None: list(LumbarBiplanarLogic().loadSampleStudy()),
     )
+
+
+def registerLayout() -> None:
+    """Make the module's layout known, so that a scene saved with it opens properly before the module is visited."""
+    from LumbarBiplanarLib.ui.layout import register_layout
+
+    register_layout()
 
 
 class LumbarBiplanarWidget(ScriptedLoadableModuleWidget):

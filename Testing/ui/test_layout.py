@@ -92,6 +92,47 @@ def test_entering_twice_registers_the_layout_once_and_keeps_the_way_back(layout,
     assert present() == before
 
 
+@pytest.fixture
+def scene_with_our_layout(layout, app, films, tmp_path):
+    """A scene saved while the layout was shown; here the layout is not known yet, as in a Slicer just started."""
+    layout.enter()
+    layout.show_films(films, {}, 0.4)
+    app.save_scene(tmp_path / "case.mrb")
+    layout.exit()
+    layout.scene_closing()
+    app.clear()
+    node = app.board.layout_node
+    node.SetLayoutDescription(7351, "")
+    assert not node.IsLayoutDescription(7351)
+    return tmp_path / "case.mrb"
+
+
+def names_shown(app) -> list[str]:
+    return [view.node.GetLayoutName() for view in app.board.shown()]
+
+
+def test_a_scene_saved_with_our_layout_has_views_once_the_module_is_open(scene_with_our_layout, layout, app):
+    app.load_scene(scene_with_our_layout)
+    assert names_shown(app) == [], "what is to be cured"
+    for _visit in range(2):
+        layout.enter()
+        assert present() == 7351 and names_shown(app) == ["LumbarAP", "LumbarLateral", "1"]
+    layout.exit()
+    assert present() == FOUR_UP, "a usual layout, for the scene has brought none"
+
+
+def test_a_scene_saved_with_our_layout_has_views_before_the_module_is_visited(scene_with_our_layout, app):
+    app.load_module()  # as Slicer does when it starts
+    app.load_scene(scene_with_our_layout)
+    assert present() == 7351 and names_shown(app) == ["LumbarAP", "LumbarLateral", "1"]
+
+
+def test_a_slicer_without_a_main_window_starts_without_the_layout(layout_module, app):
+    with app.without_main_window():
+        assert layout_module.register_layout() is None
+        app.load_module()
+
+
 def test_without_a_main_window_nothing_happens(layout, app):
     with app.without_main_window():
         layout.enter()
@@ -205,7 +246,8 @@ def test_view_groups_that_a_scene_has_broken_are_set_again(layout, app):
     assert [layout.slice_node(name).GetViewGroup() for name in ("AP", "lateral")] == [101, 102]
 
 
-def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
+@pytest.mark.parametrize("read", ["while the panel is there", "before the panel is made"])
+def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, layout_module, app, films, tmp_path, read, request):
     app.view("3D").camera_node.SetPosition(10.0, 20.0, 3000.0)
     width, height, _ = app.view("AP").node.GetDimensions()
     app.view("AP").node.SetFieldOfView(50.0, 50.0 * height / width, 1.0)  # of the view's own shape, as Slicer keeps it
@@ -214,10 +256,16 @@ def test_a_loaded_scene_keeps_its_zoom_and_camera(shown, app, films, tmp_path):
     shown.scene_closing()
     app.clear()
     app.load_scene(tmp_path / "case.mrb")
-    shown.restore_view_groups()
     from LumbarBiplanarLib.mrml.films import scene_films
 
     loaded = {film.GetAttribute("LumbarBiplanar.View"): film for film in scene_films(app.scene)}
+    if read == "before the panel is made":
+        shown.exit()
+        shown = layout_module.FilmLayout()
+        request.addfinalizer(shown.cleanup)
+        shown.enter()
+    else:
+        shown.restore_view_groups()
     shown.show_films(loaded, {}, 0.4)
     app.process_events()
     assert background(app, "AP") == loaded["AP"].GetID()

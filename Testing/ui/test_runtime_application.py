@@ -112,7 +112,7 @@ def test_without_a_main_window_there_is_no_layout_manager_and_no_module_selector
     assert slicer.app.layoutManager() is not None
 
 
-def test_a_layout_is_read_by_slicers_layout_logic_and_an_unknown_one_ignored(app):
+def test_a_layout_is_read_by_slicers_layout_logic_and_an_unknown_one_is_the_conventional(app):
     manager = slicer.app.layoutManager()
     xml = """<layout type="horizontal"><item><view class="vtkMRMLSliceNode" singletontag="Mine">
     <property name="viewgroup" action="default">7</property></view></item></layout>"""
@@ -123,7 +123,7 @@ def test_a_layout_is_read_by_slicers_layout_logic_and_an_unknown_one_ignored(app
     widget = manager.sliceWidget("Mine")
     assert widget.mrmlSliceNode().GetViewGroup() == 7 and widget.isVisibleTo(widget.parent())
     manager.setLayout(7998)
-    assert manager.layout == 7999
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
     assert manager.sliceWidget("Nobody") is None
     for wrong in ("layout", "threeDViewCount"):
         with pytest.raises(TypeError):

@@ -9,7 +9,7 @@ import qt
 import slicer
 
 from ..mrml.film_views import FilmKeeper, look_at_films, show_film
-from ..mrml.films import VIEW_NAMES, is_film, view_of_node
+from ..mrml.films import VIEW_NAMES, is_film, scene_films, view_of_node
 
 LAYOUT_ID = 7351
 THREED_TAG = "1"
@@ -42,6 +42,26 @@ def layout_description() -> str:
     return _LAYOUT.format(slices=slices, threed=THREED_TAG)
 
 
+def register_layout() -> Any:
+    """Tell Slicer what the layout looks like, and return its layout node; None without a main window.
+
+    Called when Slicer starts, too: a scene file says only the number of the layout that it was saved with.
+    """
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return None
+    node = manager.layoutLogic().GetLayoutNode()
+    if node.IsLayoutDescription(LAYOUT_ID):
+        node.SetLayoutDescription(LAYOUT_ID, layout_description())  # another one from before a reload
+    else:
+        node.AddLayoutDescription(LAYOUT_ID, layout_description())
+    if node.GetViewArrangement() == LAYOUT_ID and node.GetCurrentLayoutDescription() != layout_description():
+        # A scene has asked for the layout before it was known: the views are empty, and stay so until it is set here,
+        # for the layout manager does nothing where the number is the same.
+        node.SetViewArrangement(LAYOUT_ID)
+    return node
+
+
 class FilmLayout:
     """Shows the films in their views, and keeps them there.
 
@@ -52,7 +72,8 @@ class FilmLayout:
         self._own_layout: int | None = None  # the user's, to go back to
         self._shown: dict[str, tuple[str, str] | None] = dict.fromkeys(VIEW_NAMES)
         self._films: dict[str, Any] = dict.fromkeys(VIEW_NAMES)
-        self._from_scene = False  # the views are as a scene file has left them
+        # The views are as a scene file has left them; it may have been read before this was made.
+        self._from_scene = bool(scene_films(slicer.mrmlScene))
         self._keepers: dict[str, FilmKeeper] = {}
         self._waiting: list[Callable[[], None]] = []
         self._timer = qt.QTimer()
@@ -64,15 +85,14 @@ class FilmLayout:
 
     def enter(self) -> None:
         """Switch to the layout; does nothing where there is none, or it is shown already."""
-        manager = slicer.app.layoutManager()
-        if manager is None:
+        node = register_layout()
+        if node is None:
             return
-        node = manager.layoutLogic().GetLayoutNode()
-        if not node.IsLayoutDescription(LAYOUT_ID):
-            node.AddLayoutDescription(LAYOUT_ID, layout_description())
         if node.GetViewArrangement() != LAYOUT_ID:
             self._own_layout = node.GetViewArrangement()
-            manager.setLayout(LAYOUT_ID)
+            slicer.app.layoutManager().setLayout(LAYOUT_ID)
+        elif self._own_layout is None:
+            self._own_layout = node.SlicerLayoutFourUpView  # a scene has brought ours; the user's is not known
         self._set_view_groups()
         self._keep()
 

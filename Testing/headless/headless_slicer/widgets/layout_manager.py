@@ -36,8 +36,12 @@ class qSlicerLayoutManager(QtCore.QObject):
     @Slot(int)
     def setLayout(self, layout):
         node = self._board.layout_node
-        if layout < 100 or node.IsLayoutDescription(layout):
-            node.SetViewArrangement(layout)
+        if node.GetViewArrangement() == layout:
+            return
+        if not node.IsLayoutDescription(layout):
+            layout = node.SlicerLayoutConventionalView
+        node.RemoveAllMaximizedViewNodes()
+        node.SetViewArrangement(layout)
 
     def layoutLogic(self):
         return self._board.logic
