@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="detection and registration need PyTorch")
 
 import known_network
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
-from LumbarBiplanarLib.errors import DetectionError, LandmarkError, StudyError
+from LumbarBiplanarLib.errors import DetectionError, LandmarkError, OutputError, StudyError
 
 KEY = (Level.L3, "superior_endplate_anterior")
 
@@ -298,6 +298,20 @@ def test_what_is_not_there_is_not_written(logic, tmp_path):
         with pytest.raises(StudyError, match="no result yet"):
             write(tmp_path / "nothing")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scene_is_saved_with_its_data_or_not_at_all(logic, app, tmp_path):
+    for name in ("case.mrml", "case", "case.zip"):
+        with pytest.raises(OutputError, match=r"ends in \.mrb"):
+            logic.saveScene(tmp_path / name)
+    (tmp_path / "other.mrb").write_text("keep")
+    with pytest.raises(OutputError, match=r"other\.mrb exists"):
+        logic.saveScene(tmp_path / "other.MRB")
+    logic.saveScene(tmp_path / "case.MRB")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["case.mrb", "other.mrb"]
+    assert (tmp_path / "other.mrb").read_text() == "keep"
+    app.load_scene(tmp_path / "case.mrb")
+    assert roles(app.scene).count("film") == 2
 
 
 def test_a_weights_file_that_is_none_is_refused_by_name(logic, tmp_path):

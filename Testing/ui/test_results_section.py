@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 
 import numpy as np
 import pytest
@@ -276,6 +277,21 @@ def test_a_file_without_its_suffix_does_not_replace_another_unasked(done, app, t
     app.answers.box("Ok")
     app.click(done.ui.exportCsvButton)
     assert (tmp_path / "mine.csv").read_text().startswith("key,")
+
+
+def test_the_scene_is_one_file_with_its_data_and_its_suffix_is_in_small_letters(done, app, tmp_path):
+    (tmp_path / "case.mrb").write_text("keep")
+    app.answers.file(tmp_path / "case.MRB")
+    app.answers.box("Cancel")
+    app.click(done.ui.saveSceneButton)
+    assert (tmp_path / "case.mrb").read_text() == "keep", "not the name that the dialog has asked about"
+    app.answers.file(tmp_path / "case.MRB")
+    app.answers.box("Ok")
+    app.click(done.ui.saveSceneButton)
+    with zipfile.ZipFile(tmp_path / "case.mrb") as bundle:
+        assert len([name for name in bundle.namelist() if name.endswith(".nrrd")]) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["case.mrb"]
+    assert app.answers.asked[-1][2] == "Scene with its data (*.mrb)"
 
 
 def test_a_folder_that_is_not_empty_is_asked_about_and_other_files_stay(done, app, tmp_path):

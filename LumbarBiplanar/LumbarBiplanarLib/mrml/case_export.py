@@ -16,6 +16,8 @@ from .case_display import CaseDisplay
 if TYPE_CHECKING:
     from ..study.steps import CaseResult
 
+_SCENE_SUFFIX = ".mrb"
+
 
 class CaseExport(CaseDisplay):
     """Part of ``CaseLogic``: files."""
@@ -53,10 +55,22 @@ class CaseExport(CaseDisplay):
         write_report(self._result_to_write(), path)
 
     def saveScene(self, path: str | Path) -> None:
-        """Save the whole scene as .mrb or .mrml; raises OutputError if it cannot be written."""
-        target = Path(path)
-        if target.suffix.lower() not in (".mrb", ".mrml"):
-            raise OutputError(_("{path}: give the scene a name that ends in .mrb or .mrml.").format(path=target))
+        """Save the whole scene with its data as one .mrb file.
+
+        Args:
+            path: of the file. A suffix in capitals is written in small letters: Slicer makes a folder of any other.
+
+        Raises:
+            OutputError: if the file cannot be written; or if the name ends otherwise, as in .mrml, which would hold
+                the description of the scene without films, landmarks and surfaces.
+        """
+        given = Path(path)
+        if given.suffix.lower() != _SCENE_SUFFIX:
+            text = _("{path}: give the scene a name that ends in .mrb; only such a file holds its data.")
+            raise OutputError(text.format(path=given))
+        target = given.with_suffix(_SCENE_SUFFIX)
+        if target != given and target.exists() and not (given.exists() and given.samefile(target)):
+            raise OutputError(_("{path} exists. Give the scene that name, or another one.").format(path=target))
         if not target.parent.is_dir():
             raise OutputError(_("{path}: there is no such folder. Create it first.").format(path=target.parent))
         if not slicer.util.saveScene(str(target)):

@@ -25,18 +25,21 @@ def ask_file(parent: Any, title: str, name: str, kinds: Sequence[tuple[str, str]
         kinds: (what it is, suffix with its dot) of each kind that can be written; the first is the usual one.
 
     Returns:
-        The path, with one of the suffixes; None if the user gave up.
+        The path, with one of the suffixes, in small letters; None if the user gave up.
     """
     filters = ";;".join(f"{what} (*{suffix})" for what, suffix in kinds)
     chosen = qt.QFileDialog.getSaveFileName(parent, title, str(_start_folder() / name), filters)
     if not chosen:
         return None
-    path = Path(str(chosen))
-    if path.suffix.lower() not in [suffix for _what, suffix in kinds]:
+    asked = path = Path(str(chosen))
+    if path.suffix.lower() in [suffix for _what, suffix in kinds]:
+        path = path.with_suffix(path.suffix.lower())  # Slicer knows the kinds of its files in small letters only
+    else:
         path = path.with_name(path.name + kinds[0][1])
-        # The dialog has asked about the name without the suffix.
-        if path.exists() and not _confirm(_("{path} exists. Replace it?").format(path=path), title):
-            return None
+    # The dialog has asked about the name that was chosen.
+    unasked = path.name != asked.name and path.exists() and not (asked.exists() and asked.samefile(path))
+    if unasked and not _confirm(_("{path} exists. Replace it?").format(path=path), title):
+        return None
     remember_folder(_KIND, path)
     return path
 

@@ -195,7 +195,7 @@ class ResultsSection:
         self._write_file(_("Report"), "report.html", kinds, self._services.logic.exportReport)
 
     def _on_scene(self, *_args: Any) -> None:
-        kinds = [(_("Scene with its data"), ".mrb"), (_("Scene, data beside it"), ".mrml")]
+        kinds = [(_("Scene with its data"), ".mrb")]
         self._write_file(_("Save the scene"), "lumbar case.mrb", kinds, self._services.logic.saveScene)
 
     def _on_surfaces(self, *_args: Any) -> None:
