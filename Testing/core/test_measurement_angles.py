@@ -88,15 +88,51 @@ def test_wedges_are_those_of_the_body_whatever_its_pose(sagittal: float, coronal
     assert value(found, "wedge_coronal") == pytest.approx(coronal, abs=TOLERANCE_DEG)
 
 
+def curved(lean: list[float], sway: list[float]) -> list[Vertebra]:
+    """Return L1-L5 with the given leans to the left and places to the left, in mm."""
+    return [
+        phantom(level, turned=rotation(lean=lean[i]), at=(0, sway[i], -38.0 * i))
+        for i, level in enumerate(LUMBAR_LEVELS)
+    ]
+
+
 @pytest.mark.parametrize(("mirror", "side"), [(1, "left"), (-1, "right")])
-def test_coronal_cobb_names_end_vertebrae_and_side(mirror: int, side: str):
+def test_coronal_cobb_names_end_vertebrae_side_and_apex(mirror: int, side: str):
     # Going up, the lower part leans to the left and the upper part to the right: convex left, from L2 to L4.
     lean = [mirror * angle for angle in (-4.0, -9.0, 1.0, 12.0, 5.0)]
-    cobb = measure(spine([0.0] * 5, lean)).find("coronal_cobb")
+    cobb = measure(curved(lean, [mirror * y for y in (2.0, 7.0, 10.0, 6.0, 0.0)])).find("coronal_cobb")
     assert cobb is not None
     assert cobb.value == pytest.approx(mirror * 21, abs=TOLERANCE_DEG)
     assert cobb.level == "L2-L4"
-    assert cobb.note == f"convex {side}"
+    assert cobb.note == f"convex {side}, apex L3"
+
+
+def test_the_apex_is_the_same_wherever_the_patient_stands():
+    lean, sway = [-9.0, -8.0, -2.0, 4.0, 12.0], [-40.0, -35.0, -32.0, -33.0, -38.0]
+    assert "apex L3" in measure(curved(lean, sway)).find("coronal_cobb").note
+
+
+def test_a_curve_that_lies_farthest_out_at_its_end_has_no_apex():
+    cobb = measure(curved([2.0, 4.0, 6.0, 8.0, 14.0], [30.0, 24.0, 18.0, 10.0, 0.0])).find("coronal_cobb")
+    assert cobb.note == "convex left, the curve may go on above L1 and below L5"
+
+
+@pytest.mark.parametrize(
+    ("lean", "level", "note"),
+    [
+        ([-9.0, -4.0, 1.0, 12.0, 5.0], "L1-L4", "the curve may go on above L1"),
+        ([-4.0, -9.0, 1.0, 5.0, 12.0], "L2-L5", "the curve may go on below L5"),
+    ],
+)
+def test_a_curve_may_go_on_beyond_the_last_vertebra_measured(lean: list[float], level: str, note: str):
+    cobb = measure(curved(lean, [2.0, 7.0, 10.0, 6.0, 0.0])).find("coronal_cobb")
+    assert (cobb.level, cobb.note) == (level, f"convex left, apex L3, {note}")
+
+
+def test_a_small_curve_has_a_sign_but_no_side_in_words():
+    cobb = measure(curved([-1.0, -4.0, 0.0, 5.5, 2.0], [2.0, 4.0, 5.0, 4.0, 0.0])).find("coronal_cobb")
+    assert cobb.value == pytest.approx(9.5, abs=TOLERANCE_DEG)
+    assert cobb.note == ""
 
 
 def test_a_tilt_of_the_whole_spine_is_neither_cobb_nor_lordosis():

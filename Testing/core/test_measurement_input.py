@@ -190,7 +190,7 @@ def test_rows_are_a_csv_table_that_states_the_frame():
     assert (lordosis["level"], lordosis["unit"]) == ("L1-L5", "deg")
     assert "world RAS" in lordosis["definition"]
     cobb = next(row for row in read if row["key"] == "coronal_cobb")
-    assert "convex" in cobb["title"]
+    assert cobb["title"] == "Coronal Cobb angle: the curve may go on above L1"
 
 
 def test_the_table_has_one_line_per_quantity_and_names_the_frame():

@@ -9,7 +9,7 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import MeasurementError
-from LumbarBiplanarLib.measurement import Spread, measure, rows, spread_text
+from LumbarBiplanarLib.measurement import PatientFrame, Spread, measure, rows, spread_text
 from LumbarBiplanarLib.measurement.vertebra import with_points
 from measurement_phantom import phantom, rotation
 
@@ -47,6 +47,50 @@ def test_intervals_of_few_samples_hold_nine_of_ten_values_too():
         low, high = spread.applied_to(measured).find("slip", "L2-L3").interval
         held.append(low <= slip.value + 0.5 * rng.standard_normal() <= high)
     assert 0.88 < np.mean(held) < 0.92  # 1.645 of their deviations would hold 86 %
+
+
+def leaning(lean: list[float]):
+    return [phantom(level, None, rotation(lean=lean[i]), (0, 0, -38.0 * i)) for i, level in enumerate(LUMBAR_LEVELS)]
+
+
+def spread_of_leans(vertebrae, lean: list[float], sd_deg: float, count: int = 24, seed: int = 1):
+    rng, spread = np.random.default_rng(seed), Spread(vertebrae)
+    for _ in range(count):
+        sample = leaning([angle + sd_deg * rng.standard_normal() for angle in lean])
+        spread.add({item.level: item.points_ras_mm for item in sample})
+    return spread
+
+
+def test_a_coronal_curve_has_the_interval_of_the_end_vertebrae_reported():
+    # L1 and L2 lean nearly alike, and so do L4 and L5: the steepest pair differs from sample to sample.
+    lean = [-10.0, -9.8, 0.0, 9.7, 10.0]
+    vertebrae = leaning(lean)
+    found = spread_of_leans(vertebrae, lean, 1.5).applied_to(measure(vertebrae)).find("coronal_cobb")
+    assert found.level == "L1-L5"
+    assert (found.interval[0] + found.interval[1]) / 2 == pytest.approx(found.value)
+    # Two levels, of which each leans with the same deviation; 24 samples tell the deviation to 14 %.
+    assert (found.interval[1] - found.interval[0]) / 2 == pytest.approx(1.714 * 1.5 * np.sqrt(2), rel=0.35)
+    assert found.note.startswith("convex left")
+
+
+def test_the_side_of_a_curve_that_may_be_none_is_not_stated():
+    lean = [-5.5, -2.0, 0.0, 2.0, 5.5]
+    vertebrae = leaning(lean)
+    measured = measure(vertebrae)
+    assert measured.find("coronal_cobb").note.startswith("convex left")
+    found = spread_of_leans(vertebrae, lean, 6.0).applied_to(measured).find("coronal_cobb")
+    assert found.interval[0] < 0 < found.interval[1]
+    assert found.note == ""
+
+
+def test_intervals_are_those_of_the_frame_measured_in():
+    vertebrae, frame = spine(), PatientFrame.from_axes([-1.0, 1.0, 0.0], [0.0, 0.0, 1.0], "turned by 45 degrees")
+    spread = Spread(vertebrae, frame)
+    for _ in range(10):
+        spread.add({item.level: item.points_ras_mm for item in vertebrae})
+    item = spread.applied_to(measure(vertebrae, frame)).find("lordosis_l1_l5")
+    assert item.interval == pytest.approx((item.value, item.value))
+    assert np.mean(spread._values["lordosis_l1_l5", "L1-L5"]) == pytest.approx(item.value)
 
 
 def test_without_samples_there_is_no_interval_and_the_table_does_not_show_one():

@@ -1,14 +1,41 @@
-"""The coronal curve: Cobb angle between the most tilted endplates."""
+"""The coronal curve: Cobb angle between the most tilted endplates, its side and its apex."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+
+from ..anatomy import Level
 from .angles import opening_angle, tilts
 from .bodies import Body
 from .frames import PatientFrame
 from .results import Measurement
+
+COBB = "coronal_cobb"
+# Scoliosis begins at 10 degrees (Scoliosis Research Society); below, a spine is not called convex to a side.
+NAMED_FROM_DEG = 10.0
+
+
+def curve_angles(bodies: Sequence[Body], patient: PatientFrame) -> dict[tuple[Level, Level], float]:
+    """Return the coronal angle of each pair of levels that has the endplates it takes.
+
+    Args:
+        bodies: cranial first.
+        patient: its coronal plane is that of ``left`` and ``up``.
+
+    Returns:
+        {(upper, lower): degrees} between the superior endplate of the upper and the inferior one of the lower body;
+        positive = convex left (Cobb's method, see docs/measurements.md).
+    """
+    return {
+        (upper.level, lower.level): opening_angle(
+            upper.superior.plane.normal, lower.inferior.plane.normal, patient.left, patient.up
+        )
+        for upper, lower in combinations(bodies, 2)
+        if upper.superior is not None and lower.inferior is not None
+    }
 
 
 def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurement]:
@@ -16,33 +43,63 @@ def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurem
 
     The end vertebrae are the pair, upper and lower, with the largest angle between the superior endplate of the upper
     and the inferior endplate of the lower body, so that they bound the largest curve; smaller ones are not reported.
+    The note names side and apex from ``NAMED_FROM_DEG`` on, and an end beyond which the curve may go on.
     """
-    pairs = [
-        (
-            opening_angle(upper.superior.plane.normal, lower.inferior.plane.normal, patient.left, patient.up),
-            upper,
-            lower,
-        )
-        for upper, lower in combinations(bodies, 2)
-        if upper.superior is not None and lower.inferior is not None
-    ]
-    if not pairs:
+    angles = curve_angles(bodies, patient)
+    if not angles:
         return []
-    angle, upper, lower = max(pairs, key=lambda pair: abs(pair[0]))
-    side = "left" if angle > 0 else "right"
+    ends = max(angles, key=lambda pair: abs(angles[pair]))
+    angle, found = angles[ends], {body.level: body for body in bodies}
     levels = ", ".join(body.level.name for body in bodies)
+    said = []
+    if abs(angle) >= NAMED_FROM_DEG:
+        curve = [body for body in bodies if ends[0].index <= body.level.index <= ends[1].index]
+        apex = apex_of(curve, patient, left=angle > 0)
+        said = [f"convex {'left' if angle > 0 else 'right'}", f"apex {apex.name}" if apex else ""]
     return [
         Measurement(
-            "coronal_cobb",
+            COBB,
             "Coronal Cobb angle",
             angle,
             "deg",
-            (upper.level, lower.level),
+            ends,
             "Angle between the superior endplate plane of the upper and the inferior one of the lower end vertebra, "
             "projected on the patient's coronal plane; end vertebrae = the pair of largest angle among "
-            f"{levels}; positive = convex left.",
+            f"{levels}; positive = convex left. Side and apex are named from {NAMED_FROM_DEG:g} degrees on.",
             patient.name,
-            f"convex {side}",
-            tilts(upper.superior, lower.inferior, patient.left, patient.up),
+            ", ".join(part for part in (*said, _goes_on(ends, list(angles))) if part),
+            tilts(found[ends[0]].superior, found[ends[1]].inferior, patient.left, patient.up),
         )
     ]
+
+
+def apex_of(bodies: Sequence[Body], patient: PatientFrame, left: bool) -> Level | None:
+    """Return the apical vertebra of a curve, or None if it is not between the end vertebrae.
+
+    The apical vertebra is the one most deviated laterally from the patient's vertical through the sacrum (glossary of
+    the Scoliosis Research Society). Which one that is does not depend on where the vertical stands, so that no sacrum
+    is needed. Where an end vertebra lies farthest out, the spine leans or the curve goes on, and no apex is known.
+
+    Args:
+        bodies: the end vertebrae and those between, cranial first.
+        patient: gives the vertical and the left.
+        left: whether the curve is convex to the patient's left.
+    """
+    side = patient.left if left else -patient.left
+    out = {
+        body.level: float(np.mean([plate.plane.origin_ras_mm @ side for plate in (body.superior, body.inferior)]))
+        for body in bodies
+        if body.superior is not None and body.inferior is not None
+    }
+    farthest = max(out, key=lambda level: out[level], default=None)
+    return None if farthest in (bodies[0].level, bodies[-1].level) else farthest
+
+
+def _goes_on(ends: tuple[Level, Level], pairs: Sequence[tuple[Level, Level]]) -> str:
+    """Return in words beyond which ends the curve may go on: those that are the last of all pairs (cranial first)."""
+    places = []
+    if ends[0] is pairs[0][0]:
+        places.append(f"above {ends[0].name}")
+    if ends[1] is max((lower for _, lower in pairs), key=lambda level: level.index):
+        places.append(f"below {ends[1].name}")
+    return f"the curve may go on {' and '.join(places)}" if places else ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .angles import lordosis, segmental_angles, wedges
-from .bodies import prepare
+from .bodies import Body, prepare
 from .curves import coronal_cobb
 from .discs import disc_heights
 from .frames import PatientFrame
@@ -31,7 +31,11 @@ def measure(vertebrae: Iterable[Vertebra], frame: PatientFrame | None = None) ->
             or oriented impossibly.
     """
     patient = PatientFrame.world() if frame is None else frame
-    bodies = prepare(vertebrae, patient)
+    return measure_bodies(prepare(vertebrae, patient), patient)
+
+
+def measure_bodies(bodies: Sequence[Body], patient: PatientFrame) -> Measurements:
+    """Measure everything that bodies, cranial first, allow; see :func:`measure`."""
     items = [
         *lordosis(bodies, patient),
         *segmental_angles(bodies, patient),

@@ -71,7 +71,7 @@ class Measurement:
     @property
     def level(self) -> str:
         """The levels as text, such as "L4-L5"."""
-        return "-".join(level.name for level in self.levels)
+        return level_text(self.levels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""
@@ -134,6 +134,11 @@ class Measurements(Sequence[Measurement]):
             middle = f"{spread:<{widths[3]}}  " if widths[3] else ""
             text.append(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {middle}{unit}".rstrip())
         return "\n".join([*text, f"Projections: {self.frame}."])
+
+
+def level_text(levels: Sequence[Level]) -> str:
+    """Return levels as text, such as "L4-L5"."""
+    return "-".join(level.name for level in levels)
 
 
 def rows(measurements: Measurements) -> list[dict[str, str]]:

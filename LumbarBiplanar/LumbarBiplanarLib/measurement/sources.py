@@ -10,7 +10,7 @@ _SOURCES = {
     "lordosis": _COBB,
     "segmental_cobb": f"{_COBB}; 12 surgeons differ by an SD of 2.0-2.1° (PubMed 15385876)",
     "disc_angle": _COBB,
-    "coronal_cobb": "Cobb's method, end vertebrae by the largest angle (arXiv 2405.19645)",
+    "coronal_cobb": "Cobb's method, end vertebrae by the largest angle (arXiv 2405.19645); side and apex: SRS glossary",
     "axial_rotation": _FRAME,
     "intervertebral_axial_rotation": _FRAME,
     "wedge": _FRAME,
