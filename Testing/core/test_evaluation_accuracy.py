@@ -212,7 +212,7 @@ def test_a_distance_in_the_object_plane_is_that_of_a_point_moved_across_the_ray(
 
 
 def test_a_case_has_rows_per_vertebra_region_and_alignment(person):
-    regions, cases = case_rows(
+    regions, cases, measured = case_rows(
         Truth.of(person), Condition("one: two", model="slot", angle_deg=75.0, intervals=True), 0, EvidenceSource()
     )
     assert {row.level for row in regions} == {"L3", "L4"}
@@ -235,12 +235,17 @@ def test_a_case_has_rows_per_vertebra_region_and_alignment(person):
         assert row.landmarks_ap_mm < 1.0 and row.landmarks_lateral_mm < 1.0
         assert row.within_2_mm_ap > 0.8 and row.within_2_mm_lateral > 0.8
     assert cases[0].intervals > 10
+    assert cases[0].intervals == sum(row.inside is not None for row in measured)
+    assert {(row.condition, row.subject, row.seed) for row in measured} == {("one: two", "somebody", 0)}
+    errors = {(row.key, row.level): row.value - row.true_value for row in measured}
+    assert abs(errors["slip", "L3-L4"]) < 3.0 and abs(errors["segmental_cobb", "L3-L4"]) < 5.0
+    assert ("coronal_cobb", "L3-L4") in errors
 
 
 def test_a_case_that_the_product_refuses_says_so(person):
     impossible = condition("one: two", disturbance=Disturbance((60.0, 60.0)))
-    regions, cases = case_rows(Truth.of(person), impossible, 0, EvidenceSource())
-    assert not regions
+    regions, cases, measured = case_rows(Truth.of(person), impossible, 0, EvidenceSource())
+    assert not regions and not measured
     assert [row.outcome for row in cases] == ["RegistrationError"] * 2
 
 
@@ -340,6 +345,11 @@ def test_figures_are_those_of_the_rows(tmp_path):
     assert goals[f"bundled study: {given} ≤ 2.00 s"] == ["1.50 s", "yes"]
     assert goals[f"bundled study: {given}, peak memory of the process ≤ 1.00 GB"] == ["1.20 GB", "no"]
     assert goals["bundled study: a landmark moved, refit ≤ 0.50 s"] == ["0.60 s", "no"]
+
+
+def test_a_curve_is_compared_with_the_true_angle_of_its_own_end_vertebrae(person):
+    true = Truth.of(person).measured
+    assert ("coronal_cobb", "L3-L4") in true and ("coronal_cobb", "L3-L3") not in true
 
 
 def test_options_of_a_condition_are_options_of_the_registration():

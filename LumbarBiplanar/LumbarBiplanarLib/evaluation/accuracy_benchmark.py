@@ -22,12 +22,11 @@ from ..resources import resource_path
 from .accuracy_conditions import NETWORK, Condition
 from .accuracy_evidence import EvidenceSource
 from .accuracy_measures import Truth, case_rows
-from .accuracy_rows import CASES_FILE, FRACTURED, REGIONS_FILE, CaseRow, RegionRow
+from .accuracy_rows import FRACTURED, TABLES, CaseRow, Rows
 from .left_out import MODEL_FILE, TRUTH_FILE, read_left_out
 
 PARTIAL_FILE = "accuracy.partial.jsonl"
 _WRITE_S = 60.0
-Rows = tuple[list[RegionRow], list[CaseRow]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def benchmark_accuracy(
     device: str = "cpu",
     weights: str | None = None,
 ) -> Iterator[tuple[AccuracyCase, list[CaseRow]]]:
-    """Compute cases and write ``accuracy.csv`` and ``accuracy_cases.csv``.
+    """Compute cases and write ``accuracy.csv``, ``accuracy_cases.csv`` and ``accuracy_measurements.csv``.
 
     Rows of the same conditions in tables that are there already are replaced; those of other conditions stay. The
     tables are written every minute and at the end. Until then ``accuracy.partial.jsonl`` keeps the finished cases; a
@@ -93,19 +92,19 @@ def benchmark_accuracy(
     others = _other_rows(output_folder, {case.condition.name for case in cases})
     for case in cases:
         if keys[case] in found:
-            yield case, found[keys[case]][1]
+            yield case, found[keys[case]].cases
     waiting = [case for case in cases if keys[case] not in found]
     written = time.monotonic()
     with _appended(partial) as stream:
         for case, rows in _computed(waiting, Path(models), data, jobs, device, weights):
             found[keys[case]] = rows
-            line = {"key": keys[case], "regions": [asdict(x) for x in rows[0]], "cases": [asdict(x) for x in rows[1]]}
-            stream.write(json.dumps(line) + "\n")
+            line = {name: [asdict(row) for row in part] for name, part in rows._asdict().items()}
+            stream.write(json.dumps({"key": keys[case], **line}) + "\n")
             stream.flush()
             if time.monotonic() - written > _WRITE_S:
                 _write(output_folder, others, [found[keys[case]] for case in cases if keys[case] in found])
                 written = time.monotonic()
-            yield case, rows[1]
+            yield case, rows.cases
     _write(output_folder, others, [found[keys[case]] for case in cases])
     partial.unlink(missing_ok=True)
 
@@ -117,11 +116,11 @@ def _other_rows(folder: Path, replaced: set[str]) -> Rows:
         rows = read_table(folder / name, kind) if (folder / name).exists() else []
         return [row for row in rows if row.condition.removeprefix(FRACTURED) not in replaced]
 
-    return kept(REGIONS_FILE, RegionRow), kept(CASES_FILE, CaseRow)
+    return Rows(*(kept(name, kind) for name, kind in TABLES.items()))
 
 
 def _write(folder: Path, others: Rows, done: list[Rows]) -> None:
-    for name, kind, part in ((REGIONS_FILE, RegionRow, 0), (CASES_FILE, CaseRow, 1)):
+    for part, (name, kind) in enumerate(TABLES.items()):
         write_table(folder / name, kind, [*others[part], *(row for rows in done for row in rows[part])], rounded(3))
 
 
@@ -162,7 +161,8 @@ def _read_partial(path: Path) -> dict[str, Rows]:
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             stored = json.loads(line)
-            rows = [RegionRow(**row) for row in stored["regions"]], [CaseRow(**row) for row in stored["cases"]]
+            parts = zip(Rows._fields, TABLES.values(), strict=True)
+            rows = Rows(*([kind(**row) for row in stored[name]] for name, kind in parts))
         except (ValueError, TypeError, KeyError):
             continue
         found[stored["key"]] = rows

@@ -12,17 +12,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..anatomy import Level
-from ..errors import LumbarBiplanarError, MeasurementError, RegistrationError
+from ..errors import LumbarBiplanarError, RegistrationError
 from ..geometry import transform_points, vector_from_rotation
-from ..measurement import Spread, measure, vertebrae_from_reconstruction
+from ..measurement import vertebrae_from_reconstruction
 from ..shape.sources import FRACTURED as FRACTURED_VERTEBRAE
 from ..shape.surfaces import Surface, vertex_areas
-from ..study.registering import INTERVAL_SAMPLES, register_case
+from ..study.registering import register_case
 from .accuracy_conditions import Condition
 from .accuracy_evidence import Drawn, EvidenceSource
-from .accuracy_rows import ABSOLUTE, DONE, FRACTURED, MISSING, RIGID, CaseRow, RegionRow
+from .accuracy_rows import ABSOLUTE, DONE, FRACTURED, MISSING, RIGID, CaseRow, MeasurementRow, RegionRow, Rows
 from .landmark_errors import landmark_figures
 from .left_out import LeftOutPerson
+from .measurement_errors import measurement_rows, true_values
 from .memory import forget_peak, peak_mb
 from .metrics import misnamed_levels, rigid_alignment
 from .true_surface import TrueSurface
@@ -58,14 +59,7 @@ class Truth:
         true = SimpleNamespace(
             levels=tuple(person.surfaces), faces=person.model.faces, points_ras_mm=person.points_ras_mm
         )
-        try:
-            measured = {
-                (item.key, item.level): item.value
-                for item in measure(vertebrae_from_reconstruction(person.model, true))
-            }
-        except MeasurementError:
-            measured = {}
-        return cls(person, surfaces, measured)
+        return cls(person, surfaces, true_values(vertebrae_from_reconstruction(person.model, true)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +80,7 @@ class Registered:
     peak_mb: float | None
 
 
-def case_rows(
-    truth: Truth, condition: Condition, seed: int, source: EvidenceSource, device: str = "cpu"
-) -> tuple[list[RegionRow], list[CaseRow]]:
+def case_rows(truth: Truth, condition: Condition, seed: int, source: EvidenceSource, device: str = "cpu") -> Rows:
     """Draw, register and judge one case.
 
     An error of the product ends the case, not the benchmark: its rows then say which.
@@ -111,8 +103,13 @@ def case_rows(
         if type(error).__name__ not in ("DetectionError", "LandmarkError", "RegistrationError"):
             raise
         outcome = type(error).__name__
-        return [], [CaseRow(_name(condition, subject, x), subject, seed, x.name, outcome) for x in truth.surfaces]
-    common = _common(truth, done, condition.intervals and seed == 0)
+        failed = [CaseRow(_name(condition, subject, x), subject, seed, x.name, outcome) for x in truth.surfaces]
+        return Rows([], failed, [])
+    measured = []
+    if condition.intervals:
+        case = condition.name, subject, seed
+        measured = measurement_rows(truth.measured, truth.person.model, done.result, case, with_intervals=seed == 0)
+    common = _common(truth, done, measured)
     misnamed = misnamed_levels(_surfaces(done.result), truth.person.surfaces)
     flags = _flags(done.result)
     regions, cases = [], []
@@ -148,7 +145,7 @@ def case_rows(
                 **flags.get(level, {}),
             )
         )
-    return regions, cases
+    return Rows(regions, cases, measured)
 
 
 def registered(person: LeftOutPerson, drawn: Drawn, device: str = "cpu") -> Registered:
@@ -200,18 +197,18 @@ def _surfaces(result: Reconstruction) -> dict[Level, Surface]:
     return {level: Surface(points, result.faces) for level, points in result.points_ras_mm.items()}
 
 
-def _common(truth: Truth, done: Registered, with_intervals: bool) -> CaseRow:
+def _common(truth: Truth, done: Registered, measured: list[MeasurementRow]) -> CaseRow:
     """Return a row with what belongs to the whole case."""
     result = done.result
-    count, inside = _intervals(truth, result) if with_intervals else (0, 0)
+    inside = [row.inside for row in measured if row.inside is not None]
     return CaseRow(
         condition="",
         subject=truth.person.subject,
         seed=0,
         level="",
         outcome=DONE,
-        intervals=count,
-        intervals_inside=inside,
+        intervals=len(inside),
+        intervals_inside=sum(inside),
         gain_ap=result.gain.get("AP"),
         gain_lateral=result.gain.get("lateral"),
         corrections="; ".join(_corrections(result)),
@@ -238,24 +235,6 @@ def _flags(result: Reconstruction) -> dict[Level, dict]:
     except RegistrationError:  # no posterior, so nothing to judge by
         return {}
     return {level: {"flag": item.flag, "bad_probability": item.probability} for level, item in found.items()}
-
-
-def _intervals(truth: Truth, result: Reconstruction) -> tuple[int, int]:
-    """Return how many measurements have a 90 % interval, and how many of these hold the true value."""
-    vertebrae = vertebrae_from_reconstruction(truth.person.model, result)
-    try:
-        spread = Spread(vertebrae)
-        for points in result.final_state.posterior.samples(INTERVAL_SAMPLES):
-            spread.add(points)
-        found = [item for item in spread.applied_to(measure(vertebrae)) if item.interval is not None]
-    except (MeasurementError, RegistrationError):
-        return 0, 0
-    pairs = [(item.interval, truth.measured[item.key, item.level]) for item in found if _key(item) in truth.measured]
-    return len(pairs), sum(low <= value <= high for (low, high), value in pairs)
-
-
-def _key(item) -> tuple[str, str]:
-    return item.key, item.level
 
 
 def _share_inside(result: Reconstruction, level: Level, true: TrueSurface, distances_mm: np.ndarray) -> float | None:

@@ -1,10 +1,11 @@
-"""The tables of the benchmark of accuracy: one row per case, vertebra and region, and one per case and vertebra."""
+"""The tables of the benchmark of accuracy: rows per case and vertebra, its regions, and its measurements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-REGIONS_FILE, CASES_FILE = "accuracy.csv", "accuracy_cases.csv"
+REGIONS_FILE, CASES_FILE, MEASUREMENTS_FILE = "accuracy.csv", "accuracy_cases.csv", "accuracy_measurements.csv"
 ABSOLUTE, RIGID = "absolute", "rigid"
 WHOLE = "all"
 FRACTURED = "fractured: "
@@ -100,3 +101,44 @@ class CaseRow:
     wall_s: float | None = None
     peak_mb: float | None = None
     model: str = ""
+
+
+@dataclass(frozen=True)
+class MeasurementRow:
+    """One measurement of one case.
+
+    Attributes:
+        condition, subject, seed: as in ``RegionRow``, of the whole spine.
+        key, level, unit: as in ``measurement.Measurement``.
+        value: measured on the reconstruction.
+        true_value: measured in the same way on the shape model laid onto the true surfaces.
+        low_90, high_90: the interval that should hold the true value in nine of ten cases; empty where it was not
+            looked for.
+    """
+
+    condition: str
+    subject: str
+    seed: int
+    key: str
+    level: str
+    unit: str
+    value: float
+    true_value: float
+    low_90: float | None = None
+    high_90: float | None = None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the interval holds the true value; None without one."""
+        return None if self.low_90 is None else self.low_90 <= self.true_value <= self.high_90
+
+
+class Rows(NamedTuple):
+    """Rows of one case, or of many."""
+
+    regions: list[RegionRow]
+    cases: list[CaseRow]
+    measurements: list[MeasurementRow]
+
+
+TABLES = {REGIONS_FILE: RegionRow, CASES_FILE: CaseRow, MEASUREMENTS_FILE: MeasurementRow}

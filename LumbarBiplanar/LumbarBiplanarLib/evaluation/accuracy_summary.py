@@ -14,6 +14,7 @@ from .accuracy_conditions import BASE
 from .accuracy_figures import ERROR_COLUMNS, SHIFTS, TURNS, Tables, millimetres, ratio
 from .accuracy_goals import goal_rows
 from .accuracy_rows import DONE, WHOLE
+from .measurement_summary import measurement_tables
 from .speed_benchmark import SPEED_FILE, SpeedRow
 
 MAIN = "lumbar-only"
@@ -77,6 +78,8 @@ def summary_tables(folder: str | Path) -> dict[str, Table]:
         name = kind.replace(", ", "-").lower()
         found[f"{name}-regions"] = _regions(f"{kind}, by region", tables.of(kind).named_right())
         found[f"{name}-levels"] = _levels(f"{kind}, by level", tables.of(kind).named_right())
+    for name, (columns, rows) in measurement_tables(folder, (MAIN, *NETWORK)).items():
+        found[name] = Table(f"Measurements: {name.split('-', 1)[1]}", columns, rows)
     return {name: table for name, table in found.items() if table.rows}
 
 
