@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 
+from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.cli import main
+from LumbarBiplanarLib.measurement import spread_text
+from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study import results
 from small_disk import small_disk
 from study_sample import given_arguments, sample, sample_steps
@@ -87,6 +91,21 @@ def test_progress_is_drawn_only_on_a_terminal(known_result, no_pictures, tmp_pat
     said = capsys.readouterr()
     assert said.err == ""
     assert "written to" in said.out
+
+
+def test_the_terminal_says_how_sure_a_value_is_and_which_must_not_be_used(monkeypatch, no_pictures, tmp_path, capsys):
+    result = sample_steps()[-1].result
+    quality = {**result.quality, Level.L5: Quality("refuse", ("Why.",), 0.97)}
+    last = replace(sample_steps()[-1], result=replace(result, quality=quality))
+    monkeypatch.setattr("LumbarBiplanarLib.study.run.run_case", lambda case, **options: iter([last]))
+    assert main([*given_arguments(), "--output", str(tmp_path / "result")]) == 0
+    said = capsys.readouterr().out
+    lordosis = next(line for line in said.splitlines() if line.startswith("Lordosis L1-L5 L1-L5: "))
+    spread = spread_text(result.measurements.find("lordosis_l1_l5"))
+    assert spread and f" {spread}°" in lordosis and lordosis.endswith("(!)")
+    assert any("Cobb" in line and "±" in line for line in said.splitlines())
+    assert "90 %" in said and "do not use it" in said
+    assert "L5-S1 is not reconstructed" in said
 
 
 def test_an_interruption_while_writing_is_exit_code_130_and_leaves_nothing(known_result, tmp_path, monkeypatch, capsys):

@@ -176,6 +176,26 @@ def test_a_doubtful_level_is_named_first_and_in_the_table_of_the_fit():
     assert lines["L4"][-1] == "refuse (97 %)" and lines["L3"][-1] == "ok (under 2 %)"
 
 
+def test_values_that_rest_on_a_doubtful_level_are_marked_and_the_marks_explained():
+    quality = {level: Quality("ok", (), 0.004) for level in sample_result().reconstruction.levels}
+    fine = plain(replace(sample_result(), quality=quality))
+    assert "(!)" not in fine.text and "(?)" not in fine.text
+    quality |= {Level.L4: Quality("refuse", ("Why.",), 0.97), Level.L5: Quality("check", ("Why.",), 0.3)}
+    doubtful = plain(replace(sample_result(), quality=quality))
+    lines = {row[0]: row for table in doubtful.tables for row in table}
+    assert [cell[-3:] for cell in lines["Slip (mm)"][3:]] == ["(!)", "(!)"]
+    assert not any("(" in cell for cell in lines["Slip (mm)"][1:3])
+    assert [cell[-3:] for cell in lines["Meyerding grade"][3:]] == ["(!)", "(!)"]
+    assert lines["Lordosis L1-L5"][2].endswith("° (?)")
+    rotation = next(row for name, row in lines.items() if name.startswith("Axial rotation"))
+    assert rotation[4].endswith("(!)") and rotation[5].endswith("(?)") and "(" not in rotation[3]
+    assert "(!) marks one that rests on a refused vertebra: do not use it." in doubtful.text
+
+
+def test_the_report_says_that_the_lumbosacral_segment_is_not_assessed(outline):
+    assert outline.text.index("Measurements") < outline.text.index("L5-S1 is not reconstructed")
+
+
 def test_text_of_the_user_stays_text():
     nasty = "<script>alert('x')</script> & \"quoted\""
     found = plain(replace(sample_result(), warnings=(nasty,)), patient=nasty)

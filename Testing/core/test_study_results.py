@@ -21,7 +21,7 @@ from LumbarBiplanarLib.study import results
 from LumbarBiplanarLib.study.case import load_case
 from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
 from LumbarBiplanarLib.study.quality_text import quality_line, quality_sentences
-from LumbarBiplanarLib.study.results import FILES, write_result, write_surfaces
+from LumbarBiplanarLib.study.results import FILES, write_measurements, write_result, write_surfaces
 from study_sample import sample, sample_result
 
 
@@ -164,9 +164,25 @@ def test_the_landmarks_are_those_used_with_residuals_and_serve_as_input_again(fo
 def test_the_measurements_are_a_table_with_one_quantity_per_line(folder):
     with open(folder / "measurements.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == (*COLUMNS, "quality")
     assert len(rows) == len(sample_result().measurements)
     assert all(np.isfinite(float(row["value"])) for row in rows)
+
+
+def test_the_table_of_measurements_says_which_values_must_not_be_used(tmp_path):
+    result = sample_result()
+    quality = {level: Quality("ok", (), 0.01) for level in LUMBAR_LEVELS if level is not Level.L1}
+    quality |= {Level.L3: Quality("check", ("Why.",), 0.3), Level.L4: Quality("refuse", ("Why.",), 0.97)}
+    flags = {}
+    for known in (quality, {}):
+        write_measurements(replace(result, quality=known), tmp_path / "m.csv")
+        with open(tmp_path / "m.csv", newline="", encoding="utf-8") as file:
+            flags.update({(bool(known), row["key"], row["level"]): row["quality"] for row in csv.DictReader(file)})
+    slips = [flags[True, "slip", level] for level in ("L1-L2", "L2-L3", "L3-L4", "L4-L5")]
+    assert slips == ["ok", "check", "refuse", "refuse"]
+    assert flags[True, "lordosis_l1_l5", "L1-L5"] == "ok"  # it rests on L1 and L5 alone
+    assert flags[True, "axial_rotation", "L1"] == ""
+    assert not any(flag for (known, *_), flag in flags.items() if not known)
 
 
 def test_the_pictures_are_legible_in_size_and_show_every_level_s_color(folder):

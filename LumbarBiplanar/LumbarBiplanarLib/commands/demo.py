@@ -103,15 +103,24 @@ def peak_memory_gb() -> float | None:
 
 
 def _report(result: CaseResult, comparison: Comparison, measured_gb: float | None) -> None:
+    from ..measurement import spread_text, title_text, value_text
+    from ..study.quality_text import mark_of
+
     show(comparison)
     print(ABOUT_SAMPLE, end="\n\n")
     chosen = [item for item in result.measurements if item.title in SHOWN or item.title.startswith(SHOWN[2])]
     chosen += [item for item in result.measurements if item.title == "Lordosis L1-L5"]
     rows = [
-        (item.title + (f": {item.note}" if item.note else ""), item.level, f"{item.value:.1f}", item.unit)
+        (
+            title_text(item),
+            item.level,
+            f"{value_text(item)} {spread_text(item)} {mark_of(item, result.quality)}".strip(),
+            item.unit,
+        )
         for item in chosen
     ]
-    print_table("Measurements (all of them in measurements.csv)", ("quantity", "level", "value", "unit"), rows)
+    title = "Measurements (all of them in measurements.csv; ±: half the width of the 90 % interval)"
+    print_table(title, ("quantity", "level", "value", "unit"), rows)
     times = [(stage, f"{value:.1f}") for stage, value in result.seconds.items()]
     print_table(f"Time on {result.device}", ("stage", "seconds"), times)
     if measured_gb is not None:

@@ -191,13 +191,19 @@ def _options(case: Case, args: argparse.Namespace):
 
 
 def _summary(result: CaseResult, seconds, output: Path) -> str:
-    from ..study.quality_text import quality_line
+    from ..study.quality_text import MARKS_IN_WORDS, mark_of, quality_line
+    from ..study.report_tables import NOT_ASSESSED, with_unit
 
     lines = []
-    for item in result.measurements:
-        if item.key in ("lordosis_l1_l5", "coronal_cobb") or item.title.startswith(("Lordosis", "Coronal Cobb")):
-            note = f" ({item.note})" if item.note else ""
-            lines.append(f"{item.title} {item.level}: {item.value:.1f} {item.unit}{note}")
+    shown = [item for item in result.measurements if item.title.startswith(("Lordosis", "Coronal Cobb"))]
+    for item in shown:
+        note = f" ({item.note})" if item.note else ""
+        lines.append(f"{item.title} {item.level}: {with_unit(item)}{note} {mark_of(item, result.quality)}".rstrip())
+    if any(item.interval is not None for item in shown):
+        lines.append("±: half the width of the interval that holds the true value with 90 % probability.")
+    if any(mark_of(item, result.quality) for item in shown):
+        lines.append(MARKS_IN_WORDS)
+    lines.append(NOT_ASSESSED)
     residual = ", ".join(f"{name} {value:.1f}" for name, value in result.reconstruction.landmark_residual_mm.items())
     levels = ", ".join(level.name for level in result.reconstruction.levels)
     if result.quality:

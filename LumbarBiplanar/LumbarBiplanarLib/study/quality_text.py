@@ -12,6 +12,12 @@ from ..registration.quality import worst_flag
 if TYPE_CHECKING:
     from ..registration import Quality
 
+# What marks a value that rests on a doubtful level.
+_MARKS = {"check": "(?)", "refuse": "(!)"}
+MARKS_IN_WORDS = (
+    "(?) marks a value that rests on a vertebra to check: look at its outline first. (!) marks one that rests on a "
+    "refused vertebra: do not use it."
+)
 _ADVICE = {"check": "check before use", "refuse": "do not use"}
 
 
@@ -38,6 +44,11 @@ def flag_of(item: Measurement, quality: Mapping[Level, Quality]) -> str:
     """Return the worst flag of the levels that a measurement is about; empty if it is not known."""
     found = [quality[level] for level in item.levels if level in quality]
     return worst_flag(found) if found else ""
+
+
+def mark_of(item: Measurement, quality: Mapping[Level, Quality]) -> str:
+    """Return "(?)" for a value to check, "(!)" for one not to use, else an empty text; see ``MARKS_IN_WORDS``."""
+    return _MARKS.get(flag_of(item, quality), "")
 
 
 def probability_text(item: Quality) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,13 +10,14 @@ from .. import __version__
 from ..anatomy import FilmLandmarks, Level
 from ..geometry import View
 from ..imaging import Polarity
-from ..measurement import spread_text, value_text
+from ..measurement import Measurement, spread_text, value_text
 from ..measurement.sources import source_of
+from ..registration.quality import Quality
 from .certainty import surface_sd_mm
-from .quality_text import probability_text, quality_sentences
+from .quality_text import MARKS_IN_WORDS, mark_of, probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
-from .report_tables import UNITS, Group, groups, pivot, with_unit
+from .report_tables import NOT_ASSESSED, UNITS, Group, groups, pivot, with_unit
 from .steps import CaseResult
 
 _IN_WORDS = {
@@ -90,32 +91,39 @@ def measurements(result: CaseResult) -> list[str]:
     parts = [heading("Measurements")]
     for group in groups(result.measurements):
         parts.append(f"<h3>{group.title}</h3>")
-        parts.append(_by_level(group) if group.levels else _whole(group))
+        parts.append(_by_level(group, result.quality) if group.levels else _whole(group, result.quality))
+    parts.append(paragraph(NOT_ASSESSED))
     text = f"Projections refer to the {result.measurements.frame}. Signs and definitions are given below."
+    if any(mark_of(item, result.quality) for item in result.measurements):
+        text = f"{MARKS_IN_WORDS} {text}"
     if any(item.interval is not None for item in result.measurements):
         text = f"±: half the width of the interval that holds the true value with 90 % probability. {text}"
     return [*parts, paragraph(text, "small")]
 
 
-def _whole(group: Group) -> str:
-    rows = [(item.title, item.level, with_unit(item), item.note) for item in group.items]
+def _whole(group: Group, quality: Mapping[Level, Quality]) -> str:
+    rows = [
+        (item.title, item.level, f"{with_unit(item)} {mark_of(item, quality)}".strip(), item.note)
+        for item in group.items
+    ]
     return table(("Quantity", "Levels", "Value", ""), rows, numbers=(2,))
 
 
-def _by_level(group: Group) -> str:
+def _by_level(group: Group, quality: Mapping[Level, Quality]) -> str:
     rows = []
     for first, row in pivot(group):
         unit = UNITS.get(first.unit, first.unit)
         title = f"{first.title} ({unit})" if unit else first.title
-        rows.append((title, *(_cell(row.get(level)) for level in group.levels)))
+        rows.append((title, *(_cell(row.get(level), quality) for level in group.levels)))
     return table(("Quantity", *group.levels), rows, numbers=tuple(range(1, len(group.levels) + 1)))
 
 
-def _cell(item) -> str:
-    """Return the value, or what a grade says in words, or a dash for what could not be measured."""
+def _cell(item: Measurement | None, quality: Mapping[Level, Quality]) -> str:
+    """Return the value with its mark, or what a grade says in words, or a dash for what could not be measured."""
     if item is None:
         return "–"
-    return item.note if item.unit == "grade" else f"{value_text(item)} {spread_text(item)}".strip()
+    text = item.note if item.unit == "grade" else f"{value_text(item)} {spread_text(item)}".strip()
+    return f"{text} {mark_of(item, quality)}".strip()
 
 
 def reliability(result: CaseResult) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..measurement import Measurement, spread_text, value_text
 
+NOT_ASSESSED = "L5-S1 is not reconstructed: its slip and disc, lordosis L1-S1 and pelvic parameters are not assessed."
 UNITS = {"deg": "°", "mm": "mm", "%": "%", "grade": ""}
 
 

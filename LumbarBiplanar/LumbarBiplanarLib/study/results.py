@@ -23,6 +23,7 @@ from ..shape.surfaces import write_surface
 from .certainty import pose_sd, surface_sd_mm
 from .landmarks_file import FilmEntry, write_landmarks
 from .pictures import PICTURES, surfaces_of, write_pictures
+from .quality_text import flag_of
 from .report import write_report
 from .steps import CaseResult
 
@@ -35,6 +36,7 @@ FILES = (
     *("landmarks.json", "measurements.csv", "reconstruction.json", "report.html"),
     *PICTURES,
 )
+MEASUREMENT_COLUMNS = (*COLUMNS, "quality")
 _PACKAGES = ("numpy", "scipy", "torch", "vtk", "SimpleITK", "pydicom", "pillow")
 
 
@@ -85,11 +87,15 @@ def write_used_landmarks(result: CaseResult, path: str | Path) -> None:
 
 
 def write_measurements(result: CaseResult, path: str | Path) -> None:
-    """Write measurements.csv, one quantity per line."""
+    """Write measurements.csv, one quantity per line, with the worst flag of the levels that it rests on."""
+    lines = [
+        {**row, "quality": flag_of(item, result.quality)}
+        for row, item in zip(rows(result.measurements), result.measurements, strict=True)
+    ]
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, MEASUREMENT_COLUMNS)
         writer.writeheader()
-        writer.writerows(rows(result.measurements))
+        writer.writerows(lines)
 
 
 def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -10,14 +10,11 @@ from slicer.i18n import tr as _
 
 from ..anatomy import Level
 from ..measurement import Measurement, title_text, value_text
-from ..study.quality_text import flag_of
+from ..study.quality_text import flag_of, mark_of
 from ..study.report_tables import groups, with_unit
 
 if TYPE_CHECKING:
     from ..registration import Quality
-
-# What marks a value that rests on a doubtful level.
-_MARKS = {"check": "(?)", "refuse": "(!)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,5 +89,5 @@ def clipboard_text(measurements: Sequence[Measurement], quality: Mapping[Level, 
 
 
 def _row(item: Measurement, quality: Mapping[Level, Quality]) -> Row:
-    flag = flag_of(item, quality)
-    return Row((title_text(item), item.level, f"{with_unit(item)} {_MARKS.get(flag, '')}".strip()), item, flag)
+    value = f"{with_unit(item)} {mark_of(item, quality)}".strip()
+    return Row((title_text(item), item.level, value), item, flag_of(item, quality))
