@@ -24,6 +24,7 @@ from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.pictures import PICTURES
 from LumbarBiplanarLib.study.report import report_html, write_report
 from LumbarBiplanarLib.study.report_tables import groups, pivot
+from LumbarBiplanarLib.study.results import record
 from study_sample import sample, sample_result
 
 VOID = {"meta", "img", "br"}
@@ -153,6 +154,14 @@ def test_residuals_definitions_and_provenance_are_told(outline):
     assert "cpu" in outline.text
 
 
+def test_the_fit_of_each_level_is_that_of_the_record(outline):
+    levels = record(sample_result(), {})["levels"]
+    lines = {row[0]: row for table in outline.tables for row in table if row[0] in levels}
+    for level, stated in levels.items():
+        for cell, film in zip(lines[level][1:3], ("AP", "lateral")):
+            assert cell == f"{stated['landmark_residual_mm'][film]:.1f}"
+
+
 def test_the_disclaimer_stands_at_the_top_and_at_the_end(outline):
     said = [part.strip() for part in outline.words if part.strip()]
     assert "Research software, not for clinical use." in said[:5]
@@ -187,7 +196,7 @@ def test_values_that_rest_on_a_doubtful_level_are_marked_and_the_marks_explained
     assert not any("(" in cell for cell in lines["Slip (mm)"][1:3])
     assert [cell[-3:] for cell in lines["Meyerding grade"][3:]] == ["(!)", "(!)"]
     assert lines["Lordosis L1-L5"][2].endswith("° (?)")
-    rotation = next(row for name, row in lines.items() if name.startswith("Axial rotation"))
+    rotation = lines["Axial rotation (°)"]
     assert rotation[4].endswith("(!)") and rotation[5].endswith("(?)") and "(" not in rotation[3]
     assert "(!) marks one that rests on a refused vertebra: do not use it." in doubtful.text
 

@@ -1,4 +1,4 @@
-"""How sure the surfaces and poses of a result are, where the registration can tell."""
+"""How sure the surfaces and poses of a result are, where the registration can tell, and how well each level fits."""
 
 from __future__ import annotations
 
@@ -31,6 +31,19 @@ def pose_sd(result: CaseResult) -> dict[Level, dict[str, np.ndarray]]:
         return {}
     found = {level: posterior.pose_sd(level) for level in result.reconstruction.levels}
     return {level: {"rotation_deg": turn, "translation_mm": shift} for level, (turn, shift) in found.items()}
+
+
+def level_landmark_residual_mm(result: CaseResult, level: Level) -> dict[str, float]:
+    """Return per film the root mean square distance of a level's landmarks in the object plane, mm.
+
+    A film that shows no landmark of the level is absent.
+    """
+    found = {}
+    for name, entries in result.reconstruction.final_state.landmark_residuals.items():
+        own = [distance_mm for (at, _), (distance_mm, _) in entries.items() if at is level]
+        if own:
+            found[name] = float(np.sqrt(np.mean(np.square(own))))
+    return found
 
 
 def _posterior(result: CaseResult):

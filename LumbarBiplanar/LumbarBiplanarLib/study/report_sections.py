@@ -13,7 +13,7 @@ from ..imaging import Polarity
 from ..measurement import Measurement, spread_text, value_text
 from ..measurement.sources import source_of
 from ..registration.quality import Quality
-from .certainty import surface_sd_mm
+from .certainty import level_landmark_residual_mm, surface_sd_mm
 from .quality_text import MARKS_IN_WORDS, mark_of, probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
@@ -138,7 +138,8 @@ def reliability(result: CaseResult) -> list[str]:
     header = ["Level", *(f"{name} landmarks (mm)" for name in names), *(f"{name} image (mm of bone)" for name in names)]
     rows = []
     for level in found.levels:
-        row = [level.name, *(_landmark_fit(result, name, level) for name in names)]
+        off = level_landmark_residual_mm(result, level)
+        row = [level.name, *(_text(off.get(name)) for name in names)]
         row += [_text(found.level_image_residual_mm.get(name, {}).get(level)) for name in names]
         row += [_text(spread.get(level))] if spread else []
         rows.append(row + ([_quality(quality.get(level))] if quality else []))
@@ -169,12 +170,6 @@ def _film_fit(result: CaseResult, name: str) -> tuple[str, ...]:
     found = result.reconstruction
     landmark, image = found.landmark_residual_mm.get(name), found.image_residual_mm.get(name)
     return (name, _text(landmark, " mm"), _text(image, " mm of bone"), _text(found.gain.get(name), digits=2))
-
-
-def _landmark_fit(result: CaseResult, name: str, level: Level) -> str:
-    entries = result.reconstruction.final_state.landmark_residuals.get(name, {})
-    own = [value[0] for (at, _), value in entries.items() if at is level]
-    return _text(float(np.sqrt(np.mean(np.square(own)))) if own else None)
 
 
 def _text(value: float | None, unit: str = "", digits: int = 1) -> str:

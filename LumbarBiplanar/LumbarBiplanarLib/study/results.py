@@ -20,7 +20,7 @@ from ..files import atomic_path, write_json
 from ..measurement import COLUMNS, rows
 from ..registration.quality import worst_flag
 from ..shape.surfaces import write_surface
-from .certainty import pose_sd, surface_sd_mm
+from .certainty import level_landmark_residual_mm, pose_sd, surface_sd_mm
 from .landmarks_file import FilmEntry, write_landmarks
 from .pictures import PICTURES, surfaces_of, write_pictures
 from .quality_text import flag_of
@@ -183,15 +183,10 @@ def _levels(result: CaseResult) -> dict[str, Any]:
 def _level(result: CaseResult, level: Level) -> dict[str, Any]:
     found = result.reconstruction
     image = {name: values[level] for name, values in found.level_image_residual_mm.items() if level in values}
-    landmark = {}
-    for name, entries in found.final_state.landmark_residuals.items():
-        own = [value[0] for (at, _), value in entries.items() if at is level]
-        if own:
-            landmark[name] = float(np.sqrt(np.mean(np.square(own))))
     return {
         "ras_from_vertebra": np.asarray(found.ras_from_vertebra[level]),
         "coefficients": np.round(found.coefficients[level], 6),
-        "landmark_residual_mm": _rounded(landmark),
+        "landmark_residual_mm": _rounded(level_landmark_residual_mm(result, level)),
         "image_residual_mm_of_bone": _rounded(image),
     }
 
