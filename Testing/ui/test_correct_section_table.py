@@ -21,6 +21,16 @@ def test_every_landmark_of_both_films_has_a_row(desk):
     assert desk.texts(row) == ["L3", "Pedicle, left", "AP", f"{item.confidence:.2f}", "–", "detected"]
 
 
+def test_a_refresh_looks_up_each_text_once_and_not_for_every_row(desk, monkeypatch):
+    from LumbarBiplanarLib.ui import correct_section, landmark_rows
+
+    asked = []
+    for module in (landmark_rows, correct_section):
+        monkeypatch.setattr(module, "_", lambda text: asked.append(text) or text)
+    desk.section.refresh()
+    assert "Pedicle, left" in asked and len(asked) < 100
+
+
 def test_enter_takes_doubtful_landmarks_as_right_one_after_the_other(desk):
     node = desk.node("AP")
     for index in (0, 4, 5):
