@@ -209,6 +209,29 @@ def test_the_weights_file_of_the_panel_is_that_of_the_logic(app, panel, tmp_path
     assert panel.logic.weights is None
 
 
+def test_the_weights_file_is_remembered_until_it_is_cleared(app, panel, tmp_path):
+    def after_a_new_start():
+        app.unload_module()
+        return app.open_module().panel
+
+    mine = tmp_path / "mine.pt"
+    mine.write_bytes(b"weights")
+    panel.ui.weightsPathLineEdit.currentPath = str(mine)
+    panel = after_a_new_start()
+    assert panel.ui.weightsPathLineEdit.currentPath == panel.logic.weights == str(mine)
+    panel.ui.weightsPathLineEdit.currentPath = str(tmp_path / "mine")  # while another one is being typed
+    panel = after_a_new_start()
+    assert panel.logic.weights == str(mine)
+    mine.rename(tmp_path / "away.pt")
+    panel = after_a_new_start()
+    assert panel.ui.weightsPathLineEdit.currentPath == "" and panel.logic.weights is None
+    (tmp_path / "away.pt").rename(mine)
+    panel = after_a_new_start()
+    assert panel.logic.weights == str(mine), "a drive that was not there for once"
+    panel.ui.weightsPathLineEdit.currentPath = ""
+    assert after_a_new_start().logic.weights is None
+
+
 def test_loading_torch_is_said_before_it_keeps_the_window_busy():
     from LumbarBiplanarLib.ui.panel_run import _after_loading_torch
 

@@ -20,9 +20,11 @@ from .layout import FilmLayout
 from .panel_run import PanelRun
 from .parameter_binding import ParameterBinding
 from .reconstruct_section import ReconstructSection
+from .remembered_folder import remember_file, remembered_file
 from .results_section import ResultsSection
 from .torch_setup import TorchSetup
 
+_WEIGHTS = "Weights"
 SECTIONS = (FilmsSection, DetectSection, CorrectSection, ReconstructSection, ResultsSection)
 
 
@@ -57,8 +59,10 @@ class Panel(PanelRun, VTKObservationMixin):
         """Connect the form, the sections and the scene; called once, after the form is made."""
         self._refresh_timer.connect("timeout()", self._refresh)
         self.ui.runAllButton.connect("clicked()", self._on_run_all)
+        # The widget's own settingKey remembers no path by itself, and never that it was cleared.
+        self.ui.weightsPathLineEdit.currentPath = remembered_file(_WEIGHTS)
+        self.logic.weights = self.ui.weightsPathLineEdit.currentPath or None
         self.ui.weightsPathLineEdit.connect("currentPathChanged(QString)", self._on_weights)
-        self._on_weights()
         for section in self.sections:
             section.connect()
         scene = slicer.mrmlScene
@@ -169,7 +173,8 @@ class Panel(PanelRun, VTKObservationMixin):
 
     def _on_weights(self, *_args: Any) -> None:
         path = self.ui.weightsPathLineEdit.currentPath
-        self.logic.weights = path if path and path != "." else None
+        self.logic.weights = path or None
+        remember_file(_WEIGHTS, path)
 
     def _refresh(self) -> None:
         """Bring every widget up to date; an error of one section does not keep the others from it."""

@@ -1,4 +1,4 @@
-"""File dialogs that open where the last one of their kind was closed."""
+"""File dialogs that open where the last one of their kind was closed, and files that are taken again next time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 _KEY = "LumbarBiplanar/Folder/{kind}"
+_FILE_KEY = "LumbarBiplanar/File/{kind}"
 
 
 def remembered_folder(kind: str) -> str:
@@ -25,6 +26,24 @@ def remember_folder(kind: str, path: str | Path) -> None:
     """Remember the folder of a file, or a folder itself, for the next dialog of its kind."""
     path = Path(path)
     qt.QSettings().setValue(_KEY.format(kind=kind), str(path if path.is_dir() else path.parent))
+
+
+def remembered_file(kind: str) -> str:
+    """Return the file of a kind that was last remembered, or "" if there is none, or it is there no longer.
+
+    Args:
+        kind: such as "Weights".
+    """
+    path = str(qt.QSettings().value(_FILE_KEY.format(kind=kind), "") or "")
+    return path if path and Path(path).is_file() else ""
+
+
+def remember_file(kind: str, path: str) -> None:
+    """Remember a file for the next start of Slicer; "" forgets the one before, and what is no file changes nothing."""
+    if path and Path(path).is_file():
+        qt.QSettings().setValue(_FILE_KEY.format(kind=kind), path)
+    elif not path:
+        qt.QSettings().remove(_FILE_KEY.format(kind=kind))
 
 
 def ask_open_file(kind: str, title: str, name_filter: str) -> str:
