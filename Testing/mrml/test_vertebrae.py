@@ -244,3 +244,16 @@ def test_a_state_that_looks_like_the_one_shown_is_not_drawn_again(scene, model, 
     view.show(moved)
     view.show(state_of(model, LUMBAR_LEVELS[:4], shift_mm=0.1))
     assert len(drawn) == 3
+
+
+def test_what_another_object_has_drawn_of_a_run_is_taken_away(scene, model, film):
+    from LumbarBiplanarLib.mrml.live_view import LiveView
+
+    count = scene.GetNumberOfNodes()
+    lost = LiveView(scene, {"AP": film}, model)
+    lost.show(state_of(model))
+    view = LiveView(scene, {"AP": film}, model)
+    assert scene.GetNumberOfNodes() == count
+    lost.show(state_of(model, shift_mm=3.0), surfaces=True)
+    assert scene.GetNumberOfNodes() > count, "whoever is still at work draws again"
+    view.remove()

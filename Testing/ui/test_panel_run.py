@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 pytest.importorskip("torch", reason="detection and registration need PyTorch")
+
+from panel_driver import nodes
 
 import known_network
 from LumbarBiplanarLib.errors import RegistrationError
@@ -96,6 +101,30 @@ def test_the_button_cancels_while_something_runs_and_the_bar_follows(app, panel)
     idle(app, panel)
     assert "cancelled" in panel.ui.logTextEdit.plainText
     assert app.messages == []
+
+
+def drawn(app):
+    roles = ("silhouette", "vertebra-preview", "vertebra")
+    return [len(nodes(app.scene, role)) for role in roles]
+
+
+@pytest.mark.parametrize("while_running", [False, True])
+def test_a_panel_that_goes_leaves_nothing_in_the_scene_but_the_result(app, done, while_running):
+    result = nodes(app.scene, "vertebra")
+    state = done.logic.result().reconstruction.final_state
+    shift = np.zeros((4, 4))
+    shift[:3, 3] = 5.0
+    moved = {level: matrix + shift for level, matrix in state.ras_from_vertebra.items()}
+    done.logic.showState(replace(state, ras_from_vertebra=moved))
+    if not while_running:
+        done.logic._live[1].finish(state)
+    assert drawn(app) == [10, 5, 5]
+    app.unload_module()
+    assert drawn(app) == [0, 0, 5] and nodes(app.scene, "vertebra") == result
+    assert all(node.GetDisplayVisibility() for node in result)
+    app.open_module()
+    app.process_events()
+    assert drawn(app)[0] == 10
 
 
 def endless():

@@ -325,6 +325,40 @@ def test_a_place_that_cannot_be_written_to_is_one_message_and_the_panel_goes_on(
     app.click(done.ui.copyButton)
 
 
+class BusyCursor:
+    """Slicer's wait cursor works off events before the work begins; here the event that comes then is a given one."""
+
+    def __init__(self, event):
+        self._event = event
+
+    def __call__(self):
+        return self
+
+    def __enter__(self):
+        event, self._event = self._event, lambda: None
+        event()
+
+    def __exit__(self, *_args):
+        pass
+
+
+def test_a_click_while_a_file_is_written_asks_for_no_other_one(done, app, monkeypatch, tmp_path):
+    app.answers.file(tmp_path / "mine.csv")
+    monkeypatch.setattr(slicer.util, "WaitCursor", BusyCursor(done.ui.exportReportButton.click))
+    app.click(done.ui.exportCsvButton)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+    app.answers.file(tmp_path / "report.html")
+    app.click(done.ui.exportReportButton)
+    assert (tmp_path / "report.html").is_file() and app.messages == []
+
+
+def test_a_scene_that_is_closed_before_a_file_is_written_is_no_error(changing, app, monkeypatch, tmp_path):
+    app.answers.file(tmp_path / "mine.csv")
+    monkeypatch.setattr(slicer.util, "WaitCursor", BusyCursor(app.clear))
+    app.click(changing.ui.exportCsvButton)
+    assert list(tmp_path.iterdir()) == [] and app.messages == []
+
+
 def test_closing_the_scene_empties_the_section(changing, app, markups):
     done = changing
     choose(done, app, "Middle body height", "L2")

@@ -61,6 +61,15 @@ class CaseDisplay(CaseRun):
         if result is not None and result is not self._drawn:
             self._show_result(result)
 
+    def clearShown(self) -> None:
+        """Take outlines and the surfaces of a run out of the scene; what is saved with the scene stays.
+
+        Called before the panel goes: nobody else would know these nodes again.
+        """
+        if self._live is not None:
+            self._live[1].give_up()
+        self._live = self._drawn = None
+
     def sceneClosing(self) -> None:
         """Forget everything that belongs to the scene; called before it is closed."""
         super().sceneClosing()

@@ -95,7 +95,7 @@ class Silhouettes:
         self._outlines: dict[tuple[str, Level], Outline] = {}
         self._visible = True
         self._shown: set[tuple[str, Level]] = set()
-        _remove_leftovers(scene, set(self._films.values()))
+        remove_leftovers(scene, SILHOUETTE_ROLE, set(self._films.values()))
 
     @property
     def nodes(self) -> dict[tuple[str, Level], slicer.vtkMRMLModelNode]:
@@ -191,9 +191,15 @@ def _film_points_ras_mm(ras_from_pixel: np.ndarray, pixels: np.ndarray) -> np.nd
     return np.asarray(pixels) @ ras_from_pixel[:3, :2].T + ras_from_pixel[:3, 3]
 
 
-def _remove_leftovers(scene, films: set) -> None:
-    """Remove outlines of these films, or of films that are gone, that an earlier object has left in the scene."""
-    for node in nodes_of_role(scene, "vtkMRMLModelNode", SILHOUETTE_ROLE):
+def remove_leftovers(scene, role: str, films: set) -> None:
+    """Remove models of a role that an earlier object has left in the scene.
+
+    Args:
+        scene: the MRML scene.
+        role: of models that are never saved.
+        films: the film nodes whose models go, besides those of films that are gone.
+    """
+    for node in nodes_of_role(scene, "vtkMRMLModelNode", role):
         film = node.GetNodeReference(FILM_REFERENCE)
         if film is None or film in films:
             _remove_with_display(scene, node)

@@ -15,7 +15,7 @@ from ..anatomy import LUMBAR_LEVELS, Level
 from ..registration.quality import REFUSE
 from ..study.appearance import LEVEL_COLORS
 from ..study.quality_text import quality_sentences
-from .overlay import FILM_REFERENCE, LEVEL, ROLE, nodes_of_role
+from .overlay import FILM_REFERENCE, LEVEL, ROLE, nodes_of_role, remove_leftovers
 
 if TYPE_CHECKING:
     from ..registration import Quality
@@ -81,7 +81,9 @@ class Vertebrae:
         self._hidden: dict[str, bool] = {}
         self._meshes: dict[Level, vtk.vtkPolyData] = {}
         self.nodes: dict[Level, slicer.vtkMRMLModelNode] = {}
-        if not preview:
+        if preview:
+            remove_leftovers(scene, PREVIEW_ROLE, {film_node})
+        else:
             self.nodes = find(scene, film_node)
 
     def update(self, points_ras_mm: Mapping[Level, np.ndarray]) -> None:

@@ -99,6 +99,7 @@ class Panel(PanelRun, VTKObservationMixin):
         self.ui.runAllButton.disconnect("clicked()", self._on_run_all)
         self.ui.weightsPathLineEdit.disconnect("currentPathChanged(QString)", self._on_weights)
         self._set_parameters(None)
+        self.logic.clearShown()
         for section in self.sections:
             section.cleanup()
         if self.layout is not None:

@@ -38,7 +38,7 @@ class ResultsSection:
         self._rows: list[Row] = []
         self._chosen: tuple[str, str] | None = None
         self._marked: tuple[Any, ...] | None = None
-        self._filling = False
+        self._filling = self._writing = False
         ui = services.ui
         self._buttons: tuple[tuple[Any, Callable[..., None]], ...] = (
             (ui.copyButton, self._on_copy),
@@ -205,11 +205,15 @@ class ResultsSection:
         self._write_folder(_("Folder for the case"), FILES, self._services.logic.exportCase)
 
     def _write_file(self, title: str, name: str, kinds: list[tuple[str, str]], write: Callable[[Path], None]) -> None:
+        if self._writing:
+            return
         path = ask_file(self._services.ui.measurementTable.window(), title, name, kinds)
         if path is not None:
             self._write(title, path, lambda: write(path))
 
     def _write_folder(self, title: str, owned: tuple[str, ...], write: Callable[..., None]) -> None:
+        if self._writing:
+            return
         chosen = ask_folder(self._services.ui.measurementTable.window(), title, owned)
         if chosen is not None:
             folder, force = chosen
@@ -217,19 +221,30 @@ class ResultsSection:
 
     def _write(self, title: str, path: Path, write: Callable[[], None]) -> None:
         services = self._services
-        if services.parameters is None or services.logic.result() is None:
+        if not self._is_there():
             return  # the scene was closed while the dialog was open
         services.status(_("Writing {path} …").format(path=path))
         services.ui.statusLabel.repaint()
+        self._writing = True
         try:
-            with slicer.util.WaitCursor():
-                write()
+            with slicer.util.WaitCursor():  # works off events: another click, or the end of the scene
+                there = self._is_there()
+                if there:
+                    write()
         except Exception as problem:
             services.error(title, problem)
+            return
+        finally:
+            self._writing = False
+        if not there:
+            services.status(_("Nothing was written: the scene was closed."))
             return
         said = _("Written: {path}").format(path=path)
         services.status(said)
         services.log(said)
+
+    def _is_there(self) -> bool:
+        return self._services.parameters is not None and self._services.logic.result() is not None
 
 
 def _write_row(table: Any, number: int, row: Row) -> None:
