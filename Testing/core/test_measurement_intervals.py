@@ -10,6 +10,8 @@ import pytest
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import MeasurementError
 from LumbarBiplanarLib.measurement import PatientFrame, Spread, measure, rows, spread_text
+from LumbarBiplanarLib.measurement.angles import angle_between, tilt_between
+from LumbarBiplanarLib.measurement.intervals import length_interval
 from LumbarBiplanarLib.measurement.vertebra import with_points
 from measurement_phantom import phantom, rotation
 
@@ -35,6 +37,8 @@ def test_the_interval_of_a_slip_is_as_wide_as_the_vertebrae_move():
     assert (high - low) / 2 == pytest.approx(1.645 * 0.5 * np.sqrt(2), rel=0.3)  # the difference of two movements
     width = found.find("endplate_width_superior", "L3").interval
     assert width[1] - width[0] < 0.01  # a moved vertebra is as wide as before
+    angle = found.find("segmental_cobb_3d", "L2-L3")
+    assert angle.interval == pytest.approx((angle.value, angle.value), abs=0.01)
 
 
 def test_intervals_of_few_samples_hold_nine_of_ten_values_too():
@@ -43,7 +47,7 @@ def test_intervals_of_few_samples_hold_nine_of_ten_values_too():
     slip, held = measured.find("slip", "L2-L3"), []
     for _ in range(1500):
         spread = Spread(vertebrae)
-        spread._values[slip.key, slip.level] = list(slip.value + 0.5 * rng.standard_normal(8))
+        spread._values[slip.key, slip.level] = list(slip.value + 0.5 * rng.standard_normal((8, 1)))
         low, high = spread.applied_to(measured).find("slip", "L2-L3").interval
         held.append(low <= slip.value + 0.5 * rng.standard_normal() <= high)
     assert 0.88 < np.mean(held) < 0.92  # 1.645 of their deviations would hold 86 %
@@ -81,6 +85,38 @@ def test_the_side_of_a_curve_that_may_be_none_is_not_stated():
     found = spread_of_leans(vertebrae, lean, 6.0).applied_to(measured).find("coronal_cobb")
     assert found.interval[0] < 0 < found.interval[1]
     assert found.note == ""
+
+
+@pytest.mark.parametrize("length", [0.0, 0.5, 1.0, 2.0, 6.0])
+@pytest.mark.parametrize("sd", [(1.0, 1.0), (1.0, 0.3), (0.3, 1.0)])
+def test_intervals_of_angles_without_a_sign_hold_nine_of_ten_values_near_zero_too(length: float, sd: tuple):
+    rng, held = np.random.default_rng(5), []
+    for _ in range(1500):
+        estimate = [length, 0.0] + sd * rng.standard_normal(2)
+        low, high = length_interval(estimate, estimate + sd * rng.standard_normal((24, 2)))
+        assert 0 <= low <= np.linalg.norm(estimate) <= high
+        held.append(low <= length <= high)
+    assert 0.85 < np.mean(held) < 0.96
+
+
+def test_a_3d_angle_near_zero_has_an_interval_from_zero():
+    vertebrae = leaning([0.0, 1.0, 0.0, 0.0, 20.0])
+    found = spread_of_leans(vertebrae, [0.0, 1.0, 0.0, 0.0, 20.0], 1.0).applied_to(measure(vertebrae))
+    small, large = (found.find("segmental_cobb_3d", levels) for levels in ("L1-L2", "L4-L5"))
+    assert small.interval[0] == 0 and 2.5 < small.interval[1] < 5
+    assert spread_text(small) == f"(0.0 to {small.interval[1]:.1f})" and spread_text(small) in found.table()
+    assert (large.interval[0] + large.interval[1]) / 2 == pytest.approx(large.value)
+    assert spread_text(large).startswith("±")
+
+
+@pytest.mark.parametrize(("pitch", "lean"), [(0.0, 0.0), (7.0, 0.0), (0.0, -12.0), (20.0, 35.0)])
+def test_the_parts_of_a_3d_angle_are_tilts_forward_and_sideways(pitch: float, lean: float):
+    common = rotation(11, -6, 20)
+    first, second = common[:, 2], common @ rotation(pitch, lean)[:, 2]
+    forward, left = tilt_between(first, second, common[:, 0])
+    assert np.hypot(forward, left) == pytest.approx(angle_between(first, second))
+    if not pitch or not lean:
+        assert (forward, left) == pytest.approx((pitch, lean), abs=1e-9)
 
 
 def test_intervals_are_those_of_the_frame_measured_in():

@@ -44,6 +44,25 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
     return math.degrees(math.atan2(float(np.linalg.norm(np.cross(first, second))), float(first @ second)))
 
 
+def tilt_between(first: np.ndarray, second: np.ndarray, toward: np.ndarray) -> tuple[float, float]:
+    """Return the angle of two unit vectors (3,) with its direction: how far the second tilts out of the first.
+
+    Args:
+        first, second: (3,) unit vectors.
+        toward: (3,) axis, not parallel to ``first``.
+
+    Returns:
+        Degrees toward ``toward`` and, at right angles, toward ``first`` x ``toward``; together as long as
+        :func:`angle_between` (azimuthal equidistant coordinates of the second about the first).
+    """
+    ahead = toward - (toward @ first) * first
+    ahead /= np.linalg.norm(ahead)
+    parts = np.array([second @ ahead, second @ np.cross(first, ahead)])
+    length = np.linalg.norm(parts)
+    scale = angle_between(first, second) / length if length > 1e-12 else math.degrees(1.0)
+    return float(scale * parts[0]), float(scale * parts[1])
+
+
 def lordosis(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurement]:
     """Return L1-L5 (to the inferior and to the superior endplate of L5) and L1-S1 lordosis, each also in 3D."""
     found = {body.level: body for body in bodies}
@@ -127,6 +146,7 @@ def _plane_pair(
             levels,
             f"{what}, {_SPACE}.",
             geometry=MeasuredGeometry(planes=planes),
+            components=tilt_between(first, last, patient.forward),
         ),
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import fdtri, stdtrit
 
 from ..anatomy import Level
 from .bodies import prepare
@@ -20,6 +20,7 @@ from .vertebra import Vertebra, with_points
 _SHARE = 0.9  # of the true values, that intervals hold
 # A spread over fewer values says little.
 _LEAST_VALUES = 8
+_FLOOR_DEG = 1e-4  # samples that are all alike leave a direction no deviation
 
 
 class Spread:
@@ -29,7 +30,8 @@ class Spread:
         """Prepare to vary ``vertebrae``, the reconstruction; ``frame`` is the one it is measured in, by default RAS."""
         self._vertebrae = tuple(vertebrae)
         self._frame = PatientFrame.world() if frame is None else frame
-        self._values: dict[tuple[str, str], list[float]] = defaultdict(list)
+        # A row per sample: the value, or its components where it has no sign.
+        self._values: dict[tuple[str, str], list[tuple[float, ...]]] = defaultdict(list)
 
     def add(self, points_ras_mm: Mapping[Level, np.ndarray]) -> None:
         """Measure one random reconstruction, {level: (V, 3)} RAS mm (``registration.uncertainty.Posterior.samples``).
@@ -44,25 +46,58 @@ class Spread:
         bodies = prepare(moved, self._frame)
         for item in measure_bodies(bodies, self._frame):
             if item.key != COBB:
-                self._values[item.key, item.level].append(item.value)
+                self._values[item.key, item.level].append(item.components or (item.value,))
         for ends, angle in curve_angles(bodies, self._frame).items():
-            self._values[COBB, level_text(ends)].append(angle)
+            self._values[COBB, level_text(ends)].append((angle,))
 
     def applied_to(self, measurements: Measurements) -> Measurements:
         """Return the measurements with the intervals that hold the true values with a probability of 90 %.
 
         An interval is the value ± as many standard deviations of the samples as hold 90 % of Student's distribution:
-        of few samples the deviation itself is known only roughly. A Meyerding grade has none, nor has a quantity that
-        few samples allow.
+        of few samples the deviation itself is known only roughly. That of an angle without a sign takes the deviation
+        along its own direction and begins at 0 where its two components may both be 0. A Meyerding grade has none,
+        nor has a quantity that few samples allow.
         """
         return replace(measurements, items=tuple(self._with_interval(item) for item in measurements))
 
     def _with_interval(self, item: Measurement) -> Measurement:
-        values = self._values.get((item.key, item.level), [])
-        if item.unit == "grade" or len(values) < _LEAST_VALUES:
+        samples = np.array(self._values.get((item.key, item.level), []))
+        if item.unit == "grade" or len(samples) < _LEAST_VALUES:
             return item
-        half = float(stdtrit(len(values) - 1, 0.5 + 0.5 * _SHARE) * np.std(values, ddof=1))
-        interval = (item.value - half, item.value + half)
+        interval = length_interval(np.array(item.components), samples) if item.components else _about(item, samples)
         # Where the spine may be straight or bent to the other side, neither side nor apex nor curve is stated.
         straight = item.key == COBB and interval[0] <= 0 <= interval[1]
         return replace(item, interval=interval, note="" if straight else item.note)
+
+
+def length_interval(components: np.ndarray, samples: np.ndarray) -> tuple[float, float]:
+    """Return the 90 % interval of the length of a vector from random vectors about it.
+
+    The length of a vector near zero has a skewed distribution (Rice's), and samples about an estimate are longer on
+    average than what is estimated: neither ± their deviation nor their quantiles hold a small length. Here the
+    deviation is that of the samples along the vector, and the interval begins at 0 where Hotelling's test at 10 %
+    cannot tell the vector from 0. It holds lengths of 0 to 8 deviations in 87 to 94 % of 20000 simulated cases each,
+    with 24 samples and deviations equal or as 1 to 0.3; ± the deviation of the lengths in 63 to 95 %, and their
+    quantiles in 0 to 90 %.
+
+    Args:
+        components: (k,) the vector estimated.
+        samples: (n, k) random vectors about it, n > k.
+    """
+    (count, parts), length = samples.shape, float(np.linalg.norm(components))
+    covariance = np.atleast_2d(np.cov(samples, rowvar=False)) + _FLOOR_DEG**2 * np.eye(parts)
+    along = components / max(length, 1e-12)
+    half = float(_student(count) * np.sqrt(along @ covariance @ along))
+    least = parts * (count - 1) / (count - parts) * fdtri(parts, count - parts, _SHARE)
+    may_be_zero = components @ np.linalg.solve(covariance, components) <= least
+    return 0.0 if may_be_zero else max(length - half, 0.0), length + half
+
+
+def _about(item: Measurement, samples: np.ndarray) -> tuple[float, float]:
+    half = float(_student(len(samples)) * np.std(samples, ddof=1))
+    return item.value - half, item.value + half
+
+
+def _student(count: int) -> float:
+    """Return how many standard deviations, of so many samples, hold the share of values."""
+    return float(stdtrit(count - 1, 0.5 + 0.5 * _SHARE))

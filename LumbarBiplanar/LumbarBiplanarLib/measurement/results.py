@@ -54,7 +54,9 @@ class Measurement:
         frame: the frame that a projection or a direction refers to; empty for a plain distance or 3D angle.
         note: what the value means in words, such as "convex left"; may be empty.
         geometry: the points and planes it was taken from.
-        interval: (low, high) between which the true value lies with a probability of 90 %, or None where unknown.
+        interval: (low, high) between which the true value lies with a probability of 90 %, or None where unknown; the
+            value need not be in its middle.
+        components: of a quantity without a sign, the two signed parts whose length is the value; else empty.
     """
 
     key: str
@@ -67,6 +69,7 @@ class Measurement:
     note: str = ""
     geometry: MeasuredGeometry = field(default_factory=MeasuredGeometry)
     interval: tuple[float, float] | None = None
+    components: tuple[float, ...] = ()
 
     @property
     def level(self) -> str:
@@ -174,7 +177,13 @@ def value_text(item: Measurement, decimals: int = 1) -> str:
 
 
 def spread_text(item: Measurement, decimals: int = 1) -> str:
-    """Return half the width of the 90 % interval as text, such as "± 1.2"; empty where there is none."""
+    """Return half the width of the 90 % interval as text, such as "± 1.2"; empty where there is none.
+
+    An interval about another middle than the value, that of an angle near zero, is written out: "(0.0 to 4.2)".
+    """
     if item.interval is None:
         return ""
-    return f"± {(item.interval[1] - item.interval[0]) / 2:.{decimals}f}"
+    low, high = item.interval
+    if abs((high - item.value) - (item.value - low)) > 10.0**-decimals / 2:
+        return f"({low + 0.0:.{decimals}f} to {high + 0.0:.{decimals}f})"
+    return f"± {(high - low) / 2:.{decimals}f}"
