@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
+from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import MeasurementError
 from LumbarBiplanarLib.measurement import PatientFrame, Spread, measure, rows, spread_text
 from LumbarBiplanarLib.measurement.angles import angle_between, tilt_between
@@ -51,6 +51,20 @@ def test_intervals_of_few_samples_hold_nine_of_ten_values_too():
         low, high = spread.applied_to(measured).find("slip", "L2-L3").interval
         held.append(low <= slip.value + 0.5 * rng.standard_normal() <= high)
     assert 0.88 < np.mean(held) < 0.92  # 1.645 of their deviations would hold 86 %
+
+
+def test_a_slip_that_may_be_none_is_not_stated_and_its_grade_names_both():
+    vertebrae = [phantom(Level.L4, at=(3.5, 0, 36.0)), phantom(Level.L5)]
+    measured = measure(vertebrae)
+    assert measured.find("slip").note == "anterolisthesis"
+    for sd_mm, note, words in (
+        (0.1, "anterolisthesis", "I (anterolisthesis)"),
+        (0.6, "", "I, possibly 0 (anterolisthesis)"),
+    ):
+        found = spread_of(vertebrae, sd_mm).applied_to(measured)
+        assert (found.find("slip").note, found.find("slip_percent").note) == (note, note)
+        grade = found.find("meyerding_grade")
+        assert (grade.value, grade.note, grade.interval) == (1, words, None)
 
 
 def leaning(lean: list[float]):

@@ -9,7 +9,7 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.measurement import Measurements, Vertebra, measure
-from LumbarBiplanarLib.measurement.slip import meyerding_grade
+from LumbarBiplanarLib.measurement.slip import meyerding_grade, slip_notes
 from measurement_phantom import Shape, corner, phantom, rotation, sacrum
 
 TOLERANCE_MM = 0.1
@@ -107,12 +107,12 @@ def test_slip_is_signed_and_does_not_depend_on_the_disc_angle(slip: float, wedge
     [
         (1.0, 0, "no slip"),
         (-2.0, 0, "no slip"),
-        (6.0, 1, "I, anterolisthesis"),
-        (-6.0, 1, "I, retrolisthesis"),
-        (12.0, 2, "II, anterolisthesis"),
-        (21.0, 3, "III, anterolisthesis"),
-        (30.0, 4, "IV, anterolisthesis"),
-        (38.0, 5, "V, anterolisthesis"),
+        (6.0, 1, "I (anterolisthesis)"),
+        (-6.0, 1, "I (retrolisthesis)"),
+        (12.0, 2, "II (anterolisthesis)"),
+        (21.0, 3, "III (anterolisthesis)"),
+        (30.0, 4, "IV (anterolisthesis)"),
+        (38.0, 5, "V (anterolisthesis)"),
     ],
 )
 def test_meyerding_grade_says_the_direction(slip: float, grade: int, note: str):
@@ -133,6 +133,25 @@ def test_either_cut_off_makes_a_slip():
     assert meyerding_grade(2.99, 7.99) == 0
     assert meyerding_grade(3.0, 7.0) == 1
     assert meyerding_grade(-2.0, -8.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("slip", "half", "note", "words"),
+    [
+        (1.0, 1.5, "no slip", "no slip"),
+        (-2.0, 1.5, "", "0, possibly I (retrolisthesis)"),
+        (0.5, 4.0, "", "0, possibly I (either direction)"),
+        (3.5, 1.0, "", "I, possibly 0 (anterolisthesis)"),
+        (5.0, 1.0, "anterolisthesis", "I (anterolisthesis)"),
+        (-9.0, 1.0, "retrolisthesis", "II, possibly I (retrolisthesis)"),
+        (5.0, 4.5, "", "I, possibly 0 or II (anterolisthesis)"),
+        (5.0, 9.0, "", "I, possibly 0 or II (either direction)"),
+        (12.0, 1.0, "anterolisthesis", "II (anterolisthesis)"),
+    ],
+)
+def test_notes_of_slips_leave_open_what_the_interval_does(slip: float, half: float, note: str, words: str):
+    ends = (slip - half, slip + half)
+    assert slip_notes(slip, slip / 0.34, ends, (ends[0] / 0.34, ends[1] / 0.34)) == (note, words)
 
 
 @pytest.mark.parametrize("side", [-6.0, 0.0, 4.0])

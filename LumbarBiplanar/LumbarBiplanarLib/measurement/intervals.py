@@ -15,6 +15,7 @@ from .curves import COBB, curve_angles
 from .frames import PatientFrame
 from .measure import measure_bodies
 from .results import Measurement, Measurements, level_text
+from .slip import with_doubt
 from .vertebra import Vertebra, with_points
 
 _SHARE = 0.9  # of the true values, that intervals hold
@@ -56,9 +57,9 @@ class Spread:
         An interval is the value ± as many standard deviations of the samples as hold 90 % of Student's distribution:
         of few samples the deviation itself is known only roughly. That of an angle without a sign takes the deviation
         along its own direction and begins at 0 where its two components may both be 0. A Meyerding grade has none,
-        nor has a quantity that few samples allow.
+        nor has a quantity that few samples allow. Notes say no more than the intervals allow.
         """
-        return replace(measurements, items=tuple(self._with_interval(item) for item in measurements))
+        return replace(measurements, items=with_doubt([self._with_interval(item) for item in measurements]))
 
     def _with_interval(self, item: Measurement) -> Measurement:
         samples = np.array(self._values.get((item.key, item.level), []))

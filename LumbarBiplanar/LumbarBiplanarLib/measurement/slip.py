@@ -6,6 +6,7 @@ Signs: forward slip of the upper body (anterolisthesis) and slip to the patient'
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..anatomy import Level
 from .bodies import Body, adjacent
@@ -42,6 +43,56 @@ def meyerding_grade(slip_mm: float, slip_percent: float) -> int:
     return 1 + sum(percent > border for border in (25.0, 50.0, 75.0, 100.0))
 
 
+def slip_notes(
+    slip_mm: float,
+    slip_percent: float,
+    interval_mm: tuple[float, float] | None = None,
+    interval_percent: tuple[float, float] | None = None,
+) -> tuple[str, str]:
+    """Return what a slip and its Meyerding grade mean in words, as far as their intervals leave no doubt.
+
+    Args:
+        slip_mm, slip_percent: the slip, signed.
+        interval_mm, interval_percent: (low, high) of each, or None where unknown: the values then count as certain.
+
+    Returns:
+        Of the slip "anterolisthesis" or "retrolisthesis", or "no slip", or nothing where the intervals allow another of
+        these; of the grade, that of the values first, then those that the intervals allow as well: "no slip",
+        "I (anterolisthesis)", "0, possibly I (retrolisthesis)", "II, possibly I or III (anterolisthesis)".
+    """
+    ends_mm = interval_mm or (slip_mm, slip_mm)
+    ends_percent = interval_percent or (slip_percent, slip_percent)
+    grades, directions = {meyerding_grade(slip_mm, slip_percent)}, []
+    for name, sign in (("anterolisthesis", 1), ("retrolisthesis", -1)):
+        least, most = (
+            meyerding_grade(max(choose(sign * mm for mm in ends_mm), 0), max(choose(sign * x for x in ends_percent), 0))
+            for choose in (min, max)
+        )
+        if any(sign * mm > 0 for mm in ends_mm):
+            grades |= set(range(least, most + 1))
+        if most:
+            directions.append(name)
+    if grades == {0}:
+        return "no slip", "no slip"
+    own = meyerding_grade(slip_mm, slip_percent)
+    others = " or ".join(_ROMAN[grade] for grade in sorted(grades - {own}))
+    words = f"{_ROMAN[own]}, possibly {others}" if others else _ROMAN[own]
+    direction = directions[0] if len(directions) == 1 else "either direction"
+    return "" if 0 in grades or len(directions) > 1 else direction, f"{words} ({direction})"
+
+
+def with_doubt(items: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Return measurements with the notes of slips and grades that their intervals allow."""
+    found = {(item.key, item.level): item for item in items}
+    notes = {}
+    for (key, level), item in found.items():
+        share = found.get(("slip_percent", level))
+        if key == "slip" and share is not None:
+            note, words = slip_notes(item.value, share.value, item.interval, share.interval)
+            notes.update({("slip", level): note, ("slip_percent", level): note, ("meyerding_grade", level): words})
+    return tuple(replace(item, note=notes.get((item.key, item.level), item.note)) for item in items)
+
+
 def slips(bodies: Sequence[Body]) -> list[Measurement]:
     """Return slip in mm and percent and the Meyerding grade of each pair of neighbours."""
     result = []
@@ -57,11 +108,11 @@ def _slip(above: Endplate, below: Endplate, levels: tuple[Level, Level]) -> list
     offset = float((corner - base) @ below.anterior)
     percent = 100 * offset / below.depth_mm
     grade = meyerding_grade(offset, percent)
-    note = "no slip" if grade == 0 else "anterolisthesis" if offset > 0 else "retrolisthesis"
+    note, words = slip_notes(offset, percent)
     points = {"upper": corner, "lower": base, "lower anterior": below.corners["anterior"]}
     lines = (("lower", "upper"), ("lower", "lower anterior"))
     geometry = MeasuredGeometry(points, {below.name: below.plane}, lines)
-    frame, words = "lower endplate", f"{_ROMAN[grade]}, {note}" if grade else note
+    frame = "lower endplate"
     text, share = f"{_WHAT}; {_SIGN}.", f"{_PERCENT}; {_SIGN}."
     return [
         Measurement("slip", "Slip", offset, "mm", levels, text, frame, note, geometry),
