@@ -17,10 +17,12 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 
+from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.mrml.logic import CaseLogic
 from LumbarBiplanarLib.mrml.torch_ready import torch_problem
 from LumbarBiplanarLib.ui.self_test import SelfTests
 
+SAMPLE_NAME = "LumbarBiplanarStudy"
 DOCUMENTATION = "https://github.com/LumbarBiplanar/SlicerLumbarBiplanar#readme"
 
 
@@ -47,21 +49,36 @@ class LumbarBiplanar(ScriptedLoadableModule):
 
 
 def registerSampleData() -> None:
-    """List the study that comes with the module in Slicer's Sample Data module; nothing is downloaded."""
+    """List the study that comes with the module in Slicer's Sample Data module; nothing is downloaded.
+
+    A click on the tile opens it. ``SampleData.downloadSamples``, which does not ask ``customDownloader``, copies its
+    files and returns their paths in the order in which ``LumbarBiplanarLogic.loadFilms`` takes them: loaded as volumes,
+    the films would have no geometry.
+    """
     import SampleData
 
     folder = Path(__file__).parent / "Resources"
-    files = [folder / "SampleStudy" / name for name in ("ap.png", "lateral.png")]
+    files = [folder / "SampleStudy" / name for name in ("ap.png", "lateral.png", "geometry.json")]
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="LumbarBiplanar",
-        sampleName="LumbarBiplanarStudy",
+        sampleName=SAMPLE_NAME,
         thumbnailFileName=str(folder / "Icons" / "LumbarBiplanar.png"),
         uris=[path.as_uri() for path in files],
-        fileNames=[path.name for path in files],
-        nodeNames=[_("AP film"), _("Lateral film")],
-        loadFiles=[True, True],
-        customDownloader=lambda source=None: list(LumbarBiplanarLogic().loadSampleStudy()),
+        # All sample data lie in one folder: names of our own, and no file of another version is taken for ours.
+        fileNames=[f"{SAMPLE_NAME}_{path.name}" for path in files],
+        checksums=[f"SHA256:{sha256_of(path)}" for path in files],
+        nodeNames=[None] * len(files),
+        loadFiles=[False] * len(files),
+        customDownloader=openSampleStudy,
     )
+
+
+def openSampleStudy(source=None) -> list:
+    """Load the study that comes with the module, and open the module if there is a window; return its film nodes."""
+    films = list(LumbarBiplanarLogic().loadSampleStudy())
+    if slicer.util.mainWindow() is not None:
+        slicer.util.selectModule("LumbarBiplanar")
+    return films
 
 
 def registerLayout() -> None:

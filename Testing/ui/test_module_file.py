@@ -70,6 +70,33 @@ def test_the_sample_study_is_offered_by_sample_data_without_a_download(app, modu
     assert lateral.GetImageData().GetDimensions()[2] == 1
 
 
+def test_the_tile_of_the_sample_study_opens_the_module_where_there_is_a_window(app, module):
+    source = [item for item in app.sample_data.sources if item["name"] == "LumbarBiplanarStudy"][-1]
+    with app.without_main_window():
+        source["download"](source)
+    assert not app._module_is_open()
+    source["download"](source)
+    app.process_events()
+    widget = slicer.util.getModuleWidget("LumbarBiplanar")
+    assert widget.panel.entered
+    assert widget.ui.apFilmSelector.currentNode() is module.LumbarBiplanarLogic().filmNode("AP")
+
+
+def test_a_script_gets_the_files_of_the_sample_study_and_not_those_of_another(app, module):
+    import SampleData
+
+    for name in ("ap.png", "LumbarBiplanarStudy_ap.png"):
+        (app.sample_data.cache / name).write_bytes(b"of somebody else, or of another version")
+    paths = SampleData.downloadSamples("LumbarBiplanarStudy")
+    logic = module.LumbarBiplanarLogic()
+    logic.loadFilms(*paths)
+    assert logic.geometry().calibrated
+    given = MODULE_FILE.parent / "Resources" / "SampleStudy"
+    assert [Path(path).read_bytes() for path in paths] == [
+        (given / name).read_bytes() for name in ("ap.png", "lateral.png", "geometry.json")
+    ]
+
+
 def test_without_the_pytorch_extension_the_user_is_told_to_install_it(app, logic):
     app.torch.remove()
     with app.torch.without_torch():

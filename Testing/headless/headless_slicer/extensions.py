@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import shutil
 import sys
+from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 
 class PyTorchExtension:
@@ -68,9 +73,10 @@ class PyTorchExtension:
 
 
 class SampleData:
-    """The Sample Data module's registry."""
+    """The Sample Data module's registry, and its folder of files that were fetched before."""
 
-    def __init__(self):
+    def __init__(self, cache: Path):
+        self.cache = cache
         self.sources: list[dict] = []
         self.categories: dict[str, str] = {}
 
@@ -99,11 +105,37 @@ class SampleData:
                 loadFileProperties=None,
                 checksums=None,
             ):
+                fields = (uris, fileNames, nodeNames, loadFiles, checksums)
+                if len({len(field) for field in fields if field is not None}) != 1:
+                    raise ValueError("All fields of sample data source must have the same length")
                 registry.sources.append(
                     {"category": category, "name": sampleName, "download": customDownloader, "uris": uris}
-                    | {"thumbnail": thumbnailFileName}
+                    | {"thumbnail": thumbnailFileName, "files": fileNames, "checksums": checksums, "nodes": nodeNames}
                 )
+
+            @staticmethod
+            def downloadSamples(sampleName):
+                return registry.download(next(item for item in registry.sources if item["name"] == sampleName))
 
         module = ModuleType("SampleData")
         module.SampleDataLogic = SampleDataLogic
+        module.downloadSamples = SampleDataLogic.downloadSamples
         sys.modules["SampleData"] = module
+
+    def download(self, source: dict) -> list[str]:
+        """Fetch a source's files as a script does: past the custom downloader, and past files that are there already.
+
+        A file that is there is taken if it is not empty and has the checksum, or none was given. Only sources that load
+        no node can be asked for here.
+        """
+        if any(source["nodes"]):
+            raise NotImplementedError("the headless Slicer loads no volumes of sample data")
+        paths = []
+        for uri, name, checksum in zip(source["uris"], source["files"], source["checksums"], strict=True):
+            path, digest = self.cache / name, (checksum or "").removeprefix("SHA256:")
+            if path.exists() and digest and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                path.unlink()
+            if not path.exists() or not path.stat().st_size:
+                shutil.copyfile(url2pathname(urlparse(uri).path), path)
+            paths.append(str(path))
+        return paths

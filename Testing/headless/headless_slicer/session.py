@@ -58,7 +58,7 @@ class HeadlessSlicer:
         self.layout_manager = qSlicerLayoutManager(self.board, self.main_window._viewport)
         slicer_namespace.install_application(self)
         self.answers, self.python_errors = answers, python_errors
-        self.torch, self.sample_data = extensions.PyTorchExtension(), extensions.SampleData()
+        self.torch, self.sample_data = extensions.PyTorchExtension(), extensions.SampleData(self.temporary_folder)
         self.torch.remove()
         self.sample_data.install()
         python_errors.watch_observers()
