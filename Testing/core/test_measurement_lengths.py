@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import cos, radians, sin
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.measurement import Measurements, Vertebra, measure
 from LumbarBiplanarLib.measurement.slip import meyerding_grade, slip_notes
-from measurement_phantom import Shape, corner, phantom, rotation, sacrum
+from measurement_phantom import RAS_FROM_SRS, Shape, corner, phantom, rotation, sacrum
 
 TOLERANCE_MM = 0.1
 POSE = rotation(14, -9, 20), np.array([31.0, -12.0, 444.0])
@@ -100,6 +101,26 @@ def test_slip_is_signed_and_does_not_depend_on_the_disc_angle(slip: float, wedge
     found = measure(pair_with_slip(slip, wedge))
     assert value(found, "slip", "L4-L5") == pytest.approx(slip, abs=TOLERANCE_MM)
     assert value(found, "slip_percent", "L4-L5") == pytest.approx(100 * slip / 34, abs=0.4)
+
+
+@pytest.mark.parametrize("inward_mm", [-1.5, 0.0, 2.5])
+def test_a_slip_does_not_depend_on_where_near_the_corner_the_landmark_lies(inward_mm: float):
+    upper, lower = pair_with_slip(4)
+    forward = POSE[0][:, 0] @ RAS_FROM_SRS.T
+    marks = dict(upper.landmarks)
+    marks["inferior_endplate_posterior"] = marks["inferior_endplate_posterior"] + inward_mm * forward
+    found = measure([replace(upper, landmarks=marks), lower])
+    assert value(found, "slip") == pytest.approx(4, abs=TOLERANCE_MM)
+    assert value(found, "endplate_depth_inferior", "L4") == pytest.approx(34, abs=TOLERANCE_MM)
+
+
+def test_a_single_vertex_moves_a_slip_by_less_than_half():
+    upper, lower = pair_with_slip(4)
+    backward = -POSE[0][:, 0] @ RAS_FROM_SRS.T
+    marks, points = dict(upper.landmarks), upper.points_ras_mm.copy()
+    points[np.argmin(np.linalg.norm(points - marks["inferior_endplate_posterior"], axis=1))] += backward
+    marks["inferior_endplate_posterior"] = marks["inferior_endplate_posterior"] + backward
+    assert value(measure([replace(upper, points_ras_mm=points, landmarks=marks), lower]), "slip") > 3.5
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,14 @@ def test_half_a_millimetre_of_noise_on_every_vertex_is_averaged_out():
     errors = np.array([[i.value for i in measure(spine(0.5, seed))] for seed in range(1, 13)])
     errors -= [i.value for i in truth]
     rms = np.sqrt((errors**2).mean(axis=0))
-    # What rests on planes averages over hundreds of vertices; in-plane positions rest on single landmark vertices.
+    # What rests on planes averages over hundreds of vertices, corners over dozens; widths rest on single landmarks.
     limits = {
         **dict.fromkeys(("lordosis_l1_l5", "lordosis_l1_l5_superior", "segmental_cobb", "disc_angle"), 0.6),
         **dict.fromkeys(("wedge_sagittal", "wedge_coronal", "coronal_cobb"), 0.6),
         **dict.fromkeys(("body_height_anterior", "body_height_posterior"), 0.7),
         **dict.fromkeys(("body_height_middle", "disc_height_dabbs", "disc_height_hurxthal", "disc_height_fyllos"), 0.5),
-        **dict.fromkeys(("slip", "endplate_depth_superior", "endplate_width_inferior"), 1.1),
+        **dict.fromkeys(("slip", "endplate_depth_superior"), 0.6),
+        "endplate_width_inferior": 1.1,
         **dict.fromkeys(("lateral_listhesis", "lateral_listhesis_centres"), 0.8),
         "axial_rotation": 1.2,
     }
@@ -130,6 +131,7 @@ def test_the_visible_human_is_straight_and_has_published_dimensions(shared_data:
     assert 20 < values("lordosis_l1_l5")[0] < 60
     assert (values("disc_angle") > 0.4).all() and (values("disc_angle") < 11.6).all()
     assert values("wedge_sagittal")[-1] > 8  # L5 is the wedged one
+    assert values("slip") == pytest.approx([-0.5, -0.4, -1.5, -2.8], abs=0.2)  # as docs/measurements.md says
 
 
 def test_the_mean_spine_of_the_shape_model_is_measured_through_a_reconstruction():

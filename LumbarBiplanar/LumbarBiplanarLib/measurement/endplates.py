@@ -1,7 +1,8 @@
 """Endplates: their plane, axes, corners on the rim and depth.
 
-The corners are where the four rim landmarks say. Their height above the endplate plane is not that of the single
-landmark vertex but of a local line through the endplate around it, and the middle point lies on a local paraboloid:
+The left and right corners are where the rim landmarks say, the anterior and posterior ones where the surface near
+those landmarks ends in the mid-sagittal plane (``corners.py``). Their height above the endplate plane is not that of
+one vertex but of a local line through the endplate around it, and the middle point lies on a local paraboloid:
 both average surface noise out without flattening rim or hollow.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import MeasurementError
+from .corners import outermost
 from .planes import Plane, rim_plane, vertex_areas
 from .vertebra import Vertebra
 
@@ -27,7 +29,7 @@ class Endplate:
         name: such as "L4 superior endplate".
         plane: rests on the rim; the normal points cranially.
         anterior, left: (3,) unit axes in the plane, or None without the anterior and posterior rim landmarks; anterior
-            runs from the posterior to the anterior corner, left = normal x anterior.
+            runs from the posterior to the anterior one, left = normal x anterior.
         corners: {"anterior", "posterior", "left", "right": (3,)} as far as the landmarks are there, RAS mm.
         middle: (3,) point of the endplate surface over the midpoint of anterior and posterior corner, or None.
     """
@@ -95,6 +97,10 @@ def endplate_of(vertebra: Vertebra, side: str, up: np.ndarray) -> Endplate | Non
     if not {"anterior", "posterior"} <= corners.keys():
         return Endplate(name, plane, None, None, corners, None)
     anterior = _anterior_axis(name, plane, corners)
+    away = plane.normal if side == "superior" else -plane.normal
+    for edge, outward in (("anterior", anterior), ("posterior", -anterior)):
+        place = outermost(vertebra, plane, outward, away, vertebra.landmark(f"{side}_endplate_{edge}"))
+        corners[edge] = _on_surface(plane, points, areas, place, order=1)
     plane = _with_edges(plane, points, anterior)
     middle = _on_surface(plane, points, areas, 0.5 * (corners["anterior"] + corners["posterior"]), order=2)
     return Endplate(name, plane, anterior, np.cross(plane.normal, anterior), corners, middle)

@@ -56,9 +56,9 @@ def endplate_sizes(bodies: Sequence[Body]) -> list[Measurement]:
         for side, plate in (("superior", body.superior), ("inferior", body.inferior)):
             if plate is None:
                 continue
-            for what, value, ends in (
-                ("depth", plate.depth_mm, ("posterior", "anterior")),
-                ("width", plate.width_mm, ("right", "left")),
+            for what, value, ends, named in (
+                ("depth", plate.depth_mm, ("posterior", "anterior"), "corner"),
+                ("width", plate.width_mm, ("right", "left"), "rim landmark"),
             ):
                 if value is not None:
                     result.append(
@@ -68,7 +68,7 @@ def endplate_sizes(bodies: Sequence[Body]) -> list[Measurement]:
                             value,
                             "mm",
                             (body.level,),
-                            f"Distance from the {ends[0]} to the {ends[1]} rim landmark of the endplate, in its plane.",
+                            f"Distance from the {ends[0]} to the {ends[1]} {named} of the endplate, in its plane.",
                             geometry=MeasuredGeometry(
                                 {end: plate.corners[end] for end in ends}, {plate.name: plate.plane}, (ends,)
                             ),
