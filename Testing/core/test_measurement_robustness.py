@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -88,6 +88,31 @@ def test_an_osteophyte_on_the_rim_hardly_tilts_the_plane():
     robust = np.degrees(np.arccos(rim_plane(points, areas, up).normal @ up))
     plain = np.degrees(np.arccos(abs(fit_plane(points, areas).normal @ up)))
     assert robust < 0.1 < plain
+
+
+@dataclass(frozen=True)
+class Crushed(Shape):
+    """An L3 whose superior endplate falls by ``loss`` mm from ``start`` (mm forward of the middle) to its front."""
+
+    loss: float = 8.0
+    start: float = 8.5
+
+    def point(self, side: int, x: float, y: float) -> np.ndarray:
+        fall = self.loss * max(0.0, (x - self.start) / (self.depth / 2 - self.start)) if side > 0 else 0.0
+        return super().point(side, x, y) - [0.0, 0.0, fall]
+
+
+@pytest.mark.parametrize(("start", "by_planes", "note"), [(0.0, -13.6, ""), (8.5, -9.5, "-13.2"), (12.0, 0.0, "-13.2")])
+def test_a_wedge_names_the_angle_of_its_corners_where_a_crushed_edge_is_not_in_the_plane(
+    start: float, by_planes: float, note: str
+):
+    found = measure([phantom(Level.L3, Crushed(start=start), rotation(12, -7, 20))])
+    wedge = found.find("wedge_sagittal")
+    assert wedge.value == pytest.approx(by_planes, abs=0.4)
+    said = wedge.note.removesuffix(" between its corners")
+    assert said == "" if not note else float(said) == pytest.approx(float(note), abs=0.2)
+    assert found.find("wedge_coronal").note == ""
+    assert found.find("body_height_anterior").value == pytest.approx(20, abs=0.2)
 
 
 def test_a_plane_fit_weighs_by_area_and_not_by_vertex_count():
