@@ -141,6 +141,17 @@ def test_a_tilt_of_the_whole_spine_is_neither_cobb_nor_lordosis():
     assert value(found, "lordosis_l1_l5") == pytest.approx(0, abs=TOLERANCE_DEG)
 
 
+def test_a_patient_turned_in_the_beam_reads_a_false_cobb_and_true_3d_angles():
+    pitch, turned = [-22.0, -12.0, -2.0, 10.0, 28.0], rotation(turn=20)
+    found = measure(
+        phantom(level, turned=turned @ rotation(pitch[i]), at=turned @ np.array([0, 0, -38.0 * i]))
+        for i, level in enumerate(LUMBAR_LEVELS)
+    )
+    assert value(found, "lordosis_l1_l5") == pytest.approx(47.3, abs=TOLERANCE_DEG)  # as docs/measurements.md says
+    assert value(found, "coronal_cobb") == pytest.approx(18.2, abs=TOLERANCE_DEG)
+    assert value(found, "lordosis_l1_l5_3d") == pytest.approx(50, abs=TOLERANCE_DEG)
+
+
 @pytest.mark.parametrize("angle", [-17.0, 0.0, 6.0, 40.0])
 def test_axial_rotation_is_positive_when_the_front_turns_left(angle: float):
     found = measure([phantom(Level.L2, turned=rotation(turn=angle))])
