@@ -22,7 +22,9 @@ _REACH_MM = 9.0  # of the corner from its landmark in the plane of the endplate;
 _HEIGHT_MM = 5.0  # of the corner above or below its landmark: a crushed rim lies far from the plane of the endplate
 
 
-def outermost(vertebra: Vertebra, plane: Plane, outward: np.ndarray, away: np.ndarray, landmark: np.ndarray):
+def outermost(
+    vertebra: Vertebra, plane: Plane, outward: np.ndarray, away: np.ndarray, landmark: np.ndarray
+) -> np.ndarray:
     """Return where the surface ends in a direction, near a landmark and near its mid-sagittal plane.
 
     The surface is cut by seven planes, 1 mm apart, parallel to ``outward`` and to the normal of the endplate, the
