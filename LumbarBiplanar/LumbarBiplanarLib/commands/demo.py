@@ -105,6 +105,7 @@ def peak_memory_gb() -> float | None:
 def _report(result: CaseResult, comparison: Comparison, measured_gb: float | None) -> None:
     from ..measurement import spread_text, title_text, value_text
     from ..study.quality_text import mark_of
+    from ..study.report_tables import UNITS
 
     show(comparison)
     print(ABOUT_SAMPLE, end="\n\n")
@@ -115,7 +116,7 @@ def _report(result: CaseResult, comparison: Comparison, measured_gb: float | Non
             title_text(item),
             item.level,
             f"{value_text(item)} {spread_text(item)} {mark_of(item, result.quality)}".strip(),
-            item.unit,
+            UNITS.get(item.unit, item.unit),
         )
         for item in chosen
     ]

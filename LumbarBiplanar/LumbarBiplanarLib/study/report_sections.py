@@ -97,7 +97,8 @@ def measurements(result: CaseResult) -> list[str]:
     if any(mark_of(item, result.quality) for item in result.measurements):
         text = f"{MARKS_IN_WORDS} {text}"
     if any(item.interval is not None for item in result.measurements):
-        text = f"±: half the width of the interval that holds the true value with 90 % probability. {text}"
+        interval = "the interval that holds the true value with 90 % probability"
+        text = f"±: half the width of {interval}; (a to b): {interval} itself, where it is not centred. {text}"
     return [*parts, paragraph(text, "small")]
 
 

@@ -52,7 +52,7 @@ def pivot(group: Group) -> list[tuple[Measurement, dict[str, Measurement]]]:
 
 
 def with_unit(item: Measurement, decimals: int = 1) -> str:
-    """Return the value, half the width of its 90 % interval if that is known, and the unit: "46.4 ± 2.8°"."""
+    """Return the value, its 90 % interval if known and the unit: "46.4 ± 2.8°", not centred "3.1 (0.0 to 5.2)°"."""
     unit = UNITS.get(item.unit, item.unit)
     text = f"{value_text(item, decimals)} {spread_text(item, decimals)}".strip()
     return f"{text}{'' if unit in ('', '°') else ' '}{unit}"
