@@ -31,6 +31,6 @@ def test_measurements_are_summed_up_by_quantity_for_vertebrae_of_the_right_name(
     write_table(tmp_path / MEASUREMENTS_FILE, MeasurementRow, rows)
     columns, found = measurement_tables(tmp_path, ("lumbar-only", "network, drawn"))["measurements-network-drawn"]
     slip, grade = (dict(zip(columns, texts, strict=True)) for texts in found)
-    assert (slip["quantity"], slip["measured"], slip["mean error"], slip["bias"]) == ("slip", "2", "2.0", "-1.0")
+    assert (slip["quantity"], slip["measured"], slip["mean"], slip["bias"]) == ("slip", "2", "2.0", "-1.0")
     assert (slip["interval, ±"], slip["holds the truth, %"]) == ("1.2", "50 (2)")
-    assert grade["mean error"] == "50 % right"
+    assert grade["error: median"] == "50 % right"

@@ -10,7 +10,7 @@ import numpy as np
 from ..files import read_table
 from .accuracy_rows import CASES_FILE, FRACTURED, MEASUREMENTS_FILE, CaseRow, MeasurementRow
 
-COLUMNS = ("quantity", "unit", "measured", "mean error", "95 % within", "bias", "interval, ±", "holds the truth, %")
+COLUMNS = ("quantity", "unit", "measured", "error: median", "mean", "95 %", "bias", "interval, ±", "holds the truth, %")
 _GRADE = "grade"
 
 
@@ -56,13 +56,13 @@ def _summary(key: str, rows: Sequence[MeasurementRow]) -> list[str]:
     errors = np.array([row.value - row.true_value for row in rows])
     unit = rows[0].unit
     if unit == _GRADE:
-        return [key, unit, str(len(rows)), f"{100 * np.mean(errors == 0):.0f} % right", "", "", "", ""]
+        return [key, unit, str(len(rows)), f"{100 * np.mean(errors == 0):.0f} % right", "", "", "", "", ""]
     known = [row for row in rows if row.inside is not None]
     interval = [
         f"{np.median([0.5 * (row.high_90 - row.low_90) for row in known]):.1f}",
         f"{100 * np.mean([row.inside for row in known]):.0f} ({len(known)})",
     ]
     size = np.abs(errors)
-    figures = size.mean(), np.percentile(size, 95)
+    figures = np.median(size), size.mean(), np.percentile(size, 95)
     cells = [*(f"{value:.1f}" for value in figures), f"{errors.mean():+.1f}", *(interval if known else ("", ""))]
     return [key, unit, str(len(rows)), *cells]
