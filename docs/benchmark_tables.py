@@ -16,7 +16,15 @@ from LumbarBiplanarLib.training.ablation_rows import AblationRow
 
 DOCS = Path(__file__).resolve().parent
 PAGES = tuple(
-    DOCS / f"{name}.md" for name in ("accuracy", "accuracy-robustness", "network-accuracy", "model-card", "quality")
+    DOCS / f"{name}.md"
+    for name in (
+        "accuracy",
+        "accuracy-robustness",
+        "measurement-accuracy",
+        "network-accuracy",
+        "model-card",
+        "quality",
+    )
 )
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -8,10 +8,10 @@ import json
 import numpy as np
 import pytest
 
-from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, Level
+from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, Level, opposite_side
 from LumbarBiplanarLib.evaluation.quality_benchmark import written
 from LumbarBiplanarLib.evaluation.quality_cases import QualityCase
-from LumbarBiplanarLib.evaluation.quality_drafts import bone_images, draft, swapped_sides
+from LumbarBiplanarLib.evaluation.quality_drafts import bone_images, draft
 from LumbarBiplanarLib.evaluation.quality_faults import FAULTS, INVISIBLE
 from LumbarBiplanarLib.evaluation.quality_fit import figures, fit_calibration, usable
 from LumbarBiplanarLib.evaluation.quality_people import SimulatedSpine
@@ -134,6 +134,6 @@ def test_a_truncated_film_keeps_its_geometry(spine, films):
 
 
 def test_left_and_right_are_exchanged_and_the_middle_stays():
-    assert swapped_sides("pedicle_left") == "pedicle_right"
-    assert swapped_sides("transverse_tip_right") == "transverse_tip_left"
-    assert swapped_sides("spinous_tip") == "spinous_tip"
+    assert opposite_side("pedicle_left") == "pedicle_right"
+    assert opposite_side("transverse_tip_right") == "transverse_tip_left"
+    assert opposite_side("spinous_tip") == "spinous_tip"

@@ -105,6 +105,14 @@ def test_a_lumbar_image_comes_back_in_mm(tmp_path, suffix):
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_lumbar_image_in_another_unit_is_refused(tmp_path):
+    mm = np.zeros(VIEW.shape, dtype=np.float32)
+    mm[3:6, 2:5] = 60.0
+    write_lumbar_image(tmp_path / "lumbar.nrrd", 1000.0 * mm)
+    with pytest.raises(FilmError, match=r"lumbar\.nrrd: the longest path.*60000 mm.*Give.*in mm of bone"):
+        read_lumbar_image(tmp_path / "lumbar.nrrd", VIEW)
+
+
 def test_a_lumbar_image_of_whole_numbers_is_relative(tmp_path):
     values = np.random.default_rng(0).integers(0, 4000, (160, 120))
     write_film(tmp_path / "lumbar.png", values)

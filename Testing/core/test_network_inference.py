@@ -11,11 +11,13 @@ from scipy.ndimage import gaussian_filter
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import DetectionError, FilmError, WeightsError
+from LumbarBiplanarLib.geometry.frames import rigid
 from LumbarBiplanarLib.imaging import Film, Polarity
 from LumbarBiplanarLib.network import detect
 from LumbarBiplanarLib.network.first_stage import TRAINING_PITCH_MM, _moved, network_view
 from LumbarBiplanarLib.network.model import STRIDE
 from network_phantom import errors_mm, phantom_film, phantom_view
+from study_sample import sample_case
 
 # Median error on these phantoms, mm; a level that is taken for its neighbor is some 33 mm off.
 MEDIAN_MM = 5.0
@@ -187,3 +189,30 @@ def test_maps_at_another_pitch_are_brought_to_the_same_place_and_mass():
         found = np.array([(moved * columns).sum(), (moved * rows).sum()]) / moved.sum()
         np.testing.assert_allclose((found + 0.5) * coarser - 0.5, target.project(point)[0], atol=0.1)
         assert moved.sum() == pytest.approx(1.0, abs=0.02)
+
+
+TURNED = {
+    ("AP", "turned by half"): (lambda pixels: pixels[::-1, ::-1], "upside down.*side marker"),
+    ("AP", "top to bottom"): (lambda pixels: pixels[::-1], "upside down.*side marker"),
+    ("lateral", "back to front"): (lambda pixels: pixels[:, ::-1], "back to front.*Mirror it left to right"),
+    ("lateral", "turned by half"): (lambda pixels: pixels[::-1, ::-1], "upside down.*half a turn"),
+    ("lateral", "top to bottom"): (lambda pixels: pixels[::-1], "mirrored top to bottom.*Mirror it top"),
+    ("lateral", "bone dark"): (lambda pixels: pixels.max() - pixels, "bone dark.*polarity"),
+}
+
+
+@pytest.mark.parametrize("case", TURNED)
+def test_a_film_that_is_turned_over_is_told_how(case):
+    turned, said = TURNED[case]
+    film = sample_case().films[0 if case[0] == "AP" else 1]
+    with pytest.raises(DetectionError, match=said):
+        detect(replace(film, pixels=np.ascontiguousarray(turned(film.pixels))), "cpu")
+
+
+@pytest.mark.parametrize("name", ["AP", "lateral"])
+def test_a_geometry_from_the_other_side_is_refused(name):
+    film = sample_case().films[0 if name == "AP" else 1]
+    across, down, along = film.view.camera_from_ras[:3, :3]
+    opposite = replace(film.view, camera_from_ras=rigid(np.stack([-across, down, -along]), (0.0, 0.0, 900.0)))
+    with pytest.raises(DetectionError, match="its geometry says that it is not with the patient"):
+        detect(replace(film, view=opposite), "cpu")

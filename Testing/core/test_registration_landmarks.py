@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,8 +148,17 @@ def test_swapped_films_are_recognized():
     truth = phantom_truth(0)
     ap, lateral = landmark_evidence(truth, 1.0)
     swapped = (FilmEvidence(ap.view, lateral.landmarks), FilmEvidence(lateral.view, ap.landmarks))
-    with pytest.raises(RegistrationError, match="probably swapped"):
+    with pytest.raises(RegistrationError, match="The films are probably exchanged"):
         next(register(phantom_model(), swapped))
+
+
+@pytest.mark.parametrize(("films", "whose"), [((0,), "the AP landmarks"), ((0, 1), "the landmarks of both films")])
+def test_exchanged_names_of_left_and_right_are_recognized(films, whose):
+    evidence = list(landmark_evidence(phantom_truth(0), 1.0))
+    for film in films:
+        evidence[film] = replace(evidence[film], landmarks=evidence[film].landmarks.with_sides_exchanged())
+    with pytest.raises(RegistrationError, match=f"Left and right of {whose} are probably exchanged.*patient's"):
+        next(register(phantom_model(), tuple(evidence)))
 
 
 def test_films_that_name_different_levels_are_refused():

@@ -177,3 +177,13 @@ def test_what_cannot_be_judged_is_not_called_good(state):
         found = judged({**usual, name: float("nan")})
         assert found.flag == REFUSE
         assert name in found.reasons[0]
+
+
+def test_a_vertebra_that_its_landmarks_contradict_is_looked_at(state):
+    usual = quality_features(state)[Level.L3]
+    assert judged(usual).flag == OK
+    found = judged({**usual, "landmark_outliers": 0.5})
+    assert found.flag == CHECK
+    (reason,) = found.reasons
+    assert reason.startswith("50% of its landmarks in one film were outvoted. Look at its outline")
+    assert judged({**usual, "landmark_outliers": 0.2}).flag == OK

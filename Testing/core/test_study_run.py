@@ -170,6 +170,10 @@ def test_films_that_the_network_knows_better_exchanged_are_said_to_be_exchanged(
     )
     assert "look exchanged" in swap_hint(swapped, {}, find)
     assert swap_hint((ap, lateral), {}, find) == ""
+    # Two films of which nothing is certain either way say nothing of each other.
+    unsure = {"AP": 0.35, "lateral": 0.2}
+    assert swap_hint(swapped, {}, lambda film: found(film, unsure[film.view.name])) == ""
+    assert swap_hint(swapped, {}, lambda film: found(film, unsure[truly[film.sha256]])) == ""
 
 
 def test_a_registration_that_fails_on_exchanged_films_carries_the_hint():

@@ -1,6 +1,6 @@
 """Levels, regions, the landmark set and the landmarks seen on a film: data, no algorithms."""
 
-from .landmarks import LANDMARK_NAMES, Landmark, load_landmarks
+from .landmarks import LANDMARK_NAMES, Landmark, load_landmarks, opposite_side
 from .levels import LUMBAR_LEVELS, Level, parse_level
 from .observations import FilmLandmarks, LandmarkObservation
 from .regions import REGION_WEIGHTS, Region
@@ -15,5 +15,6 @@ __all__ = [
     "Level",
     "Region",
     "load_landmarks",
+    "opposite_side",
     "parse_level",
 ]

@@ -71,3 +71,9 @@ def load_landmarks() -> tuple[Landmark, ...]:
     if names != LANDMARK_NAMES:
         raise ValueError(f"{path}: the landmarks must be {LANDMARK_NAMES}, in this order; found {names}.")
     return tuple(Landmark(**{**entry, "region": Region[entry["region"].upper()]}) for entry in entries)
+
+
+def opposite_side(name: str) -> str:
+    """Return the name of the landmark on the other side of a vertebra; one in the middle is its own."""
+    other = name.replace("left", "right") if "left" in name else name.replace("right", "left")
+    return other if other in LANDMARK_NAMES else name

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import LandmarkError
-from .landmarks import LANDMARK_NAMES
+from .landmarks import LANDMARK_NAMES, opposite_side
 from .levels import Level
 
 _POSITIONS = {name: position for position, name in enumerate(LANDMARK_NAMES)}
@@ -54,6 +54,10 @@ class FilmLandmarks(Mapping[tuple[Level, str], LandmarkObservation]):
             found[key] = item
         order = sorted(found, key=lambda key: (key[0].index, _POSITIONS[key[1]]))
         self._items = {key: found[key] for key in order}
+
+    def with_sides_exchanged(self) -> FilmLandmarks:
+        """Return the landmarks with left named right and right named left."""
+        return FilmLandmarks(replace(item, name=opposite_side(item.name)) for item in self._items.values())
 
     def __getitem__(self, key: tuple[Level, str]) -> LandmarkObservation:
         return self._items[key]

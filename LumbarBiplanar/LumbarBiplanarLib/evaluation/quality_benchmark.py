@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import rounded, write_json, write_table
-from ..registration.quality import CHECK, OK, REFUSE
+from ..registration.quality import flag_for
 from ..registration.quality_calibration import PARTS, Calibration, part_of
 from ..shape.pipeline import Collection
 from .quality_cases import QualityCase, calibration_cases, own_cases
@@ -100,6 +100,6 @@ def _row(
     calibration = calibrations[part_of(case.features)]
     if probability is None:
         probability = calibration.probability(case.features)
-    flag = REFUSE if probability >= calibration.refuse else CHECK if probability >= calibration.check else OK
+    flag = flag_for(probability, case.features, calibration)
     features = {name: value for name, value in case.features.items() if math.isfinite(value)}
     return QualityRow(*common, case.level.name, flag, float(probability), float(case.error_mm), **features)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level, load_landmarks
+from ..anatomy import FilmLandmarks, LandmarkObservation, Level, load_landmarks
 from ..geometry import FilmPair, View, rotation_from_vector
 from ..registration import FilmEvidence
 from ..shape.surfaces import Surface
@@ -166,13 +166,6 @@ def moved_landmarks(
         for level, points in spine.points_ras_mm.items()
     }
     return {level: spine.model.landmarks(item.points_ras_mm) for level, item in surfaces.items()}, surfaces
-
-
-def swapped_sides(name: str) -> str:
-    """Return the landmark of the other side."""
-    left, right = name.replace("left", "right"), name.replace("right", "left")
-    other = left if "left" in name else right
-    return other if other in LANDMARK_NAMES else name
 
 
 def options_of(kind: str) -> Any:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..anatomy import LUMBAR_LEVELS, Level
+from ..anatomy import LUMBAR_LEVELS, Level, opposite_side
 from ..geometry import View
-from .quality_drafts import Draft, swapped_sides
+from .quality_drafts import Draft
 
 Fault = Callable[[Draft, np.random.Generator], None]
 
@@ -79,7 +79,7 @@ def mirrored(draft: Draft, rng: np.random.Generator) -> None:
     last = draft.views[film].size_px[0] - 1
     draft.bone[film] = {level: image[:, ::-1].copy() for level, image in draft.bone[film].items()}
     draft.landmarks[film] = {
-        (level, swapped_sides(name) if film == 0 else name): (last - x, y)
+        (level, opposite_side(name) if film == 0 else name): (last - x, y)
         for (level, name), (x, y) in draft.landmarks[film].items()
     }
     draft.aligned = True

@@ -14,6 +14,8 @@ from .film import check_pixels, check_size
 
 # Longest path through the lumbar spine on an adult's AP or lateral film; films drawn from a CT give 57 to 81 mm.
 USUAL_LONGEST_PATH_MM = 80.0
+# What mistakes the unit is far above: micrometres, or gray values.
+_LONGEST_PATH_MM = 400.0
 LUMBAR_IMAGE_SUFFIXES = (".nrrd", ".mha")
 
 
@@ -75,6 +77,12 @@ def read_lumbar_image(path: str | Path, view: View) -> np.ndarray:
     """
     values, relative = read_lumbar_values(path)
     check_size(values.shape, view, str(path))
+    if not relative and values.max() > _LONGEST_PATH_MM:
+        raise FilmError(
+            f"{path}: the longest path through bone would be {values.max():.0f} mm, and no spine has more than "
+            f"{_LONGEST_PATH_MM:.0f}. Give the lumbar-only image in mm of bone, or as whole numbers if only its "
+            "relative values are known."
+        )
     return values * (USUAL_LONGEST_PATH_MM / values.max()) if relative else values
 
 

@@ -35,6 +35,13 @@ _OTHER_PITCHES = (0.88, 1.13)
 # this factor.
 _CERTAIN_SCORE = 0.95
 _CLEARLY_SURER = 1.06
+# How a film may be turned.
+UPSIDE_DOWN, TOP_TO_BOTTOM, BACK_TO_FRONT, BONE_DARK = (
+    "upside down",
+    "mirrored top to bottom",
+    "back to front",
+    "with bone dark",
+)
 _LARGEST_SIDE_PX = 1600
 
 
@@ -138,13 +145,10 @@ def better_otherwise(
     """
     if look.score >= _CERTAIN_SCORE:
         return None
-    ways = {
-        "upside down": image[::-1, ::-1],
-        "mirrored top to bottom": image[::-1],
-        "with bone dark": image.max() - image,
-    }
+    ways = {UPSIDE_DOWN: image[::-1, ::-1], BONE_DARK: image.max() - image}
+    # A spine from the front looks alike from left to right: whether it was turned or mirrored does not show.
     if view.name == "lateral":
-        ways["back to front"] = image[:, ::-1]
+        ways |= {TOP_TO_BOTTOM: image[::-1], BACK_TO_FRONT: image[:, ::-1]}
     pitch_mm = look.view.spacing_mm[0]
 
     def score(turned: np.ndarray) -> float:

@@ -13,7 +13,17 @@ import torch
 from ..errors import DetectionError
 from ..imaging import Film
 from ..rendering import resolve_device
-from .first_stage import LEAST_SCORE, FirstLook, better_otherwise, first_look, stretched
+from .first_stage import (
+    BACK_TO_FRONT,
+    BONE_DARK,
+    LEAST_SCORE,
+    TOP_TO_BOTTOM,
+    UPSIDE_DOWN,
+    FirstLook,
+    better_otherwise,
+    first_look,
+    stretched,
+)
 from .model import VIEW_NAMES, SpineNetwork
 from .naming import naming_evidence
 from .refine_model import SpineRefiner
@@ -24,6 +34,11 @@ _LEAST_CONFIDENCE = 0.15
 LEAST_SEEN = 6
 # Mean confidence of the close and, on lateral films, of the first look above which a film is not tried turned over.
 _CERTAIN_PRESENCE, _CERTAIN_SCORE = 0.975, 0.7
+# Mean confidence of the close look at a turned film from which nothing found as it is means that it is turned.
+_LIKELY_PRESENCE = 0.8
+_FACING = {"AP": "with the patient's right on its left", "lateral": "with the patient facing left"}
+# Cosine from which a direction is another one.
+_CLEARLY = 0.3
 
 
 _loading = threading.Lock()
@@ -113,9 +128,13 @@ def read_film(networks: Networks, film: Film) -> Reading:
     """Read a film; raises DetectionError if it shows no lumbar spine, or not the way it should."""
     if film.view.name not in VIEW_NAMES:
         raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
+    _check_facing(film)
     image = stretched(film)
     look = first_look(networks.spine, film.view, image, networks.device)
     if look.score < LEAST_SCORE:
+        way = better_otherwise(networks.spine, film.view, image, look, networks.device)
+        if way is not None and _surer_when_turned(networks, film, _LIKELY_PRESENCE, way[2]):
+            raise DetectionError(_looks_turned(film, look, *way[:2]))
         raise DetectionError(_not_found(film, look))
     close = unrefined(look, film.view)
     if networks.refiner is not None:
@@ -130,6 +149,17 @@ def read_film(networks: Networks, film: Film) -> Reading:
     if not close.found.any():
         raise DetectionError(_not_found(film, look))
     return Reading(networks, film, image, look, close, look.choice.notes)
+
+
+def _check_facing(film: Film) -> None:
+    """Raise DetectionError if the geometry has the columns of a film run the other way than the network knows them."""
+    across = film.view.camera_from_ras[0, 0 if film.view.name == "AP" else 1]
+    if across > _CLEARLY:
+        raise DetectionError(
+            f"{_name(film)}: its geometry says that it is not {_FACING[film.view.name]}, which is how the network "
+            "reads films. If the film does look so, correct the geometry; otherwise give its landmarks (--landmarks), "
+            "which the registration takes from any side."
+        )
 
 
 def _presence(close: CloseLook) -> float:
@@ -157,8 +187,23 @@ def _on_film(film: Film, close: CloseLook) -> np.ndarray:
 def _looks_turned(film: Film, look: FirstLook, way: str, score: float) -> str:
     return (
         f"{_name(film)} looks {way}: set right the network's confidence is {score:.2f}, as it is {look.score:.2f}. "
-        "Turn the film, or correct its polarity."
+        f"{_remedy(film.view.name, way)}"
     )
+
+
+def _remedy(view_name: str, way: str) -> str:
+    if way == UPSIDE_DOWN and view_name == "AP":
+        return (
+            "Turn it by half a turn, or mirror it top to bottom: an AP film does not show which, and the wrong one "
+            "exchanges left and right; the side marker on the film tells."
+        )
+    return {
+        UPSIDE_DOWN: "Turn it by half a turn.",
+        TOP_TO_BOTTOM: "Mirror it top to bottom.",
+        BACK_TO_FRONT: "Mirror it left to right if it is stored reversed; if the patient does face right, give its "
+        "landmarks (docs/geometry.md).",
+        BONE_DARK: "Correct its polarity (--polarity on the command line).",
+    }[way]
 
 
 def _name(film: Film) -> str:
@@ -170,6 +215,6 @@ def _not_found(film: Film, look: FirstLook) -> str:
     return (
         f"{_name(film)}: no lumbar spine was found ({int(look.choice.visible.sum())} of 100 landmarks at first sight, "
         f"confidence {look.score:.2f}) on a film of {width:.0f} x {height:.0f} mm. Check that it is the "
-        f"{film.view.name} film, upright and facing as usual, that bone is bright as its polarity says, and its "
-        "pixel spacing."
+        f"{film.view.name} film, upright and {_FACING[film.view.name]}, that bone is bright as its polarity says, and "
+        "its pixel spacing."
     )

@@ -20,6 +20,8 @@ _GAIN_RANGE = (0.7, 1.4)
 _FAR_SD = 2.5
 _CLOSE_MM = 20.0
 _UNUSUAL_SCALE_SD = 3.0
+_LEAST_UNUSUAL_SCALE = 0.03  # a rigid model knows no other size at all
+_NO_GAIN = 0.2  # what noise comes out at
 _RESIDUAL_RATIO = 2.0
 _RESIDUAL_FLOOR_MM = 4.0
 
@@ -64,7 +66,7 @@ def shape_warnings(vertebrae: Sequence[VertebraState], log_scale_sd: float) -> l
     """Name vertebrae of unlikely size, and neighbors that lie on each other."""
     warnings = []
     for item in vertebrae:
-        if abs(item.log_scale) > _UNUSUAL_SCALE_SD * log_scale_sd:
+        if abs(item.log_scale) > max(_UNUSUAL_SCALE_SD * log_scale_sd, _LEAST_UNUSUAL_SCALE):
             warnings.append(
                 f"{item.level.name} came out {100 * (item.scale - 1):+.0f} % in size against the mean vertebra. Check "
                 "pixel spacing and source distances."
@@ -119,13 +121,20 @@ def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -
 
 
 def gain_warnings(gain: Mapping[str, float]) -> list[str]:
-    """Say so if a lumbar-only image is not in mm of bone."""
-    return [
-        f"The lumbar-only image of the {name} film is {value:.2f} times as strong as the bone the model puts there "
-        f"(usual: {_GAIN_RANGE[0]} to {_GAIN_RANGE[1]}). Check that it is in mm of bone."
-        for name, value in gain.items()
-        if not _GAIN_RANGE[0] <= value <= _GAIN_RANGE[1]
-    ]
+    """Say so if a lumbar-only image is not in mm of bone, or does not show the vertebrae where they are."""
+    warnings = []
+    for name, value in gain.items():
+        if value < _NO_GAIN:
+            warnings.append(
+                f"The lumbar-only image of the {name} film shows no bone where the vertebrae ended (strength "
+                f"{value:.2f}): image, landmarks and geometry do not belong together. Check the landmarks first."
+            )
+        elif not _GAIN_RANGE[0] <= value <= _GAIN_RANGE[1]:
+            warnings.append(
+                f"The lumbar-only image of the {name} film is {value:.2f} times as strong as the bone the model puts "
+                f"there (usual: {_GAIN_RANGE[0]} to {_GAIN_RANGE[1]}). Check that it is in mm of bone."
+            )
+    return warnings
 
 
 def residual_warnings(residuals: Mapping[str, Mapping[Level, float]]) -> list[str]:

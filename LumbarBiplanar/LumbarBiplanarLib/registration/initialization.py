@@ -172,7 +172,7 @@ def _shown(evidence: tuple[FilmEvidence, FilmEvidence], level: Level) -> bool:
 
 
 def _too_few(evidence, seen: dict[Level, SpatialLandmarks | None]) -> str:
-    count = {level.name: 0 if item is None else len(item.rows) for level, item in seen.items()}
+    count = ", ".join(f"{level.name} {0 if item is None else len(item.rows)}" for level, item in seen.items())
     total = [len(film.landmarks.visible()) for film in evidence]
     return (
         f"Too few landmarks to start: AP shows {total[0]}, lateral {total[1]}, and the number seen in both films is "
@@ -221,17 +221,13 @@ def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, see
     gap = float(np.median(np.concatenate([seen[level].gap_mm for level in fits])))
     if max(misfit, gap) < _LARGE_MISFIT_MM:
         return []
-    ap, lateral = evidence
-    exchanged = (
-        FilmEvidence(ap.view, lateral.landmarks),
-        FilmEvidence(lateral.view, ap.landmarks),
-    )
-    other = _misfit_mm(model, basis, exchanged, list(fits))
     found = f"the vertebrae miss their landmarks by {misfit:.0f} mm and the rays by {gap:.0f} mm (median)"
+    others = {what: _misfit_mm(model, basis, other, list(fits)) for what, other in _mistaken(*evidence).items()}
+    what, remedy = min(others, key=others.__getitem__)
+    other = others[what, remedy]
     if other < 0.5 * max(misfit, gap):
         raise RegistrationError(
-            f"The films are probably swapped: {found}, but only by {other:.0f} mm with AP and lateral exchanged. "
-            "Give the AP film as AP and the lateral film as lateral."
+            f"{what} are probably exchanged: {found}, but only by {other:.0f} mm the other way round. {remedy}"
         )
     text = (
         f"The landmarks do not fit the geometry: {found}. Check the geometry file, the left-right orientation of the "
@@ -240,6 +236,21 @@ def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, see
     if max(misfit, gap) > _IMPOSSIBLE_MISFIT_MM:
         raise RegistrationError(text)
     return [text]
+
+
+def _mistaken(ap: FilmEvidence, lateral: FilmEvidence) -> dict[tuple[str, str], tuple[FilmEvidence, FilmEvidence]]:
+    """Return what may have been mistaken for each other: {(what, remedy): the evidence the other way round}."""
+    sides = "Left and right are the patient's: name the landmarks so, or set a mirrored film right."
+    mirrored = [FilmEvidence(film.view, film.landmarks.with_sides_exchanged()) for film in (ap, lateral)]
+    return {
+        ("The films", "Give the AP film as AP and the lateral film as lateral."): (
+            FilmEvidence(ap.view, lateral.landmarks),
+            FilmEvidence(lateral.view, ap.landmarks),
+        ),
+        ("Left and right of the AP landmarks", sides): (mirrored[0], lateral),
+        ("Left and right of the lateral landmarks", sides): (ap, mirrored[1]),
+        ("Left and right of the landmarks of both films", sides): (mirrored[0], mirrored[1]),
+    }
 
 
 def _misfit_mm(model: ShapeModel, basis: PointBasis, evidence, levels: list[Level]) -> float:

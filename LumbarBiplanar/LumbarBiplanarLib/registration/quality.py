@@ -18,6 +18,9 @@ FLAGS = (OK, CHECK, REFUSE)
 _MOST_REASONS = 3
 # What adds less than this to the logit is no reason.
 _LEAST_CONTRIBUTION = 0.25
+# A vertebra that so many landmarks of a film contradict is looked at, however likely it is to be right: 1 of 340 of the
+# simulated vertebrae with nothing wrong (docs/benchmarks/quality.csv) is.
+_OUTVOTED, _CONTRADICTED = "landmark_outliers", 0.3
 # {feature: (what is wrong, what to do)}; features with one remedy in common give one reason.
 _LOOK = "Look at its outline on both films and move landmarks that are off."
 _NAMES = "Check the names of the levels in both films, and that landmarks sit on their own vertebra."
@@ -98,8 +101,19 @@ def judged(features: Mapping[str, float], calibration: Calibration | None = None
         bad = ", ".join(name for name, value in features.items() if not math.isfinite(value))
         text = f"It cannot be judged: {bad or 'its misfit'} is not a finite number. Register it afresh."
         return Quality(REFUSE, (text,), 1.0)
-    flag = REFUSE if probability >= calibration.refuse else CHECK if probability >= calibration.check else OK
+    flag = flag_for(probability, features, calibration)
+    if flag == CHECK and probability < calibration.check:
+        what, remedy = _WORDS[_OUTVOTED]
+        return Quality(flag, (f"{_capital(what.format(features[_OUTVOTED]))}. {remedy}",), probability)
     return Quality(flag, () if flag == OK else _reasons(features, calibration), probability)
+
+
+def flag_for(probability: float, features: Mapping[str, float], calibration: Calibration) -> str:
+    """Return the flag of a vertebra of this probability of failure; one that its landmarks contradict is never ok."""
+    if probability >= calibration.refuse:
+        return REFUSE
+    contradicted = features.get(_OUTVOTED, 0.0) >= _CONTRADICTED
+    return CHECK if contradicted or probability >= calibration.check else OK
 
 
 def worst_flag(qualities: Iterable[Quality]) -> str:

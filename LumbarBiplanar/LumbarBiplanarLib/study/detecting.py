@@ -78,7 +78,8 @@ def detect_case(
                 found[name] = (yield from _waited_for(under_way[name], step)) if together else find(film)
             except DetectionError as error:
                 if not given:
-                    raise DetectionError(f"{error} {swap_hint(case.films, found, find)}".strip()) from error
+                    hint = swap_hint(case.films, found, find)
+                    raise DetectionError(f"{hint} As they were given: {error}" if hint else str(error)) from error
                 warnings.append(f"{error} Its landmarks were given, so the film itself serves as its image.")
             share = _READ_SHARE * (number + 1) / 2
             yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))

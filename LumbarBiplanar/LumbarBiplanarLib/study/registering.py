@@ -125,7 +125,13 @@ def register_case(
     yield Step("measurement", "measuring", 0.0)
     started = time.perf_counter()
     vertebrae = vertebrae_from_reconstruction(model, reconstruction)
-    measurements = measure(vertebrae)
+    try:
+        measurements = measure(vertebrae)
+    except MeasurementError as error:
+        raise MeasurementError(
+            f"The vertebrae came out where none can be: {error} Check the landmarks (their film, levels and sides, and "
+            "that they are pixels) and the geometry."
+        ) from error
     now = time.perf_counter()
     seconds = {"registration": reconstruction.seconds, "measurement": now - started, "total": now - begin}
     if hint := turned_hint(vertebrae, measurements):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..network import Detection
 
 _CLEARLY_BETTER = 1.15
+# Two films that are both badly seen either way are something else.
+_LEAST_CONFIDENCE = 0.5
 
 
 def swap_hint(films: tuple[Film, Film], known: Mapping[str, Detection], find: Callable[[Film], Detection]) -> str:
@@ -28,7 +30,7 @@ def swap_hint(films: tuple[Film, Film], known: Mapping[str, Detection], find: Ca
     as_given = [_confidence_on(film, find, known.get(film.view.name)) for film in films]
     ap, lateral = films
     turned = [_confidence_on(film, find) for film in (_as(ap, "lateral"), _as(lateral, "AP"))]
-    if sum(turned) <= _CLEARLY_BETTER * sum(as_given):
+    if min(turned) < _LEAST_CONFIDENCE or sum(turned) <= _CLEARLY_BETTER * sum(as_given):
         return ""
     return (
         f"The two films look exchanged: with {ap.path} as the lateral and {lateral.path} as the AP film the network's "
