@@ -212,6 +212,19 @@ class View:
         size = [max(1, round(number)) for number in size]
         return replace(self, principal_px=tuple(principal), size_px=tuple(size), spacing_mm=tuple(spacing_mm))
 
+    def of_mirrored_patient(self) -> View:
+        """Return the view of this film turned over left to right, of a patient mirrored at x = 0 of RAS.
+
+        A film turned over is no projection of the patient, but one of the mirrored patient. Twice is this view again.
+        """
+        turned = np.array([-1.0, 1.0, 1.0, 1.0])
+        cu, cv = self.principal_px
+        return replace(
+            self,
+            camera_from_ras=turned[:, None] * self.camera_from_ras * turned,
+            principal_px=(self.size_px[0] - 1 - cu, cv),
+        )
+
     def pixels_on(self, other: View, pixels: np.ndarray) -> np.ndarray:
         """Return pixels (..., 2) of this view as those of another view of the same film, cropped or of other pitch."""
         scale = np.asarray(self.spacing_mm) / other.spacing_mm

@@ -78,6 +78,10 @@ class Film:
             view=self.view.cropped(x0, y0, width, height),
         )
 
+    def of_mirrored_patient(self) -> Film:
+        """Return the film turned over left to right, which is one of the mirrored patient (``View``)."""
+        return replace(self, pixels=self.pixels[:, ::-1], view=self.view.of_mirrored_patient())
+
     def resampled(self, spacing_mm: float | tuple[float, float]) -> Film:
         """Return the film at another detector pitch, averaged over the larger pixel so that nothing aliases."""
         view = self.view.resampled(spacing_mm)

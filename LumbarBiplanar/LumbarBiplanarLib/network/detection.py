@@ -42,6 +42,23 @@ class Detection:
         """Levels found on the film, cranial first."""
         return self.landmarks.levels
 
+    def of_mirrored_patient(self) -> Detection:
+        """Return the detection on the film turned over left to right, of the mirrored patient: sides are exchanged."""
+        last = self.view.size_px[0] - 1
+        landmarks = FilmLandmarks(
+            replace(item, position_px=(last - item.position_px[0], item.position_px[1]))
+            for item in self.landmarks.with_sides_exchanged().values()
+        )
+        levels = self.lumbar_level_mm
+        return replace(
+            self,
+            view=self.view.of_mirrored_patient(),
+            lumbar_mm=np.ascontiguousarray(self.lumbar_mm[:, ::-1]),
+            lumbar_view=self.lumbar_view.of_mirrored_patient(),
+            landmarks=landmarks,
+            lumbar_level_mm=None if levels is None else np.ascontiguousarray(levels[..., ::-1]),
+        )
+
     def renamed(self, level_shift: int) -> Detection:
         """Return the detection with other names: 1 calls L2 what was called L1, and so on; what has none is left out.
 

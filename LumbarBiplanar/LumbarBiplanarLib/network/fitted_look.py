@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..anatomy import LANDMARK_NAMES, opposite_side
 from ..geometry import View
 from ..rendering.path_length import render_path_length
 from ..shape.model import ShapeModel
@@ -38,6 +39,13 @@ def fitted_vertebrae(model: ShapeModel, surfaces_mm: Mapping[int, np.ndarray]) -
     """Return what the network is shown of a model's surfaces (V, 3), RAS mm, by row in LUMBAR_LEVELS."""
     vertices = np.asarray(model.coarse_vertices)
     return {k: FittedVertebra(points[vertices], model.landmarks(points)) for k, points in surfaces_mm.items()}
+
+
+def mirrored(fitted: Mapping[int, FittedVertebra]) -> dict[int, FittedVertebra]:
+    """Return the vertebrae of the patient mirrored at x = 0 of RAS; who draws them turns their triangles over."""
+    turned = np.array([-1.0, 1.0, 1.0])
+    other = [LANDMARK_NAMES.index(opposite_side(name)) for name in LANDMARK_NAMES]
+    return {k: FittedVertebra(item.points_mm * turned, item.landmarks_mm[other] * turned) for k, item in fitted.items()}
 
 
 def look_at_fitted(

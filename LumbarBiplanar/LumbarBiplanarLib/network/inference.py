@@ -18,10 +18,10 @@ from ..shape.model import ShapeModel
 from ..shape.storage import load_shape_model
 from .detection import Detection
 from .first_stage import stretched
-from .fitted_look import fitted_vertebrae, look_at_fitted
+from .fitted_look import fitted_vertebrae, look_at_fitted, mirrored
 from .model import VIEW_NAMES
 from .naming import naming_doubt
-from .reading import Reading, load_networks, read_film
+from .reading import Reading, faces_right, load_networks, read
 from .self_check import checked
 from .together import read_together
 from .weights import registered_name
@@ -52,7 +52,7 @@ def detect(film: Film, device: str | torch.device = "auto", weights: str | Path 
         WeightsError: if the weights cannot be used.
         ValueError: if the view is neither AP nor lateral, or the device cannot be used.
     """
-    reading = read_film(load_networks(weights, device), film)
+    reading = read(load_networks(weights, device), film)
     covariances = _FILM_SIGMA_FACTOR**2 * reading.close.covariances
     doubt = naming_doubt([reading.names], [0])
     notes = (*reading.notes, doubt) if doubt else reading.notes
@@ -87,7 +87,7 @@ def detect_pair(
         raise DetectionError("A pair is the AP film, then the lateral film; exchange or rename them.")
     networks = load_networks(weights, device)
     with side_by_side(2) as workers:
-        first, second = workers.map(partial(read_film, networks), films)
+        first, second = workers.map(partial(read, networks, turned=faces_right(films[1].view)), films)
     return _joined((first, second), model, level_shift)
 
 
@@ -143,23 +143,32 @@ def look_again(
         WeightsError: if the weights cannot be used.
         ValueError: if the device cannot be used.
     """
+    given = detection
     if detection.weights != registered_name():
-        return detection
+        return given
     networks = load_networks(None, device)
     if not networks.can_be_shown_models:
-        return detection
+        return given
     fitted = fitted_vertebrae(model, {LUMBAR_LEVELS.index(level): points for level, points in surfaces_mm.items()})
-    arguments = (film.view, stretched(film), detection.lumbar_view, fitted, model.coarse_faces, networks.device)
+    faces, turned = model.coarse_faces, faces_right(film.view)
+    if turned:
+        film, detection, fitted = film.of_mirrored_patient(), detection.of_mirrored_patient(), mirrored(fitted)
+        faces = faces[:, ::-1].copy()
+    arguments = (film.view, stretched(film), detection.lumbar_view, fitted, faces, networks.device)
     close = look_at_fitted(networks.refiner, *arguments)
     if not close.found[list(fitted)].all():
-        return detection
-    return replace(detection, lumbar_mm=close.level_mm.sum(axis=0), lumbar_level_mm=close.level_mm, reading=None)
+        return given
+    found = replace(detection, lumbar_mm=close.level_mm.sum(axis=0), lumbar_level_mm=close.level_mm, reading=None)
+    return found.of_mirrored_patient() if turned else found
 
 
 def _joined(
     readings: tuple[Reading, Reading], model: ShapeModel | None, level_shift: int
 ) -> tuple[Detection, Detection]:
     model = load_shape_model() if model is None else model
+    if readings[0].given is None and readings[1].given is not None:
+        # Both films are to be of one patient: the AP film is read again as one of the mirrored patient.
+        readings = read(readings[0].networks, readings[0].film, turned=True), readings[1]
     return tuple(_detection(reading) for reading in read_together(model, readings, level_shift))
 
 
@@ -187,7 +196,7 @@ def _detection(reading: Reading) -> Detection:
     missing = [level.name for k, level in enumerate(LUMBAR_LEVELS) if not close.found[k]]
     if missing:
         notes.append(f"Not found on the {film.view.name} film: {', '.join(missing)}.")
-    return Detection(
+    detection = Detection(
         film.view,
         close.level_mm.sum(axis=0),
         look.view,
@@ -197,3 +206,6 @@ def _detection(reading: Reading) -> Detection:
         reading.networks.name,
         reading.networks.device.type,
     )
+    if reading.given is None:
+        return detection
+    return replace(detection.of_mirrored_patient(), view=reading.given.view)

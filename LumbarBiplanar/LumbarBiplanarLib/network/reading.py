@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import DetectionError
+from ..geometry import View
 from ..imaging import Film
 from ..rendering import resolve_device
 from .first_stage import (
@@ -78,6 +79,8 @@ class Reading:
         close: of the second.
         notes: what a reader should know.
         told_shift: by how much a person has renamed the levels: 1 means that what the first stage calls L1 is L2.
+        given: the film as it was given, if ``film`` is it turned over and all here is of the mirrored patient
+            (``read``); None if it is ``film``.
     """
 
     networks: Networks
@@ -87,6 +90,7 @@ class Reading:
     close: CloseLook
     notes: tuple[str, ...]
     told_shift: int = 0
+    given: Film | None = None
 
     @functools.cached_property
     def names(self) -> dict[int, float]:
@@ -124,8 +128,24 @@ def _networks(path: Path | None, device: str, written: tuple[int, ...]) -> Netwo
     return Networks(spine, refiner, torch.device(device), f"{info.name}, {close.name}")
 
 
+def faces_right(view: View) -> bool:
+    """Return whether the patient faces right on a lateral film, by its geometry."""
+    return view.name == "lateral" and view.camera_from_ras[0, 1] > _CLEARLY
+
+
+def read(networks: Networks, film: Film, turned: bool | None = None) -> Reading:
+    """Read a film, turned over as one of the mirrored patient if the patient faces right on it, or if so told.
+
+    The networks know lateral films on which the patient faces left. Raises DetectionError as ``read_film``.
+    """
+    turned = faces_right(film.view) if turned is None else turned
+    if not turned:
+        return read_film(networks, film)
+    return replace(read_film(networks, film.of_mirrored_patient()), given=film)
+
+
 def read_film(networks: Networks, film: Film) -> Reading:
-    """Read a film; raises DetectionError if it shows no lumbar spine, or not the way it should."""
+    """Read a film as it is; raises DetectionError if it shows no lumbar spine, or not the way it should."""
     if film.view.name not in VIEW_NAMES:
         raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
     _check_facing(film)
@@ -200,8 +220,8 @@ def _remedy(view_name: str, way: str) -> str:
     return {
         UPSIDE_DOWN: "Turn it by half a turn.",
         TOP_TO_BOTTOM: "Mirror it top to bottom.",
-        BACK_TO_FRONT: "Mirror it left to right if it is stored reversed; if the patient does face right, give its "
-        "landmarks (docs/geometry.md).",
+        BACK_TO_FRONT: "Mirror it left to right if it is stored reversed; if it was taken so, say it in the geometry "
+        "(docs/geometry.md).",
         BONE_DARK: "Correct its polarity (--polarity on the command line).",
     }[way]
 
