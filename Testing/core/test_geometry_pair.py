@@ -147,6 +147,12 @@ def edited_view(**changes):
         (json.dumps(edited_view(camera_from_ras=np.diag([1.0, 2, 1, 1]).tolist())), "not rigid"),
         (json.dumps(edited_view(camera_from_ras=standard_pair().ap.camera_from_ras.tolist())), "0.00 degrees apart"),
         (json.dumps(edited_view(focal_mm=1234.5)).replace("1234.5", "NaN"), "NaN"),
+        (json.dumps(edited_view(spacing_mm=[7, 0.7])), "'lateral': spacing_mm holds 7; .* 0.02 and 5 mm per column"),
+        (json.dumps(edited_view(spacing_mm=[0.7, 0.0007])), "spacing_mm holds 0.0007; .* mm per row.*in mm"),
+        (json.dumps(edited_view(focal_mm=1.1)), "focal_mm holds 1.1; .* 300 and 5000 mm"),
+        (json.dumps(edited_view(principal_px=[1e6, 3])), r"principal_px holds 1e\+06; .* pixels"),
+        (json.dumps(edited_view(focal_mm=800)), "'lateral': the central rays meet 900 mm .* at 800 mm"),
+        (json.dumps(edited_view(spacing_mm=[2, 2])), "1000 x 1200 pixels .* of 2000 x 2400 mm; .* 2000 mm. Correct"),
     ],
 )
 def test_a_bad_geometry_file_is_refused_with_its_path_and_what_to_correct(tmp_path, content, message):

@@ -13,6 +13,7 @@ from ..errors import GeometryError
 from ..files import read_json, write_json
 from . import checks
 from .frames import rigid
+from .limits import check_plausible
 from .view import View
 
 FORMAT = "LumbarBiplanar geometry"
@@ -130,13 +131,16 @@ def load_geometry(path: str | Path) -> FilmPair:
     """Read a film pair from ``geometry.json`` (docs/geometry.md).
 
     Raises:
-        GeometryError: if the file cannot be read or a key is missing, unknown or bad; names file, key and value.
+        GeometryError: if the file cannot be read, a key is missing, unknown or bad, or a number is one that no
+            radiography room has; names file, key and value.
     """
     values = read_json(path, "geometry file", GeometryError)
     try:
-        return FilmPair.from_dict(values)
+        pair = FilmPair.from_dict(values)
+        check_plausible(pair)
     except GeometryError as error:
         raise GeometryError(f"{path}: {error}") from None
+    return pair
 
 
 def save_geometry(pair: FilmPair, path: str | Path) -> None:

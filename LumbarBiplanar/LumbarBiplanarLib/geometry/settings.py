@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import GeometryError
 from .frames import rotation_from_vector
+from .limits import LIMITS, isocenter
 from .pair import FilmPair
 from .view import MODELS, View
 
@@ -41,16 +42,6 @@ _PLACES = {
     "size_px": "size_px",
 }
 _WHOLE = frozenset({"model", "focal_mm", "size_px"})
-# Outside these, a number is a slip of the pen or of the unit. Wide enough for any radiography room and C-arm.
-_LIMITS = {
-    "focal_mm": (300.0, 5000.0, "mm"),
-    "isocenter_mm": (100.0, 4900.0, "mm"),
-    "spacing_x_mm": (0.02, 5.0, "mm per column"),
-    "spacing_y_mm": (0.02, 5.0, "mm per row"),
-    "principal_x_px": (-50000.0, 50000.0, "pixels"),
-    "principal_y_px": (-50000.0, 50000.0, "pixels"),
-    "angle_deg": (20.0, 160.0, "degrees"),
-}
 _NAMES = {
     "model": "projection",
     "focal_mm": "source-detector distance",
@@ -238,16 +229,6 @@ class GeometrySettings:
         return parts.get(key, base)
 
 
-def isocenter(pair: FilmPair) -> np.ndarray:
-    """Return the point (3,) nearest to both central rays, RAS mm (least squares)."""
-    normal_matrix, right_side = np.zeros((3, 3)), np.zeros(3)
-    for view in pair.views:
-        across = np.eye(3) - np.outer(view.beam_ras, view.beam_ras)
-        normal_matrix += across
-        right_side += across @ view.source_ras_mm
-    return np.linalg.solve(normal_matrix, right_side)
-
-
 def _moved_along(view: View, distance_mm: float) -> View:
     """Return the view with source and detector moved back along the beam: every point is that much farther away."""
     camera = view.camera_from_ras.copy()
@@ -273,7 +254,7 @@ def _joined(base: str, parts: Mapping[str, str]) -> str:
 
 
 def _number(key: str, text: str) -> float:
-    low, high, unit = _LIMITS[key]
+    low, high, unit = LIMITS[key]
     found = re.fullmatch(r"\s*([-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?)\s*(mm|px|pixels?|°|deg\w*)?\s*", text)
     if found is None:
         raise GeometryError(f"{_NAMES[key].capitalize()}: {text!r} is not a number; type one in {unit}.")
