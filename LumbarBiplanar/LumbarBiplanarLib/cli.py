@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -77,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
     except SystemExit as done:
         return int(done.code or 0)
+    except KeyboardInterrupt:
+        return _interrupted()
     previous = _terminate_like_interrupt()
     try:
         return int(args.run(args) or OK)
@@ -85,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LumbarBiplanarError as error:
         return _failed(error, BAD_INPUT)
     except KeyboardInterrupt:
-        print("Interrupted; nothing half-written is left behind.", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read our output has gone; silence the flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,6 +101,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
+
+
+def program() -> int:
+    """Run the command line as a process of its own: as :func:`main`, but an interruption ends the process at once.
+
+    Threads that were reading films when Ctrl-C came cannot be stopped, and Python would wait for them at its end.
+    """
+    code = main()
+    if code == INTERRUPTED:
+        _end_now(code)
+    return code
+
+
+def _end_now(code: int) -> None:
+    """End the process without waiting for its threads; what was said and what cleans up at exit is done first."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def _interrupted() -> int:
+    print("Interrupted; nothing half-written is left behind.", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _failed(message: object, code: int) -> int:
@@ -118,4 +146,4 @@ def _terminate_like_interrupt():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -89,3 +90,54 @@ def test_help_is_quick_because_it_imports_neither_torch_nor_vtk():
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+BUSY = """
+import sys, tempfile, threading, time
+from pathlib import Path
+from LumbarBiplanarLib import cli
+from LumbarBiplanarLib.commands import evaluate
+from LumbarBiplanarLib.rendering.threads import side_by_side
+
+def run(args):
+    left = tempfile.TemporaryDirectory(dir=args.truth)
+    with side_by_side(1) as workers, tempfile.TemporaryDirectory(dir=args.truth):
+        job = workers.submit(time.sleep, 60)
+        print("reading", flush=True)
+        args.left = left
+        job.result()
+
+evaluate.run = run
+sys.argv[1:] = ["evaluate", "--reconstruction", "a", "--truth", sys.argv[1]]
+sys.exit(cli.program())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_ends_the_process_although_a_thread_is_still_reading_a_film(tmp_path):
+    pytest.importorskip("torch")
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout.readline() == "reading\n"
+    process.send_signal(signal.SIGINT)
+    try:
+        said = process.communicate(timeout=20)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert said == "Interrupted; nothing half-written is left behind.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_arguments_are_read_is_no_traceback(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build_parser", interrupted)
+    assert main([]) == 130
+    assert capsys.readouterr().err.startswith("Interrupted")

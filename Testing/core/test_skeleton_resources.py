@@ -71,7 +71,7 @@ def test_a_wheel_holds_every_file_of_the_package_and_every_resource(wheel, track
 
 def test_a_wheel_brings_the_command_the_version_and_the_licences(wheel):
     info = f"lumbar_biplanar-{__version__}.dist-info"
-    assert "lumbar-biplanar = LumbarBiplanarLib.cli:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert "lumbar-biplanar = LumbarBiplanarLib.cli:program" in wheel.read(f"{info}/entry_points.txt").decode()
     licences = {Path(name).name for name in wheel.namelist() if name.startswith(f"{info}/licenses/")}
     assert {"LICENSE.txt", "LICENSE-DATA.md"} <= licences
 
