@@ -9,6 +9,7 @@ import pytest
 
 from evaluation_phantom import moved, spine
 from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level, Region
+from LumbarBiplanarLib.cli import main
 from LumbarBiplanarLib.errors import StudyError
 from LumbarBiplanarLib.evaluation.comparison import compare_folders
 from LumbarBiplanarLib.files import write_json
@@ -96,6 +97,26 @@ def test_a_folder_without_surfaces_is_refused_by_name(tmp_path, surfaces, which)
             write_spine(tmp_path / name, surfaces)
     with pytest.raises(StudyError, match=rf"{which}.*holds no surface"):
         compare_folders(tmp_path / "result", tmp_path / "truth")
+
+
+def test_the_folder_truth_goes_before_a_result_that_was_written_beside_it(folders, surfaces):
+    result, case = folders
+    write_spine(case, surfaces, shift_mm=SHIFT_MM)
+    assert compare_folders(result, case).to_dict()["alignments"]["absolute"]["all"]["mean"] > 0.4
+
+
+@pytest.mark.parametrize("content", ['{"format": "LumbarBiplanar landmarks"}', "[1]", "not JSON"])
+def test_figures_replace_earlier_figures_but_no_other_file_unless_forced(folders, tmp_path, content, capsys):
+    file = tmp_path / "errors.json"
+    arguments = ["evaluate", "--reconstruction", str(folders[0]), "--truth", str(folders[1]), "--json", str(file)]
+    assert main(arguments) == main(arguments) == 0
+    file.write_text(content)
+    assert main(arguments) == 4
+    assert file.read_text() == content
+    said = capsys.readouterr().err
+    assert str(file) in said and "--force" in said
+    assert main([*arguments, "--force"]) == 0
+    assert json.loads(file.read_text())["format"] == "LumbarBiplanar evaluation"
 
 
 def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path, surfaces):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from LumbarBiplanarLib.errors import StudyError, WeightsError
+from LumbarBiplanarLib.errors import OutputError, StudyError, WeightsError
 from LumbarBiplanarLib.network.model import SpineNetwork
 from LumbarBiplanarLib.network.refine_model import SpineRefiner, heatmap_moments
 from LumbarBiplanarLib.network.weights import load_weights
@@ -249,6 +249,10 @@ def test_the_command_draws_a_contact_sheet_and_nothing_else(tmp_path, monkeypatc
     sheet = tmp_path / "sheet.png"
     assert run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet), "--seed", "3")) == 0
     assert str(sheet) in capsys.readouterr().out and list(tmp_path.iterdir()) == [sheet]
+    drawn = sheet.read_bytes()
+    with pytest.raises(OutputError, match=r"sheet\.png exists"):
+        run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet)))
+    assert sheet.read_bytes() == drawn
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,16 @@ example:
 Distances run from each surface to the other, in mm, weighted by area; both directions and all levels count alike.
 Reported: mean, root mean square, 95th percentile and maximum; as reconstructed, after one rigid motion of the whole
 spine, and after a rigid motion of each vertebra; per level and per region (body, pedicle, transverse, spinous,
-articular, lamina). TRUTH is a folder with L1.vtp ... L5.vtp in RAS mm, or one with a folder 'truth' in it. With
-landmarks.json in it, the errors of the landmarks are reported too."""
+articular, lamina). TRUTH is a folder with L1.vtp ... L5.vtp in RAS mm, or one with a folder 'truth' that holds them,
+which goes before its own. With landmarks.json in it, the errors of the landmarks are reported too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate`` to a parser."""
     parser.add_argument("--reconstruction", type=Path, required=True, metavar="DIR", help="result of 'reconstruct'")
     parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="true surfaces, RAS mm")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures; replaced if it exists")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures; earlier figures are replaced")
+    parser.add_argument("--force", action="store_true", help="let --json replace a file that holds something else")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,11 +36,31 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.comparison import compare_folders
     from ..files import write_json
 
+    if args.json is not None and not args.force:
+        _check_replaceable(args.json)
     comparison = compare_folders(args.reconstruction, args.truth)
     if args.json is not None:
         write_json(args.json, comparison.to_dict())
     show(comparison)
     return 0
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise OutputError if ``path`` is a file that ``evaluate`` has not written."""
+    from ..errors import OutputError, StudyError
+    from ..evaluation.comparison import FORMAT
+    from ..files import read_json
+
+    if not path.is_file():
+        return
+    try:
+        content = read_json(path, "file")
+    except StudyError:
+        content = None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise OutputError(
+            f"{path} exists and holds no figures of 'evaluate'; give --json another name, or --force to replace it."
+        )
 
 
 def show(comparison: Comparison) -> None:

@@ -70,7 +70,8 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
     Args:
         reconstruction: folder written by ``lumbar-biplanar reconstruct``.
         truth: folder with L1.vtp ... (or .stl, .ply, .obj), in RAS mm, or with a folder ``truth`` that holds them, as
-            ``lumbar-biplanar synthesize`` writes it. landmarks.json there gives the true landmarks.
+            ``lumbar-biplanar synthesize`` writes it; that folder goes before surfaces beside it. landmarks.json there
+            gives the true landmarks.
 
     Raises:
         StudyError: if a folder holds no surfaces, or they have no level in common.
@@ -92,10 +93,13 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
 
 
 def truth_folder(path: str | Path) -> Path:
-    """Return ``path`` or the folder ``truth`` in it, whichever holds surfaces."""
+    """Return the folder ``truth`` in ``path`` if it holds surfaces, else ``path``.
+
+    A folder of films with their truth may have got a result since: surfaces of its own, which are no truth.
+    """
     path = Path(path)
     inner = path / "truth"
-    return inner if inner.is_dir() and not list(path.glob("L[1-5].*")) else path
+    return inner if any(inner.glob("L[1-5].*")) else path
 
 
 def read_surfaces(folder: str | Path) -> dict[Level, Surface]:

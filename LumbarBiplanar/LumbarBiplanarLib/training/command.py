@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import StudyError
+from ..errors import OutputError, StudyError
 from ..files import sha256_of
 from ..shape.model import ShapeModel
 from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
@@ -153,6 +153,7 @@ def _draw_contact_sheet(args: argparse.Namespace) -> int:
 
     Raises:
         StudyError: if an option is given that a sheet does not heed.
+        OutputError: if the file exists.
     """
     from tempfile import TemporaryDirectory
 
@@ -168,6 +169,8 @@ def _draw_contact_sheet(args: argparse.Namespace) -> int:
     if ignored:
         names = ", ".join("--" + key.replace("_", "-") for key in ignored)
         raise StudyError(f"--contact-sheet trains nothing and would ignore {names}; leave out the one or the other.")
+    if args.contact_sheet.exists():
+        raise OutputError(f"{args.contact_sheet} exists; give --contact-sheet another name.")
     model = load_shape_model(args.shape_model)
     with TemporaryDirectory() as folder:
         list(build_pool(folder, model, read_context(args.data), 1, args.seed, whole_share=0.0))
