@@ -50,6 +50,12 @@ def first(content):
         (lambda c: first(c).update(confidence=2.0), "from 0 to 1"),
         (lambda c: first(c).update(sigma_mm=-1.0), "positive number of mm"),
         (lambda c: c["films"]["AP"]["landmarks"].append(first(c)), "given twice"),
+        (lambda c: first(c).update(visible="false"), r'L1 pedicle_left.*visible must be true or false.*found "false"'),
+        (lambda c: first(c).update(corrected=1), r"L1 pedicle_left.*corrected must be true or false.*found 1"),
+        (lambda c: first(c).update(visble=False), r"L1 pedicle_left.*unknown key 'visble'; remove or correct.*visible"),
+        (lambda c: c["films"]["AP"].update(size=3), "film AP: unknown key 'size'"),
+        (lambda c: c["films"].update(Lateral={}), "unknown key 'Lateral'"),
+        (lambda c: c.update(position_ras_mm={}), "unknown key 'position_ras_mm'"),
     ],
 )
 def test_a_mistake_is_refused_with_the_file_and_the_value(file, change, said):

@@ -18,6 +18,10 @@ VERSION = 1
 VIEW_NAMES = ("AP", "lateral")
 _PIXELS = "pixels of the film: x right, y down, (0, 0) is the centre of the top-left pixel; sides are the patient's"
 
+_KEYS = ("format", "version", "units", "films", "positions_ras_mm")
+_FILM_KEYS = ("file", "sha256", "size_px", "landmarks")
+_LANDMARK_KEYS = ("level", "name", "position_px", "confidence", "sigma_mm", "visible", "corrected", "residual_mm")
+
 Residuals = Mapping[tuple[Level, str], float]
 Positions = Mapping[Level, Mapping[str, tuple[float, float, float]]]
 
@@ -93,8 +97,8 @@ def read_landmarks(path: Path | str) -> dict[str, FilmEntry]:
         One entry per view name; both "AP" and "lateral" are there.
 
     Raises:
-        LandmarkError: if the file is missing or malformed, or a landmark has an unknown name or level, is given twice
-            or is not a finite position.
+        LandmarkError: if the file is missing or malformed or has an unknown key, or a landmark has an unknown name or
+            level, is given twice or is not a finite position.
     """
     path = Path(path)
     content = read_json(path, "landmark file", LandmarkError)
@@ -105,10 +109,12 @@ def read_landmarks(path: Path | str) -> dict[str, FilmEntry]:
             f"{path} has version {content.get('version')!r}; this program reads version {VERSION}. "
             "Update LumbarBiplanar, or write the file again."
         )
+    _check_keys(content, _KEYS, str(path))
     films = content.get("films")
     missing = [name for name in VIEW_NAMES if not isinstance(films, dict) or name not in films]
     if missing:
         raise LandmarkError(f'{path} has no landmarks of the film {" and ".join(missing)} under "films".')
+    _check_keys(films, VIEW_NAMES, f'{path}, "films"')
     return {name: _film_from_dict(films[name], f"{path}, film {name}") for name in VIEW_NAMES}
 
 
@@ -133,12 +139,19 @@ def _point(values: Any) -> tuple[float, float, float]:
     return x, y, z
 
 
+def _check_keys(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    strange = [repr(key) for key in given if key not in known]
+    if strange:
+        raise LandmarkError(f"{where}: unknown key {', '.join(strange)}; remove or correct it ({', '.join(known)}).")
+
+
 def _film_from_dict(content: Any, where: str) -> FilmEntry:
     try:
         width, height = (int(value) for value in content["size_px"])
         items = list(content["landmarks"])
     except (KeyError, TypeError, ValueError):
         raise LandmarkError(f'{where}: it needs "size_px": [width, height] and a list "landmarks".') from None
+    _check_keys(content, _FILM_KEYS, where)
     observations = [_observation(item, f"{where}, landmark {number}") for number, item in enumerate(items, start=1)]
     try:
         landmarks = FilmLandmarks(observations)
@@ -153,7 +166,7 @@ def _observation(item: Any, where: str) -> LandmarkObservation:
         x, y = (float(value) for value in item["position_px"])
         confidence = float(item.get("confidence", 1.0))
         sigma_mm = None if item.get("sigma_mm") is None else float(item["sigma_mm"])
-        visible, corrected = bool(item.get("visible", True)), bool(item.get("corrected", False))
+        visible, corrected = item.get("visible", True), item.get("corrected", False)
     except LumbarBiplanarError as error:
         raise LandmarkError(f"{where}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -161,16 +174,18 @@ def _observation(item: Any, where: str) -> LandmarkObservation:
         raise LandmarkError(f'{where}: it needs "level", "name" and "position_px": [x, y]; found {text}.') from None
     if name not in LANDMARK_NAMES:
         raise LandmarkError(f"{where}: unknown landmark {name!r}; use one of {', '.join(LANDMARK_NAMES)}.")
-    _check_numbers(where, level, name, x, y, confidence, sigma_mm)
+    label = f"{where} ({level.name} {name})"
+    _check_keys(item, _LANDMARK_KEYS, label)
+    for key, value in (("visible", visible), ("corrected", corrected)):
+        if not isinstance(value, bool):
+            raise LandmarkError(f"{label}: {key} must be true or false, without quotes; found {json.dumps(value)}.")
+    _check_numbers(label, (x, y), confidence, sigma_mm)
     return LandmarkObservation(level, name, (x, y), confidence, sigma_mm, visible, corrected)
 
 
-def _check_numbers(
-    where: str, level: Level, name: str, x: float, y: float, confidence: float, sigma: float | None
-) -> None:
-    label = f"{where} ({level.name} {name})"
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise LandmarkError(f"{label}: position_px is [{x}, {y}]; give finite pixels, or leave the landmark out.")
+def _check_numbers(label: str, position: tuple[float, float], confidence: float, sigma: float | None) -> None:
+    if not all(map(math.isfinite, position)):
+        raise LandmarkError(f"{label}: position_px is {list(position)}; give finite pixels, or leave the landmark out.")
     if not 0.0 <= confidence <= 1.0:
         raise LandmarkError(f"{label}: confidence is {confidence}; it must be from 0 to 1.")
     if sigma is not None and not (math.isfinite(sigma) and sigma > 0.0):
