@@ -108,6 +108,12 @@ def test_a_contradiction_between_file_and_geometry_becomes_a_note(tmp_path, tags
     assert film.notes == () if note is None else note in " ".join(film.notes)
 
 
+def test_a_contradiction_in_distance_does_not_hide_that_in_spacing(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", DistanceSourceToDetector=1500, ImagerPixelSpacing=[0.5, 0.5])
+    said = " ".join(read_film(path, PAIR.ap).notes)
+    assert "1500 mm, the geometry has 1100 mm" in said and "0.5 x 0.5 mm per pixel" in said
+
+
 def test_the_lateral_film_expects_posterior_to_the_right(tmp_path):
     path = write_dicom(tmp_path / "film.dcm", PatientOrientation=["P", "F"], ViewPosition="LL")
     assert read_film(path, PAIR.lateral).notes == ()

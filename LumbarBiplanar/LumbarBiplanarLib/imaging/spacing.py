@@ -35,12 +35,18 @@ class FilmSpacing:
     focal_mm: float | None = None
 
     def disagreement(self, view: View) -> str | None:
-        """Return a note if the file contradicts the view by more than 1 %, else None."""
-        if self.focal_mm is not None and abs(self.focal_mm / view.focal_mm - 1.0) > 0.01:
-            return (
-                f"The file states a source-detector distance of {self.focal_mm:g} mm, the geometry has "
-                f"{view.focal_mm:g} mm; the geometry is used."
-            )
+        """Return a note if the file contradicts distance or spacing of the view by more than 1 %, else None."""
+        return " ".join(filter(None, (self._distance_note(view), self._spacing_note(view)))) or None
+
+    def _distance_note(self, view: View) -> str | None:
+        if self.focal_mm is None or abs(self.focal_mm / view.focal_mm - 1.0) <= 0.01:
+            return None
+        return (
+            f"The file states a source-detector distance of {self.focal_mm:g} mm, the geometry has "
+            f"{view.focal_mm:g} mm; the geometry is used."
+        )
+
+    def _spacing_note(self, view: View) -> str | None:
         if self.spacing_mm is None:
             return None
         ratios = [stated / used for stated, used in zip(self.spacing_mm, view.spacing_mm, strict=True)]
