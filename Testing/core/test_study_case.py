@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib.errors import FilmError, GeometryError, LandmarkError
-from LumbarBiplanarLib.imaging import write_film
+from LumbarBiplanarLib.imaging import read_film, write_film
 from LumbarBiplanarLib.study.case import load_case
 from study_sample import edited_json, sample, sample_case
 
@@ -37,9 +37,41 @@ def test_the_same_image_for_both_films_is_refused(tmp_path):
         load_case(**files(lateral=sample("ap.png"), geometry=geometry))
 
 
-def test_films_in_each_other_s_place_do_not_match_the_size_that_the_geometry_says():
-    with pytest.raises(GeometryError, match="pixels"):
+def stored(path, change):
+    """Write the AP film again, its pixels changed."""
+    pixels = read_film(sample("ap.png"), sample_case().pair.ap).pixels
+    write_film(path, change(pixels))
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pixels: pixels + 1,
+        lambda pixels: pixels.max() - pixels,
+        lambda pixels: np.round(255.0 * (pixels - pixels.min()) / (pixels.max() - pixels.min())),
+    ],
+)
+def test_one_film_stored_twice_is_refused_although_the_files_differ(tmp_path, change):
+    geometry = edited_json(
+        sample("geometry.json"),
+        tmp_path / "geometry.json",
+        lambda c: c["views"][1].update(size_px=c["views"][0]["size_px"]),
+    )
+    with pytest.raises(FilmError, match=r"ap\.png and .*again\.png are the same image"):
+        load_case(**files(lateral=stored(tmp_path / "again.png", change), geometry=geometry))
+
+
+def test_one_film_given_twice_is_refused_as_such_although_one_has_the_wrong_size():
+    with pytest.raises(FilmError, match="same image"):
+        load_case(**files(lateral=sample("ap.png")))
+
+
+def test_films_in_each_other_s_place_do_not_match_the_size_that_the_geometry_says(tmp_path):
+    with pytest.raises(GeometryError, match=r"lateral\.png: the films are probably exchanged.*pixels"):
         load_case(**files(ap=sample("lateral.png"), lateral=sample("ap.png")))
+    with pytest.raises(GeometryError, match=r"ap2\.png: the films are probably exchanged"):
+        load_case(**files(lateral=stored(tmp_path / "ap2.png", np.flipud)))
 
 
 def test_landmarks_that_name_the_other_film_s_hash_are_refused_as_swapped(tmp_path):

@@ -103,10 +103,19 @@ def check_pixels(pixels: np.ndarray, what: str) -> None:
         )
 
 
-def check_size(shape: tuple[int, int], view: View, what: str) -> None:
-    """Raise GeometryError, beginning with ``what``, unless an array of this (H, W) shape fits the view."""
+def check_size(shape: tuple[int, int], view: View, what: str, other: View | None = None) -> None:
+    """Raise GeometryError, beginning with ``what``, unless an array of this (H, W) shape fits the view.
+
+    If it fits the ``other`` view of the pair, the message says that the films are probably exchanged.
+    """
     if tuple(shape) == view.shape:
         return
+    if other is not None and tuple(shape) == other.shape:
+        raise GeometryError(
+            f"{what}: the films are probably exchanged. This one, given as the {view.name} film, has {shape[1]} x "
+            f"{shape[0]} pixels, as the {other.name} view of the geometry has; its {view.name} view has "
+            f"{view.size_px[0]} x {view.size_px[1]}. Give each film as what it is, or correct the geometry."
+        )
     turned = " It is turned by a quarter." if tuple(shape) == view.size_px else ""
     raise GeometryError(
         f"{what}: the film has {shape[1]} x {shape[0]} pixels, but the {view.name} view of the geometry has "

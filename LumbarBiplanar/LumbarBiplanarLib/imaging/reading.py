@@ -17,7 +17,7 @@ from .spacing import FilmSpacing, SpacingPlane
 _FRONTAL, _LATERAL = {"AP", "PA"}, {"LL", "RL", "LAT"}
 
 
-def read_film(path: str | Path, view: View, polarity: Polarity | None = None) -> Film:
+def read_film(path: str | Path, view: View, polarity: Polarity | None = None, other: View | None = None) -> Film:
     """Read a film: PNG or TIFF of 8 or 16 bits, DICOM, or a 2D NRRD, MetaImage or NIfTI.
 
     The first stored row is the top of the film and the first stored column its left; axis directions in a header are
@@ -29,6 +29,7 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None) ->
         view: its projection, from the geometry.
         polarity: whether bone is bright or dark in the stored values. None takes what the file states (DICOM, and TIFF
             that stores white as zero) and otherwise BONE_BRIGHT, the usual look of an exported radiograph.
+        other: the other view of the pair, to tell when the films are exchanged.
 
     Returns:
         The film, with notes.
@@ -39,14 +40,14 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None) ->
         GeometryError: if its size is not that of the view.
     """
     path = Path(path)
-    return film_of_raw(path, decode(path), view, polarity)
+    return film_of_raw(path, decode(path), view, polarity, other)
 
 
-def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None) -> Film:
+def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None, other: View | None = None) -> Film:
     """Join decoded pixels to their view; arguments and errors as in :func:`read_film`."""
     pixels = raw.pixels.astype(np.float32)
     check_pixels(pixels, str(path))
-    check_size(pixels.shape, view, str(path))
+    check_size(pixels.shape, view, str(path), other)
     notes = [*raw.notes]
     if polarity is not None and raw.polarity is not None and polarity is not raw.polarity:
         notes.append(f"The file states {raw.polarity.value}; {polarity.value} was asked for and is used.")
