@@ -47,7 +47,7 @@ def stored(path, change):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda pixels: pixels + 1,
+        lambda pixels: np.round(pixels / 2.0),
         lambda pixels: pixels.max() - pixels,
         lambda pixels: np.round(255.0 * (pixels - pixels.min()) / (pixels.max() - pixels.min())),
     ],
