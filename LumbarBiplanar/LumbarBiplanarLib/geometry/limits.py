@@ -5,15 +5,12 @@ A ``View`` itself takes any number that its formula can bear.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..errors import GeometryError
-
-if TYPE_CHECKING:
-    from .pair import FilmPair
-    from .view import View
+from .view import View
 
 # Outside these, a number is a slip of the pen or of the unit. Wide enough for any radiography room and C-arm.
 LIMITS = {
@@ -30,22 +27,22 @@ LARGEST_FILM_MM = 2000.0
 _LENGTHS = "Lengths are in mm: correct this number."
 
 
-def isocenter(pair: FilmPair) -> np.ndarray:
-    """Return the point (3,) nearest to both central rays, RAS mm (least squares)."""
+def nearest_to_beams(views: Sequence[View]) -> np.ndarray:
+    """Return the point (3,) nearest to the central rays of two views, RAS mm (least squares)."""
     normal_matrix, right_side = np.zeros((3, 3)), np.zeros(3)
-    for view in pair.views:
+    for view in views:
         across = np.eye(3) - np.outer(view.beam_ras, view.beam_ras)
         normal_matrix += across
         right_side += across @ view.source_ras_mm
     return np.linalg.solve(normal_matrix, right_side)
 
 
-def check_plausible(pair: FilmPair) -> None:
-    """Raise GeometryError if a number of the pair is one that no radiography room has; says which and what to do."""
-    for view in pair.views:
+def check_plausible(views: Sequence[View]) -> None:
+    """Raise GeometryError if a number of two views is one that no radiography room has; says which and what to do."""
+    for view in views:
         _check_view(view)
-    center = isocenter(pair)
-    for view in pair.views:
+    center = nearest_to_beams(views)
+    for view in views:
         depth_mm = float(view.depth_mm(center))
         low, high, _ = LIMITS["isocenter_mm"]
         if not low <= depth_mm <= min(high, view.focal_mm):

@@ -137,7 +137,7 @@ def load_geometry(path: str | Path) -> FilmPair:
     values = read_json(path, "geometry file", GeometryError)
     try:
         pair = FilmPair.from_dict(values)
-        check_plausible(pair)
+        check_plausible(pair.views)
     except GeometryError as error:
         raise GeometryError(f"{path}: {error}") from None
     return pair

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import GeometryError
 from .frames import rotation_from_vector
-from .limits import LIMITS, isocenter
+from .limits import LIMITS, nearest_to_beams
 from .pair import FilmPair
 from .view import MODELS, View
 
@@ -227,6 +227,11 @@ class GeometrySettings:
         view = self.view("lateral" if key == "angle_deg" else view_name or "")
         base, parts = _parts(view.provenance[_PLACES[key]])
         return parts.get(key, base)
+
+
+def isocenter(pair: FilmPair) -> np.ndarray:
+    """Return the point (3,) nearest to both central rays, RAS mm (least squares)."""
+    return nearest_to_beams(pair.views)
 
 
 def _moved_along(view: View, distance_mm: float) -> View:
