@@ -5,13 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evaluation_phantom import spine
 from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.imaging import Film, Polarity
 from LumbarBiplanarLib.study.appearance import LEVEL_COLORS
+from LumbarBiplanarLib.study.canvas import Canvas
 from LumbarBiplanarLib.study.overlay import write_overlay
+from LumbarBiplanarLib.study.spine_picture import write_spine_picture
 
 BOX = np.array([(0.0, 0.0), (60.0, 0.0), (60.0, 80.0), (0.0, 80.0)])
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """All that is written on pictures: (words, x, anchor, length, width of the picture)."""
+    found, text = [], Canvas.text
+
+    def noted(canvas, at, words, size, *others, **options):
+        found.append(
+            (words, at[0], options.get("anchor"), canvas.text_width(words.split("\n")[0], size), canvas.size_px[0])
+        )
+        text(canvas, at, words, size, *others, **options)
+
+    monkeypatch.setattr(Canvas, "text", noted)
+    return found
 
 
 def film(size):
@@ -21,11 +39,11 @@ def film(size):
     return Film(pixels, view, Polarity.BONE_BRIGHT, None, None, 16)
 
 
-def drawn(path, size, corner, landmarks=()):
+def drawn(path, size, corner, landmarks=(), flag="ok"):
     from PIL import Image
 
     items = FilmLandmarks(LandmarkObservation(Level.L3, name, position) for name, position in landmarks)
-    write_overlay(path, film(size), {Level.L3: BOX + corner}, items, np.zeros(3), "Below the title.")
+    write_overlay(path, film(size), {Level.L3: BOX + corner}, items, np.zeros(3), "Below the title.", {Level.L3: flag})
     return np.asarray(Image.open(path).convert("RGB")).astype(float) / 255
 
 
@@ -43,6 +61,54 @@ def test_an_outline_lies_where_it_is_on_the_film(tmp_path):
     assert rows.max() - 110 == pytest.approx((40 + 80 + 0.5) * scale, abs=3)
     inside = columns[rows > 110 + 45 * scale]  # the level's name stands higher up
     assert inside.max() == pytest.approx((30 + 60 + 0.5) * scale, abs=3)
+
+
+def test_an_outline_that_leaves_the_film_is_not_drawn_over_the_title(tmp_path):
+    rows, _columns = colored(drawn(tmp_path / "a.png", (120, 160), (30, -40)))
+    assert rows.size and rows.min() >= 110
+
+
+def test_a_refused_level_has_a_dashed_outline_and_its_name_says_so(tmp_path, said):
+    ink = {}
+    for flag, name in (("ok", "L3"), ("check", "L3 (?)"), ("refuse", "L3 (!) do not use")):
+        picture = drawn(tmp_path / "a.png", (120, 160), (30, 40), flag=flag)
+        assert name in [words for words, *_ in said]
+        columns = colored(picture[-500:])[1]  # below the name
+        ink[flag] = len(columns)
+    assert ink["check"] == ink["ok"]
+    assert 0.4 * ink["ok"] < ink["refuse"] < 0.8 * ink["ok"]
+
+
+@pytest.mark.parametrize("left", [-20, 5, 70])
+def test_a_long_name_stays_on_the_picture(tmp_path, said, left):
+    drawn(tmp_path / "a.png", (120, 160), (left, 40), flag="refuse")
+    _words, x, anchor, length, width = next(item for item in said if "do not use" in item[0])
+    first = x - length if anchor == "rm" else x
+    assert first >= 0 and first + length <= width
+
+
+def test_through_a_refused_vertebra_one_sees_the_others(tmp_path, said):
+    from PIL import Image
+
+    surfaces = spine()
+    pictures = {}
+    for flag in ("ok", "refuse"):
+        said.clear()
+        write_spine_picture(tmp_path / "s.png", surfaces, "Spine", {**dict.fromkeys(surfaces, "ok"), Level.L3: flag})
+        pictures[flag] = np.asarray(Image.open(tmp_path / "s.png").convert("RGB")).astype(float) / 255
+        assert any("Not for clinical use." in words for words, *_ in said)
+    words = [item[0] for item in said]
+    assert "L3 (!)" in words and any("half transparent: do not use" in text for text in words)
+    level_color = np.array(LEVEL_COLORS[Level.L3])
+    shown = {flag: np.linalg.norm(picture - 0.85 * level_color, axis=-1) < 0.15 for flag, picture in pictures.items()}
+    assert shown["refuse"].sum() < 0.2 * shown["ok"].sum()
+    assert (pictures["ok"][shown["ok"]].mean(axis=0) < pictures["refuse"][shown["ok"]].mean(axis=0))[2]
+
+
+def test_a_spine_of_which_all_is_refused_is_still_drawn(tmp_path):
+    surfaces = spine()
+    write_spine_picture(tmp_path / "s.png", surfaces, "Spine", dict.fromkeys(surfaces, "refuse"))
+    assert (tmp_path / "s.png").stat().st_size > 10000
 
 
 def test_of_a_long_film_the_part_around_the_outlines_is_drawn(tmp_path):

@@ -18,3 +18,11 @@ LEVEL_COLORS: Mapping[Level, tuple[float, float, float]] = MappingProxyType(
         Level.S1: (0.75, 0.75, 0.75),
     }
 )
+
+# What marks a level whose outline is doubtful, and a value that rests on it.
+MARKS = {"check": "(?)", "refuse": "(!)"}
+
+
+def level_label(level: Level, flag: str = "") -> str:
+    """Return a level's name in a picture, with the mark of its quality flag ("ok", "check", "refuse" or unknown)."""
+    return f"{level.name} {MARKS.get(flag, '')}".rstrip()

@@ -5,7 +5,7 @@ Slicer brings pillow with it but not matplotlib, and the pictures must come out 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +40,21 @@ class Canvas:
         part = Image.fromarray(levels)
         self._image.paste(part, at, part if part.mode == "RGBA" else None)
 
-    def line(self, points: np.ndarray, color: Color, width: float, *, closed: bool = False) -> None:
-        """Draw a line through points (n, 2)."""
+    def erase(self, box: Sequence[float]) -> None:
+        """Take away all marks (not the ground) within left, top, right, bottom."""
+        self._layer.paste((0, 0, 0, 0), tuple(round(value * _OVERSAMPLING) for value in box))
+
+    def line(
+        self, points: np.ndarray, color: Color, width: float, *, closed: bool = False, dash: float | None = None
+    ) -> None:
+        """Draw a line through points (n, 2); with ``dash``, in strokes of that many pixels with gaps between them."""
         points = np.asarray(points, dtype=np.float64)
         if closed:
-            points = np.concatenate([points, points[:2]])
+            points = np.concatenate([points, points[: 1 if dash else 2]])
+        if dash:
+            for stroke in _strokes(points, dash):
+                self.line(stroke, color, width)
+            return
         path = [tuple(point) for point in points * _OVERSAMPLING]
         self._draw.line(path, fill=_rgba(color), width=max(1, round(width * _OVERSAMPLING)), joint="curve")
 
@@ -115,6 +125,15 @@ class Canvas:
 
         with atomic_path(path) as temporary:
             Image.fromarray(self.pixels()).save(temporary, "PNG")
+
+
+def _strokes(points: np.ndarray, length: float) -> Iterator[np.ndarray]:
+    """Yield the strokes (k, 2) of a dashed line; the gaps are two thirds as long."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    for start in np.arange(0.0, along[-1], length / 0.6):
+        end = min(start + length, along[-1])
+        at = np.concatenate([[start], along[(along > start) & (along < end)], [end]])
+        yield np.column_stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)])
 
 
 def resized(image: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:

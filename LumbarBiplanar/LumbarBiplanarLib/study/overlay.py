@@ -11,7 +11,7 @@ import numpy as np
 
 from ..anatomy import FilmLandmarks, Level
 from ..imaging import Film
-from .appearance import LEVEL_COLORS
+from .appearance import LEVEL_COLORS, level_label
 from .canvas import Canvas, resized
 
 _HEIGHT_PX, _TITLE_PX = 1300, 110
@@ -22,6 +22,7 @@ _AROUND = 0.4  # of the height of all outlines, what is drawn around them
 _MUCH = 0.6  # a part that is more of the film than this is not worth cutting out
 _GROUND = (0.07, 0.07, 0.08)
 _BOX = (0.0, 0.0, 0.0, 0.6)
+_DASH_PX = 12.0
 _HALO = (0.0, 0.0, 0.0, 0.55)
 _WHITE = (1.0, 1.0, 1.0)
 
@@ -33,10 +34,12 @@ def write_overlay(
     landmarks: FilmLandmarks,
     center_ras_mm: np.ndarray,
     subtitle: str = "",
+    flags: Mapping[Level, str] | None = None,
 ) -> None:
     """Draw a film with colored outlines and names per level, the landmarks used, and a scale bar.
 
-    Of a film that shows much more than the lumbar spine, the part around the outlines is drawn.
+    Outlines end where the film does. That of a refused level is dashed, and its name says not to use it. Of a film
+    that shows much more than the lumbar spine, the part around the outlines is drawn.
 
     Args:
         path: the .png to write.
@@ -45,7 +48,9 @@ def write_overlay(
         landmarks: drawn as crosses if visible; those set by a person as circles.
         center_ras_mm: (3,) point in whose plane the scale bar holds, RAS mm.
         subtitle: a line below the title.
+        flags: quality flag per level ("ok", "check", "refuse"), where it is known.
     """
+    flags = flags or {}
     whole, (x0, y0, width, height) = film, _window(film, silhouettes_px)
     film = whole.cropped(x0, y0, width, height)
     silhouettes_px = {level: np.asarray(outline) - (x0, y0) for level, outline in silhouettes_px.items()}
@@ -57,10 +62,12 @@ def write_overlay(
     outlines = {level: place(outline) for level, outline in silhouettes_px.items()}
     for color, line_width in ((lambda level: _HALO, 5.5), (LEVEL_COLORS.__getitem__, 3.0)):
         for level, outline in outlines.items():
-            canvas.line(outline, color(level), line_width, closed=True)
+            dash = _DASH_PX if flags.get(level) == "refuse" else None
+            canvas.line(outline, color(level), line_width, closed=True, dash=dash)
     _draw_landmarks(canvas, landmarks, place, film, (x0, y0))
+    canvas.erase((0, 0, size[0], _TITLE_PX))
     for level, outline in outlines.items():
-        _draw_name(canvas, level, outline, size)
+        _draw_name(canvas, level, outline, size, flags.get(level, ""))
     _draw_scale(canvas, place, float(film.view.pixel_size_at(center_ras_mm)[0]))
     _draw_sides(canvas, film, size)
     _draw_title(canvas, film, subtitle, part=film.view.size_px != whole.view.size_px)
@@ -131,17 +138,20 @@ def _draw_landmarks(
         canvas.cross(at, 6.0, (*color, opacity), 2.2)
 
 
-def _draw_name(canvas: Canvas, level: Level, outline: np.ndarray, size: tuple[int, int]) -> None:
+def _draw_name(canvas: Canvas, level: Level, outline: np.ndarray, size: tuple[int, int], flag: str) -> None:
     """Write the level's name beside its outline, on the side where the body is (lateral) or on the left (AP)."""
     width, height = size
     low, high = outline.min(axis=0), outline.max(axis=0)
+    name = f"{level_label(level, flag)} do not use" if flag == "refuse" else level_label(level, flag)
+    room = canvas.text_width(name, 30) + 0.025 * width
     x, anchor = float(low[0]) - 0.025 * width, "rm"
-    if x < 0.07 * width:
-        x, anchor = float(high[0]) + 0.025 * width, "lm"
+    if x < max(room, 0.07 * width):
+        x, anchor = min(float(high[0]) + 0.025 * width, width - room), "lm"
+    x = min(x, 0.975 * width)
     # At the height of the outline's leftmost part, which is the transverse process or the body's anterior wall.
     edge = outline[:, 0] < low[0] + 0.2 * (high[0] - low[0])
     y = float(np.clip(outline[edge, 1].mean() - _TITLE_PX, 0.03 * height, 0.97 * height)) + _TITLE_PX
-    canvas.text((x, y), level.name, 30, LEVEL_COLORS[level], anchor=anchor, bold=True, box=_BOX)
+    canvas.text((x, y), name, 30, LEVEL_COLORS[level], anchor=anchor, bold=True, box=_BOX)
 
 
 def _draw_scale(canvas: Canvas, place: _Place, mm_per_film_px: float) -> None:

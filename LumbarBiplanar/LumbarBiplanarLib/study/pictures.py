@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ def write_pictures(result: CaseResult, folder: Path) -> None:
     found = result.reconstruction
     center = np.mean([points.mean(axis=0) for points in found.points_ras_mm.values()], axis=0)
     silhouettes = found.final_state.silhouettes_px
+    flags = {level: item.flag for level, item in result.quality.items()}
     for film, evidence in zip(result.case.films, result.evidence, strict=True):
         name = film.view.name
         residual = found.landmark_residual_mm.get(name)
@@ -31,8 +33,16 @@ def write_pictures(result: CaseResult, folder: Path) -> None:
         if residual is not None:
             text += f", RMS distance to the reconstruction {residual:.1f} mm"
         path = folder / f"overlay_{name.lower()}.png"
-        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, f"{text}. Not for clinical use.")
-    write_spine_picture(folder / "spine_3d.png", surfaces_of(result), "Lumbar spine reconstructed from two films")
+        text += f". {_legend(flags)}Not for clinical use."
+        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, text, flags)
+    title = "Lumbar spine reconstructed from two films"
+    write_spine_picture(folder / "spine_3d.png", surfaces_of(result), title, flags)
+
+
+def _legend(flags: Mapping[Level, str]) -> str:
+    """Return what dashes and marks mean, if there are any."""
+    found = "Dashed, (!): refused. " if "refuse" in flags.values() else ""
+    return f"{found}(?): check. " if "check" in flags.values() else found
 
 
 def surfaces_of(result: CaseResult) -> dict[Level, Surface]:

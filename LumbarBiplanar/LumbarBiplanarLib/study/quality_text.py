@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from ..anatomy import Level
 from ..measurement import Measurement
 from ..registration.quality import worst_flag
+from .appearance import MARKS
 
 if TYPE_CHECKING:
     from ..registration import Quality
 
-# What marks a value that rests on a doubtful level.
-_MARKS = {"check": "(?)", "refuse": "(!)"}
 MARKS_IN_WORDS = (
     "(?) marks a value that rests on a vertebra to check: look at its outline first. (!) marks one that rests on a "
     "refused vertebra: do not use it."
@@ -48,7 +47,7 @@ def flag_of(item: Measurement, quality: Mapping[Level, Quality]) -> str:
 
 def mark_of(item: Measurement, quality: Mapping[Level, Quality]) -> str:
     """Return "(?)" for a value to check, "(!)" for one not to use, else an empty text; see ``MARKS_IN_WORDS``."""
-    return _MARKS.get(flag_of(item, quality), "")
+    return MARKS.get(flag_of(item, quality), "")
 
 
 def probability_text(item: Quality) -> str:
