@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -238,7 +239,9 @@ def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path
     monkeypatch.setattr(anatomy_module, "read_context", lambda data: Context())
     words = ("--data", str(tmp_path), "--output", str(tmp_path / "out"), "--films", "2", "--steps", "1", "--batch", "1")
     assert run(arguments(*words, "--workers", "0", "--device", "cpu")) == 0
-    assert "spine.pt" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert re.fullmatch(r"Weights: .*spine\.pt \(\w+\.\.\.\)\n", said.out)
+    assert "drawing spines" not in said.err  # no bar where nobody looks
     assert (tmp_path / "out" / "spine_record.json").exists()
     with pytest.raises(StudyError, match="exists"):
         run(arguments(*words))
@@ -280,6 +283,11 @@ def test_the_command_refuses_what_contradicts_itself(tmp_path):
     words = ("--data", str(tmp_path), "--output", str(tmp_path / "out"))
     with pytest.raises(StudyError, match="use one of them"):
         run(arguments(*words, "--leave-out", "vhm", "--shape-model", "a.npz"))
+    with pytest.raises(StudyError, match="--films must be at least 1, found 0"):
+        run(arguments(*words, "--films", "0"))
+    with pytest.raises(StudyError, match=r"spine_checkpoint.*no checkpoint to go on from; leave out --resume"):
+        run(arguments("--data", str(tmp_path), "--output", str(tmp_path / "new"), "--resume"))
+    assert not (tmp_path / "new").exists()
     with pytest.raises(StudyError, match="batch"):
         run(arguments(*words, "--batch", "0"))
     with pytest.raises(StudyError, match="first stage"):

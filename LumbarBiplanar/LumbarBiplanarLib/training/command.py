@@ -95,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         LumbarBiplanarError: for anything wrong with data, options or output.
     """
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from .anatomy import read_context
@@ -112,9 +113,12 @@ def run(args: argparse.Namespace) -> int:
         raise StudyError(f"{weights} exists; choose another output folder, or --resume.")
     if checkpoint.exists() and not args.resume:
         raise StudyError(f"{checkpoint} exists; --resume goes on from it, or choose another folder.")
+    if args.resume and not checkpoint.exists():
+        raise StudyError(f"{checkpoint}: there is no checkpoint to go on from; leave out --resume.")
     args.output.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         model, about = _shape_model(args, bars)
         refine = args.stage == "refine"
         task = RefineTask(model) if refine else SpineTask()
@@ -200,7 +204,8 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
     try:
         return replace(default, steps=args.steps, seed=args.seed, **given)
     except ValueError as error:
-        raise StudyError(str(error)) from None
+        # Users know this option by the name of its argument.
+        raise StudyError(str(error).replace("subjects ", "--films ", 1)) from None
 
 
 def _shape_model(args: argparse.Namespace, bars) -> tuple[ShapeModel, dict]:
