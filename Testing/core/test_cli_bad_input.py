@@ -174,6 +174,28 @@ def test_given_landmarks_are_not_renamed(tmp_path, capsys):
     assert not (tmp_path / "result").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--calibrate", "none", "angle"), "--calibrate none angle"),
+        (("--weights", "spine.pt", "--no-network"), "--weights is about the network"),
+        (("--weights", "absent.pt"), "absent.pt: there is no such weights file"),
+    ],
+)
+def test_arguments_that_would_be_ignored_are_refused(tmp_path, words, said, capsys):
+    assert main([*given_arguments(), *words, "--output", str(tmp_path / "result")]) == 3
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "result").exists()
+
+
+def test_a_foreign_shape_model_is_refused_in_plain_words(tmp_path, capsys):
+    (tmp_path / "mine.npz").write_text("no model")
+    words = ["--shape-model", str(tmp_path / "mine.npz"), "--output", str(tmp_path / "result")]
+    assert main([*given_arguments(), *words]) == 3
+    said = capsys.readouterr().err
+    assert "mine.npz: not a shape model" in said and "pickle" not in said
+
+
 def test_levels_are_not_renamed_by_more_than_two(tmp_path, capsys):
     assert main([*given_arguments(), "--shift-levels", "3", "--output", str(tmp_path / "result")]) == 2
     assert "--shift-levels" in capsys.readouterr().err

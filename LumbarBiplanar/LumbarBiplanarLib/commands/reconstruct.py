@@ -136,18 +136,13 @@ def case_of(args: argparse.Namespace) -> Case:
     """Read the case that the arguments of :func:`add_film_arguments` name; errors as ``study.case.load_case``.
 
     Raises:
-        StudyError: if levels are to be renamed that were not found by the network.
+        StudyError: if arguments contradict each other, such as levels to be renamed that the network did not find.
+        WeightsError: if there is no such weights file.
     """
-    from ..errors import StudyError
     from ..imaging import Polarity
     from ..study.case import load_case
 
-    if args.shift_levels and (args.landmarks is not None or args.no_network):
-        raise StudyError(
-            "--shift-levels renames what the network finds, but landmarks are given: rename the levels in their file, "
-            "or leave one of the two out."
-        )
-
+    _check_arguments(args)
     return load_case(
         args.ap,
         args.lateral,
@@ -158,6 +153,26 @@ def case_of(args: argparse.Namespace) -> Case:
         use_network=not args.no_network,
         polarity={"bone-bright": Polarity.BONE_BRIGHT, "bone-dark": Polarity.BONE_DARK}.get(args.polarity),
     )
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Refuse arguments of which one would be ignored."""
+    from ..errors import StudyError, WeightsError
+
+    if args.shift_levels and (args.landmarks is not None or args.no_network):
+        raise StudyError(
+            "--shift-levels renames what the network finds, but landmarks are given: rename the levels in their file, "
+            "or leave one of the two out."
+        )
+    calibrate = getattr(args, "calibrate", None) or []
+    if "none" in calibrate and set(calibrate) != {"none"}:
+        raise StudyError(
+            f"--calibrate {' '.join(calibrate)}: none excludes the others; leave out the one or the others."
+        )
+    if args.weights is not None and args.no_network:
+        raise StudyError("--weights is about the network and --no-network uses none; leave one of the two out.")
+    if args.weights is not None and not args.weights.exists():
+        raise WeightsError(f"{args.weights}: there is no such weights file; check the path.")
 
 
 def run_with_progress(case: Case, args: argparse.Namespace, shape_model: Path | None = None) -> CaseResult:
