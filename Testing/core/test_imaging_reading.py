@@ -68,7 +68,14 @@ def test_color_is_turned_to_gray_with_a_note(tmp_path, mode):
     Image.fromarray(pixels(np.uint8)).convert(mode).save(tmp_path / "film.png")
     film = read_film(tmp_path / "film.png", VIEW)
     assert np.array_equal(film.pixels, pixels(np.uint8))
-    assert any("equal channels" in note for note in film.notes)
+    kind = "gray" if mode == "LA" else "color"
+    assert any(f"a {kind} image ({mode}) with equal channels" in note for note in film.notes)
+
+
+def test_a_film_of_one_bit_is_said_to_have_no_gray(tmp_path):
+    Image.fromarray(pixels(np.uint8)).convert("1").save(tmp_path / "film.png")
+    (note,) = read_film(tmp_path / "film.png", VIEW).notes
+    assert "black and white only" in note and "8 or 16 bits" in note
     colored = np.stack([pixels(np.uint8), 255 - pixels(np.uint8), pixels(np.uint8)], axis=-1)
     Image.fromarray(colored).save(tmp_path / "red.png")
     assert any("colored marks" in note for note in read_film(tmp_path / "red.png", VIEW).notes)

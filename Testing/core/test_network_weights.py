@@ -86,7 +86,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_what_is_no_archive_is_refused(tmp_path, content):
     path = tmp_path / "bad.pt"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"bad\.pt: not a readable weights file"):
+    with pytest.raises(WeightsError, match=r"bad\.pt: not a readable weights file, or damaged; get it again\.$"):
         load_weights(path)
 
 

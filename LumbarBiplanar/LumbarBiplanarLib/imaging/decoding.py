@@ -87,7 +87,11 @@ def _from_pillow(image) -> RawImage:
 def _gray(image, notes: list[str]) -> np.ndarray:
     channels = np.asarray(image.convert("RGB"), dtype=np.float32)
     if np.all(channels == channels[..., :1]):
-        notes.append(f"Gray taken from a {image.mode} image with equal channels.")
+        if image.mode == "1":
+            notes.append("The film has black and white only (1 bit), no gray; export it with 8 or 16 bits.")
+        else:
+            kind = {"P": "palette", "PA": "palette", "LA": "gray"}.get(image.mode, "color")
+            notes.append(f"Gray taken from a {kind} image ({image.mode}) with equal channels.")
         return channels[..., 0].astype(np.uint8)
     notes.append(
         f"Color ({image.mode}) turned to gray with the weights 0.299, 0.587, 0.114; "

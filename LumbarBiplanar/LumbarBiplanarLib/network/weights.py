@@ -188,8 +188,7 @@ def _read_archive(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged archives; all mean the same to a user
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise WeightsError(f"{path}: not a readable weights file ({reason}); get it again.") from error
+        raise WeightsError(f"{path}: not a readable weights file, or damaged; get it again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise WeightsError(f"{path}: these are not weights of LumbarBiplanar; give a file that its training wrote.")
     if content.get("version") != VERSION:

@@ -60,7 +60,7 @@ class ShapeModel:
         mirror: (V,) int64, the vertex that is each vertex's mirror image.
         coarse_vertices: (Vc,) int64, the vertices of a thinner closed mesh for fast rendering.
         coarse_faces: (Fc, 3) int64, its faces over ``coarse_vertices``.
-        provenance: what the model was built from: version, subjects, settings, licence.
+        provenance: what the model was built from: people, vertebrae, settings.
         sha256: hash of the file it was read from, None for a model in memory.
     """
 

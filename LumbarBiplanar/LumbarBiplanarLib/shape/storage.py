@@ -79,7 +79,9 @@ def _read(path: Path) -> ShapeModel:
             header = json.loads(str(archive["header"]))
             arrays = {name: archive[name].astype(dtype) for name, dtype in _ARRAYS.items()}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ShapeModelError(f"{path}: not a readable shape model ({error}); restore or rebuild it.") from None
+        raise ShapeModelError(
+            f"{path}: not a shape model of this program, or damaged; give a file that 'shape-model build' wrote."
+        ) from error
     if header.get("format") != _FORMAT or header.get("version") != _VERSION:
         found = f"{header.get('format')!r} version {header.get('version')!r}"
         raise ShapeModelError(f"{path}: holds {found}; this program reads {_FORMAT!r} version {_VERSION}.")
