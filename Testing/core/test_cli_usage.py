@@ -93,8 +93,7 @@ def test_help_is_quick_because_it_imports_neither_torch_nor_vtk():
 
 
 BUSY = """
-import sys, tempfile, threading, time
-from pathlib import Path
+import signal, sys, tempfile, time
 from LumbarBiplanarLib import cli
 from LumbarBiplanarLib.commands import evaluate
 from LumbarBiplanarLib.rendering.threads import side_by_side
@@ -107,6 +106,8 @@ def run(args):
         args.left = left
         job.result()
 
+# A process started in the background of a script has Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 evaluate.run = run
 sys.argv[1:] = ["evaluate", "--reconstruction", "a", "--truth", sys.argv[1]]
 sys.exit(cli.program())
