@@ -214,6 +214,7 @@ def test_the_quality_stands_above_the_warnings_and_marks_the_values(done, app, m
 
     result = done.logic.result()
     assert done.ui.warningsLabel.text.startswith("• Quality: ")
+    assert done.ui.warningsLabel.text.split("\n")[-1].startswith("• L5-S1 is not reconstructed")
     plain = done.ui.measurementTable.item(row_of(done, "Slip", "L4-L5"), VALUE).text()
     quality = {level: Quality("ok", (), 0.001) for level in result.reconstruction.levels}
     quality[Level.L5] = Quality("refuse", ("Its landmarks are off. Look at it.",), 0.97)

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from ..mrml import measurement_markups
 from ..study.quality_text import quality_line, quality_sentences
+from ..study.report_tables import NOT_ASSESSED
 from ..study.results import FILES, SURFACE_FILES
 from .export_dialogs import ask_file, ask_folder
 from .measurement_rows import Row, clipboard_text, rows_of
@@ -141,7 +142,7 @@ class ResultsSection:
         logic = self._services.logic
         if self._result is None:
             return logic.resultProblem()
-        lines = [*quality_sentences(self._result.quality), *self._result.warnings]
+        lines = [*quality_sentences(self._result.quality), *self._result.warnings, NOT_ASSESSED]
         if self._result.quality:
             lines.insert(0, _("Quality: {flags}.").format(flags=quality_line(self._result.quality)))
         if not logic.isResultCurrent():
