@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, opposite_side
 from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.network import detect, detect_pair, join
-from LumbarBiplanarLib.study.run import run_case
+from LumbarBiplanarLib.study.case import case_of_films
+from LumbarBiplanarLib.study.registering import register_case
 from study_sample import sample_case
 
 TURNED = np.array([-1.0, 1.0, 1.0])
@@ -22,6 +21,11 @@ def films():
     """The films of the sample study, and those of its patient mirrored, who faces right on the lateral one."""
     as_they_are = sample_case().films
     return as_they_are, tuple(film.of_mirrored_patient() for film in as_they_are)
+
+
+@pytest.fixture(scope="module")
+def found(films):
+    return tuple(detect_pair(pair, "cpu") for pair in films)
 
 
 def test_a_turned_view_projects_the_mirrored_patient_to_the_turned_film(films):
@@ -36,32 +40,31 @@ def test_a_turned_view_projects_the_mirrored_patient_to_the_turned_film(films):
         assert again.view.principal_px == pytest.approx(film.view.principal_px)
 
 
-def same(found, expected) -> None:
+def same(detection, expected) -> None:
     expected = expected.of_mirrored_patient()
-    np.testing.assert_allclose(found.view.camera_from_ras, expected.view.camera_from_ras, atol=1e-12)
-    assert found.landmarks.keys() == expected.landmarks.keys()
-    np.testing.assert_allclose(found.lumbar_mm, expected.lumbar_mm, atol=1e-3)
-    for key, item in found.landmarks.items():
+    np.testing.assert_allclose(detection.view.camera_from_ras, expected.view.camera_from_ras, atol=1e-12)
+    assert detection.landmarks.keys() == expected.landmarks.keys()
+    np.testing.assert_allclose(detection.lumbar_mm, expected.lumbar_mm, atol=1e-3)
+    for key, item in detection.landmarks.items():
         np.testing.assert_allclose(item.position_px, expected.landmarks[key].position_px, atol=1e-2)
         assert item.visible == expected.landmarks[key].visible
 
 
-def test_a_patient_who_faces_right_is_found_as_the_mirrored_one(films):
-    plain, turned = (detect_pair(pair, "cpu") for pair in films)
-    for found, expected, film in zip(turned, plain, films[1], strict=True):
-        same(found, expected)
-        assert found.view == film.view
+def test_a_patient_who_faces_right_is_found_as_the_mirrored_one(films, found):
+    for detection, expected, film in zip(found[1], found[0], films[1], strict=True):
+        same(detection, expected)
+        assert detection.view == film.view
     # The same films read one by one and then joined, as the panel does: the AP film is read again.
-    for found, expected in zip(join(tuple(detect(film, "cpu") for film in films[1])), plain, strict=True):
-        same(found, expected)
+    for detection, expected in zip(join(tuple(detect(film, "cpu") for film in films[1])), found[0], strict=True):
+        same(detection, expected)
 
 
-def test_a_case_with_a_lateral_film_that_faces_right_comes_out_as_the_mirrored_one(films):
-    case = sample_case()
+def test_a_case_with_a_lateral_film_that_faces_right_comes_out_as_the_mirrored_one(films, found):
     points = []
-    for pair in films:
-        plain = replace(case, films=pair, pair=FilmPair(*(film.view for film in pair)), landmarks=None, lumbar_mm={})
-        result = list(run_case(plain, device="cpu"))[-1].result
+    for pair, detections in zip(films, found, strict=True):
+        case = case_of_films(pair, FilmPair(*(film.view for film in pair)))
+        steps = register_case(case, {item.view.name: item for item in detections}, device="cpu", intervals=False)
+        result = list(steps)[-1].result
         assert all(item.model_in_view for item in result.evidence)
         points.append({level: result.model.landmarks(at) for level, at in result.reconstruction.points_ras_mm.items()})
     for level in LUMBAR_LEVELS:
