@@ -207,7 +207,7 @@ def _options(case: Case, args: argparse.Namespace):
 
 def _summary(result: CaseResult, seconds, output: Path) -> str:
     from ..study.quality_text import MARKS_IN_WORDS, mark_of, quality_line
-    from ..study.report_tables import NOT_ASSESSED, with_unit
+    from ..study.report_tables import INTERVAL_IN_WORDS, NOT_ASSESSED, with_unit
 
     lines = []
     shown = [item for item in result.measurements if item.title.startswith(("Lordosis", "Coronal Cobb"))]
@@ -215,7 +215,7 @@ def _summary(result: CaseResult, seconds, output: Path) -> str:
         note = f" ({item.note})" if item.note else ""
         lines.append(f"{item.title} {item.level}: {with_unit(item)}{note} {mark_of(item, result.quality)}".rstrip())
     if any(item.interval is not None for item in shown):
-        lines.append("±: half the width of the interval that holds the true value with 90 % probability.")
+        lines.append(f"±: half the width of {INTERVAL_IN_WORDS}.")
     if any(mark_of(item, result.quality) for item in shown):
         lines.append(MARKS_IN_WORDS)
     lines.append(NOT_ASSESSED)

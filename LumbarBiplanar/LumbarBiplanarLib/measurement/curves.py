@@ -100,6 +100,6 @@ def _goes_on(ends: tuple[Level, Level], pairs: Sequence[tuple[Level, Level]]) ->
     places = []
     if ends[0] is pairs[0][0]:
         places.append(f"above {ends[0].name}")
-    if ends[1] is max((lower for _, lower in pairs), key=lambda level: level.index):
+    if ends[1] is pairs[-1][1]:
         places.append(f"below {ends[1].name}")
     return f"the curve may go on {' and '.join(places)}" if places else ""

@@ -143,23 +143,21 @@ def look_again(
         WeightsError: if the weights cannot be used.
         ValueError: if the device cannot be used.
     """
-    given = detection
     if detection.weights != registered_name():
-        return given
+        return detection
     networks = load_networks(None, device)
     if not networks.can_be_shown_models:
-        return given
+        return detection
     fitted = fitted_vertebrae(model, {LUMBAR_LEVELS.index(level): points for level, points in surfaces_mm.items()})
-    faces, turned = model.coarse_faces, faces_right(film.view)
+    coarse, faces, turned = detection.lumbar_view, model.coarse_faces, faces_right(film.view)
     if turned:
-        film, detection, fitted = film.of_mirrored_patient(), detection.of_mirrored_patient(), mirrored(fitted)
+        film, coarse, fitted = film.of_mirrored_patient(), coarse.of_mirrored_patient(), mirrored(fitted)
         faces = faces[:, ::-1].copy()
-    arguments = (film.view, stretched(film), detection.lumbar_view, fitted, faces, networks.device)
-    close = look_at_fitted(networks.refiner, *arguments)
+    close = look_at_fitted(networks.refiner, film.view, stretched(film), coarse, fitted, faces, networks.device)
     if not close.found[list(fitted)].all():
-        return given
-    found = replace(detection, lumbar_mm=close.level_mm.sum(axis=0), lumbar_level_mm=close.level_mm, reading=None)
-    return found.of_mirrored_patient() if turned else found
+        return detection
+    level_mm = close.level_mm[..., ::-1].copy() if turned else close.level_mm
+    return replace(detection, lumbar_mm=level_mm.sum(axis=0), lumbar_level_mm=level_mm, reading=None)
 
 
 def _joined(

@@ -105,32 +105,42 @@ class Reading:
 
 def load_networks(weights: str | Path | None, device: str | torch.device) -> Networks:
     """Return the networks of a weights file or folder, kept for the next call; arguments and errors as ``detect``."""
-    path = None if weights is None else Path(weights)
+    files = _files(weights)
+    # Weights of a training that has gone on since are loaded anew.
+    written = tuple(file.stat().st_mtime_ns for file in files if file is not None and file.exists())
     # Films that are read side by side wait for one loading instead of loading each for itself.
     with _loading:
-        return _networks(path, str(resolve_device(device)), _last_written(path))
+        return _networks(files, str(resolve_device(device)), written)
 
 
-def _last_written(path: Path | None) -> tuple[int, ...]:
-    """Return when weights were written, so that those of a training that has gone on are loaded anew."""
-    files = [] if path is None else [path / "spine.pt", path / "refine.pt"] if path.is_dir() else [path]
-    return tuple(file.stat().st_mtime_ns for file in files if file.exists())
+def _files(weights: str | Path | None) -> tuple[Path | None, ...]:
+    """Return the file of each stage that there is, None for the registered one; the second stage may be missing."""
+    if weights is None:
+        return (None, None) if SECOND_STAGE in read_registry() else (None,)
+    path = Path(weights)
+    if not path.is_dir():
+        return (path,)
+    refine = path / "refine.pt"
+    return (path / "spine.pt", refine) if refine.exists() else (path / "spine.pt",)
 
 
 @functools.lru_cache(maxsize=2)
-def _networks(path: Path | None, device: str, written: tuple[int, ...]) -> Networks:
-    folder = path is not None and path.is_dir()
-    spine, info = load_weights(path / "spine.pt" if folder else path, device)
-    alone = SECOND_STAGE not in read_registry() if path is None else not (folder and (path / "refine.pt").exists())
-    if alone:
+def _networks(files: tuple[Path | None, ...], device: str, written: tuple[int, ...]) -> Networks:
+    spine, info = load_weights(files[0], device)
+    if len(files) == 1:
         return Networks(spine, None, torch.device(device), info.name)
-    refiner, close = load_refiner(path / "refine.pt" if folder else None, device)
+    refiner, close = load_refiner(files[1], device)
     return Networks(spine, refiner, torch.device(device), f"{info.name}, {close.name}")
 
 
 def faces_right(view: View) -> bool:
     """Return whether the patient faces right on a lateral film, by its geometry."""
-    return view.name == "lateral" and view.camera_from_ras[0, 1] > _CLEARLY
+    return view.name == "lateral" and _runs_backward(view)
+
+
+def _runs_backward(view: View) -> bool:
+    """Return whether the columns run the other way, by the geometry, than on the films that the networks know."""
+    return view.camera_from_ras[0, 0 if view.name == "AP" else 1] > _CLEARLY
 
 
 def read(networks: Networks, film: Film, turned: bool | None = None) -> Reading:
@@ -148,7 +158,12 @@ def read_film(networks: Networks, film: Film) -> Reading:
     """Read a film as it is; raises DetectionError if it shows no lumbar spine, or not the way it should."""
     if film.view.name not in VIEW_NAMES:
         raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
-    _check_facing(film)
+    if _runs_backward(film.view):
+        raise DetectionError(
+            f"{_name(film)}: its geometry says that it is not {_FACING[film.view.name]}, which is how the network "
+            "reads films. If the film does look so, correct the geometry; otherwise give its landmarks (--landmarks), "
+            "which the registration takes from any side."
+        )
     image = stretched(film)
     look = first_look(networks.spine, film.view, image, networks.device)
     if look.score < LEAST_SCORE:
@@ -169,17 +184,6 @@ def read_film(networks: Networks, film: Film) -> Reading:
     if not close.found.any():
         raise DetectionError(_not_found(film, look))
     return Reading(networks, film, image, look, close, look.choice.notes)
-
-
-def _check_facing(film: Film) -> None:
-    """Raise DetectionError if the geometry has the columns of a film run the other way than the network knows them."""
-    across = film.view.camera_from_ras[0, 0 if film.view.name == "AP" else 1]
-    if across > _CLEARLY:
-        raise DetectionError(
-            f"{_name(film)}: its geometry says that it is not {_FACING[film.view.name]}, which is how the network "
-            "reads films. If the film does look so, correct the geometry; otherwise give its landmarks (--landmarks), "
-            "which the registration takes from any side."
-        )
 
 
 def _presence(close: CloseLook) -> float:

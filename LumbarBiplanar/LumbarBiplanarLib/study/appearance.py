@@ -23,6 +23,12 @@ LEVEL_COLORS: Mapping[Level, tuple[float, float, float]] = MappingProxyType(
 MARKS = {"check": "(?)", "refuse": "(!)"}
 
 
+def legend(flags: Mapping[Level, str], refused: str) -> str:
+    """Return what the marks of a picture mean, as far as there are any; ``refused`` says how refused levels look."""
+    found = set(flags.values())
+    return " ".join(text for flag, text in (("refuse", refused), ("check", "(?): check.")) if flag in found)
+
+
 def level_label(level: Level, flag: str = "") -> str:
     """Return a level's name in a picture, with the mark of its quality flag ("ok", "check", "refuse" or unknown)."""
     return f"{level.name} {MARKS.get(flag, '')}".rstrip()

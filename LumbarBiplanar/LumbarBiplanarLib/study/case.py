@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FilmError, LandmarkError
+from ..errors import FilmError, GeometryError, LandmarkError
 from ..files import sha256_of
 from ..geometry import FilmPair, load_geometry
 from ..imaging import Film, Polarity, is_relative, read_film, read_lumbar_image
@@ -75,10 +75,13 @@ def load_case(
         LandmarkError: if the landmark file cannot be used or belongs to other films, or there is none and no network.
     """
     pair = load_geometry(geometry)
-    # Before their sizes are looked at: of one film given twice, one mostly has the wrong size.
-    if all(Path(path).is_file() for path in (ap, lateral)) and sha256_of(ap) == sha256_of(lateral):
-        raise _same_image(ap, lateral)
-    films = (read_film(ap, pair.ap, polarity, pair.lateral), read_film(lateral, pair.lateral, polarity, pair.ap))
+    try:
+        films = (read_film(ap, pair.ap, polarity, pair.lateral), read_film(lateral, pair.lateral, polarity, pair.ap))
+    except GeometryError:
+        # Of one film given twice, one mostly has the wrong size.
+        if all(Path(path).is_file() for path in (ap, lateral)) and sha256_of(ap) == sha256_of(lateral):
+            raise _same_image(ap, lateral) from None
+        raise
     case = case_of_films(films, pair)
     inputs, warnings = {"geometry": _stated(geometry)}, list(case.warnings)
     entries = None

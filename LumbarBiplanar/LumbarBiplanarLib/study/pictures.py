@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ..anatomy import Level
 from ..shape import Surface
+from .appearance import legend
 from .overlay import write_overlay
 from .spine_picture import write_spine_picture
 from .steps import CaseResult
@@ -33,16 +33,10 @@ def write_pictures(result: CaseResult, folder: Path) -> None:
         if residual is not None:
             text += f", RMS distance to the reconstruction {residual:.1f} mm"
         path = folder / f"overlay_{name.lower()}.png"
-        text += f". {_legend(flags)}Not for clinical use."
+        text = f"{text}. {legend(flags, 'Dashed, (!): refused.')}".rstrip() + " Not for clinical use."
         write_overlay(path, film, silhouettes[name], evidence.landmarks, center, text, flags)
     title = "Lumbar spine reconstructed from two films"
     write_spine_picture(folder / "spine_3d.png", surfaces_of(result), title, flags)
-
-
-def _legend(flags: Mapping[Level, str]) -> str:
-    """Return what dashes and marks mean, if there are any."""
-    found = "Dashed, (!): refused. " if "refuse" in flags.values() else ""
-    return f"{found}(?): check. " if "check" in flags.values() else found
 
 
 def surfaces_of(result: CaseResult) -> dict[Level, Surface]:

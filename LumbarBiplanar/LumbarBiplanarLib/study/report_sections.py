@@ -17,7 +17,7 @@ from .certainty import level_landmark_residual_mm, surface_sd_mm
 from .quality_text import MARKS_IN_WORDS, mark_of, probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
-from .report_tables import NOT_ASSESSED, UNITS, Group, groups, pivot, with_unit
+from .report_tables import INTERVAL_IN_WORDS, NOT_ASSESSED, UNITS, Group, groups, pivot, with_unit
 from .steps import CaseResult
 
 _IN_WORDS = {
@@ -97,8 +97,8 @@ def measurements(result: CaseResult) -> list[str]:
     if any(mark_of(item, result.quality) for item in result.measurements):
         text = f"{MARKS_IN_WORDS} {text}"
     if any(item.interval is not None for item in result.measurements):
-        interval = "the interval that holds the true value with 90 % probability"
-        text = f"±: half the width of {interval}; (a to b): {interval} itself, where it is not centred. {text}"
+        itself = f"(a to b): {INTERVAL_IN_WORDS} itself, where it is not centred"
+        text = f"±: half the width of {INTERVAL_IN_WORDS}; {itself}. {text}"
     return [*parts, paragraph(text, "small")]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..measurement import Measurement, spread_text, value_text
 
 NOT_ASSESSED = "L5-S1 is not reconstructed: its slip and disc, lordosis L1-S1 and pelvic parameters are not assessed."
+INTERVAL_IN_WORDS = "the interval that holds the true value with 90 % probability"
 UNITS = {"deg": "°", "mm": "mm", "%": "%", "grade": ""}
 
 

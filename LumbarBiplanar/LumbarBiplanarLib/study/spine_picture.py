@@ -9,7 +9,7 @@ import numpy as np
 
 from ..anatomy import Level
 from ..shape import Surface
-from .appearance import LEVEL_COLORS, level_label
+from .appearance import LEVEL_COLORS, legend, level_label
 from .canvas import Canvas
 from .shading import Eye, looking_along, shade
 
@@ -52,9 +52,7 @@ def write_spine_picture(
         left += width
     _scale_bar(canvas, mm_per_px)
     canvas.text((14, 12), title, 24, (0.1, 0.1, 0.1), anchor="la", bold=True)
-    notes = ["(!), half transparent: do not use."] if "refuse" in flags.values() else []
-    notes += ["(?): check."] if "check" in flags.values() else []
-    note = " ".join([*notes, "Not for clinical use."])
+    note = f"{legend(flags, '(!), half transparent: do not use.')} Not for clinical use.".lstrip()
     canvas.text((canvas.size_px[0] - canvas.text_width(note, 20) - 14, 14), note, 20, (0.1, 0.1, 0.1), anchor="la")
     canvas.write(path)
 

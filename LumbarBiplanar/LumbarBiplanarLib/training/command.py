@@ -188,6 +188,8 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
     given = {"subjects": args.films, "minutes": args.minutes, "batch": args.batch, "workers": args.workers}
     given |= {"fitted": args.fitted}
     given = {key: value for key, value in given.items() if value is not None}
+    if args.films is not None and args.films < 1:
+        raise StudyError(f"--films must be at least 1, found {args.films}.")
     if args.fitted and args.stage != "refine":
         raise StudyError("--fitted is about the crops of the second stage; leave it out, or --stage refine.")
     if args.consistency and args.stage != "refine":
@@ -204,8 +206,7 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
     try:
         return replace(default, steps=args.steps, seed=args.seed, **given)
     except ValueError as error:
-        # Users know this option by the name of its argument.
-        raise StudyError(str(error).replace("subjects ", "--films ", 1)) from None
+        raise StudyError(str(error)) from None
 
 
 def _shape_model(args: argparse.Namespace, bars) -> tuple[ShapeModel, dict]:
