@@ -35,7 +35,7 @@ th, td { padding: 0.7mm 1.6mm; text-align: left; vertical-align: top; border-bot
 thead th { background: #eef1f4; border-bottom: 1.5px solid #9aa4af; }
 tbody th { font-weight: normal; }
 td.number, th.number { text-align: right; }
-td.number { white-space: nowrap; }
+td.number { min-width: 17mm; }
 td { overflow-wrap: anywhere; }
 .small, .small td, .small th, dl, ol { font-size: 8.5pt; line-height: 1.3; }
 .pictures { width: 100%; } .pictures td { border: 0; padding: 0 1mm; width: 50%; text-align: center; }
