@@ -27,6 +27,7 @@ from LumbarBiplanarLib.evaluation.network_films import (
     Person,
     drawn_pair,
     drawn_pairs,
+    taken_for_ap,
     whole_spine_pairs,
 )
 from LumbarBiplanarLib.evaluation.network_ladders import STEPS, ladder_films
@@ -76,6 +77,28 @@ def test_films_without_other_bones_are_the_same_but_for_them(person):
         differs = np.abs(film.film.pixels - without.film.pixels)
         top = int(film.landmarks_px[LUMBAR_LEVELS[0]][:, 1].min())
         assert differs[:top].mean() > 5 * differs[top + 60 :].mean()
+
+
+def test_a_pa_film_is_the_same_spine_from_behind_and_turned_over_it_is_nearly_an_ap_film(person):
+    clean = {"clean": DIFFICULTIES["clean"]}
+    ap, pa = (
+        next(drawn_pair(person, Context(), "pinhole 90", 0, clean, posteroanterior=posteroanterior))
+        for posteroanterior in (False, True)
+    )
+    np.testing.assert_array_equal(pa[1].film.pixels, ap[1].film.pixels)
+    assert pa[0].film.view.camera_from_ras[0, 0] == 1.0
+    believed = taken_for_ap(pa[0])
+    np.testing.assert_array_equal(believed.film.pixels[:, ::-1], pa[0].film.pixels)
+    for level in LUMBAR_LEVELS:
+        points = person.landmarks_ras_mm[level]
+        assert np.abs(pa[0].film.view.project(points) - pa[0].landmarks_px[level]).max() < 1e-3
+        # What is at the depth of the middle of the spine is where it should be; what is off it by 40 mm is 8 % off.
+        off = believed.film.view.project(points) - believed.landmarks_px[level]
+        assert (
+            1.0
+            < np.abs(off).max()
+            < 0.09 * np.abs(believed.landmarks_px[level] - believed.film.view.principal_px).max()
+        )
 
 
 def test_films_of_the_whole_spine_are_as_high_as_that_and_show_the_lumbar_part_low_down(person):

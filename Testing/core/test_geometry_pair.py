@@ -41,6 +41,16 @@ def test_the_standard_pair_shows_the_patient_as_films_are_read(model):
     assert np.allclose(pair.lateral.source_ras_mm, np.add(CENTER, (-900, 0, 0)))
 
 
+def test_a_pa_film_is_seen_from_behind():
+    pair, usual = standard_pair(CENTER, posteroanterior=True), standard_pair(CENTER)
+    right, left, front = np.add(CENTER, (50, 0, 0)), np.add(CENTER, (-50, 0, 0)), np.add(CENTER, (0, 50, 0))
+    assert pair.ap.project(left)[0] < 999 / 2 < pair.ap.project(right)[0]
+    assert pair.ap.depth_mm(front) > 900.0
+    assert np.allclose(pair.ap.source_ras_mm, np.add(CENTER, (0, -900, 0)))
+    assert pair.lateral == usual.lateral
+    assert pair.angle_deg == pytest.approx(90.0)
+
+
 @pytest.mark.parametrize("angle", (60.0, 75.0, 90.0, 112.5))
 def test_the_beams_are_as_far_apart_as_asked(angle):
     pair = standard_pair(CENTER, angle_deg=angle, offset_px=((30.0, -20.0), (5.0, 8.0)))

@@ -1,15 +1,20 @@
-"""Lateral films on which the patient faces right: read turned over, with the AP film, and turned back."""
+"""Films that show the patient the other way: AP films seen from behind, and lateral ones of a patient facing right."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, opposite_side
-from LumbarBiplanarLib.geometry import FilmPair
+from LumbarBiplanarLib.errors import DetectionError
+from LumbarBiplanarLib.geometry import FilmPair, standard_pair
+from LumbarBiplanarLib.geometry.frames import rigid
 from LumbarBiplanarLib.network import detect, detect_pair, join
 from LumbarBiplanarLib.study.case import case_of_films
 from LumbarBiplanarLib.study.registering import register_case
+from network_phantom import errors_mm, phantom_film
 from study_sample import sample_case
 
 TURNED = np.array([-1.0, 1.0, 1.0])
@@ -71,3 +76,79 @@ def test_a_case_with_a_lateral_film_that_faces_right_comes_out_as_the_mirrored_o
         apart = np.linalg.norm(points[0][level] - points[1][level][OTHER] * TURNED, axis=1)
         # The model of the vertebrae is not quite symmetric.
         assert apart.mean() < 0.6
+
+
+# -- AP films seen from behind -----------------------------------------------------------------------------------------
+
+
+def seen_from_behind(film):
+    """Return the film as it would hang the other way round, with a geometry that says so."""
+    across, down, along = film.view.camera_from_ras[:3, :3]
+    column, row = film.view.principal_px
+    view = replace(
+        film.view,
+        camera_from_ras=rigid(np.stack([-across, down, -along]), film.view.camera_from_ras[:3, 3]),
+        principal_px=(film.view.size_px[0] - 1 - column, row),
+    )
+    return replace(film, view=view, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))
+
+
+def test_a_film_seen_from_behind_is_read_like_the_same_from_the_front(films):
+    film = films[0][0]
+    found, expected = detect(seen_from_behind(film), "cpu"), detect(film, "cpu")
+    assert found.landmarks.keys() == expected.landmarks.keys()
+    np.testing.assert_allclose(found.lumbar_mm, expected.lumbar_mm[:, ::-1], atol=1e-3)
+    for key, item in found.landmarks.items():
+        x, y = expected.landmarks[key].position_px
+        np.testing.assert_allclose(item.position_px, (film.view.size_px[0] - 1 - x, y), atol=1e-2)
+        assert item.sigma_mm == pytest.approx(expected.landmarks[key].sigma_mm, rel=1e-3)
+
+
+def test_the_patients_left_is_found_where_the_geometry_has_it(films):
+    item = detect(seen_from_behind(films[0][0]), "cpu").landmarks
+    for level in LUMBAR_LEVELS:
+        assert item[level, "pedicle_left"].position_px[0] < item[level, "pedicle_right"].position_px[0]
+
+
+def phantom_pair(posteroanterior: bool):
+    pair = standard_pair(size_px=((260, 380),) * 2, spacing_mm=1.2, sdd_mm=1150.0, posteroanterior=posteroanterior)
+    return tuple(phantom_film(view) for view in pair.views)
+
+
+@pytest.fixture(scope="module", params=["AP", "AP, facing right", "PA", "PA, facing right"])
+def phantoms(request):
+    drawn = phantom_pair(request.param.startswith("PA"))
+    films = tuple(item.film for item in drawn)
+    if "right" in request.param:
+        films = tuple(film.of_mirrored_patient() for film in films)
+    return drawn, films
+
+
+def test_both_films_together_are_read_from_behind_as_well(phantoms):
+    drawn, films = phantoms
+    detections = detect_pair(films, "cpu")
+    for phantom, film, detection in zip(drawn, films, detections, strict=True):
+        assert detection.levels == LUMBAR_LEVELS
+        as_drawn = detection if film is phantom.film else detection.of_mirrored_patient()
+        assert np.median(np.concatenate(list(errors_mm(phantom, as_drawn).values()))) < 2.5
+        assert not any("not at one place" in note or "renamed" in note for note in detection.notes)
+
+
+def test_a_pa_film_is_registered_with_the_image_that_a_second_look_gives(phantoms):
+    _, films = phantoms
+    case = case_of_films(films, FilmPair(*(film.view for film in films)))
+    detections = {item.view.name: item for item in detect_pair(films, "cpu")}
+    result = list(register_case(case, detections, device="cpu", intervals=False))[-1].result
+    assert all(item.model_in_view for item in result.evidence)
+
+
+def test_a_film_without_a_spine_is_refused_in_the_words_of_its_geometry(films):
+    for film, way in (
+        (films[0][0], "with the patient's right on its left"),
+        (seen_from_behind(films[0][0]), "with the patient's left on its left"),
+        (films[0][1], "with the patient facing left"),
+        (films[1][1], "with the patient facing right"),
+    ):
+        ramp = np.broadcast_to(np.arange(film.pixels.shape[0], dtype=np.float32)[:, None], film.pixels.shape)
+        with pytest.raises(DetectionError, match=f"no lumbar spine was found .*upright and {way},"):
+            detect(replace(film, pixels=ramp), "cpu")

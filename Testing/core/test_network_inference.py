@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import DetectionError, FilmError, WeightsError
-from LumbarBiplanarLib.geometry.frames import rigid
 from LumbarBiplanarLib.imaging import Film, Polarity
 from LumbarBiplanarLib.network import detect
 from LumbarBiplanarLib.network.first_stage import TRAINING_PITCH_MM, _moved, network_view
@@ -207,11 +206,3 @@ def test_a_film_that_is_turned_over_is_told_how(case):
     film = sample_case().films[0 if case[0] == "AP" else 1]
     with pytest.raises(DetectionError, match=said):
         detect(replace(film, pixels=np.ascontiguousarray(turned(film.pixels))), "cpu")
-
-
-def test_an_ap_film_seen_from_behind_is_refused():
-    film = sample_case().films[0]
-    across, down, along = film.view.camera_from_ras[:3, :3]
-    behind = replace(film.view, camera_from_ras=rigid(np.stack([-across, down, -along]), (0.0, 0.0, 900.0)))
-    with pytest.raises(DetectionError, match="its geometry says that it is not with the patient's right on its left"):
-        detect(replace(film, view=behind), "cpu")

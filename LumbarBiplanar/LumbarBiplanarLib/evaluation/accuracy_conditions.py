@@ -24,6 +24,7 @@ CT_SUBJECTS = (SAMPLE_STUDY_SUBJECT,)
 
 BONES, FILMS = "bones", "films"
 TRUE, NETWORK, RAW, NOTHING = "true", "network", "raw", "nothing"
+AP, PA, PA_AS_AP = "AP", "PA", "PA taken for AP"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Condition:
         image: of whole films, what the registration gets as lumbar-only image: the ``TRUE`` one, the ``NETWORK``'s
             (with its landmarks), the ``RAW`` film, or ``NOTHING``.
         other_bones: whether drawn whole films show other bones than L1 to L5.
+        frontal: of drawn whole films, whether the frontal one is an ``AP`` film, a ``PA`` film seen from behind, as
+            its geometry says, or one that was turned over and is taken for an AP film (``PA_AS_AP``).
         model, angle_deg: projection model of the films and angle between the beams.
         disturbance: errors of landmarks and image; not used where both are the network's.
         wrong_angle_deg: by how much more than the truth the registration believes the beams to be apart.
@@ -54,6 +57,7 @@ class Condition:
     films: str = BONES
     image: str = TRUE
     other_bones: bool = True
+    frontal: str = AP
     model: str = "pinhole"
     angle_deg: float = 90.0
     disturbance: Disturbance = field(default_factory=Disturbance)
@@ -163,6 +167,8 @@ def _network() -> Iterator[Condition]:
         for image, name in ((TRUE, "true image"), (RAW, "raw film"), (NOTHING, "no image")):
             yield replace(own, name=f"no network, {kind}: {name}", image=image)
         if kind == "drawn":
+            for frontal in (PA, PA_AS_AP):
+                yield replace(own, name=f"network, {kind}, {frontal}: pinhole 90", frontal=frontal)
             yield replace(own, name=f"no network, {kind}: raw film, no other bones", image=RAW, other_bones=False)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..geometry import FilmPair, View, standard_pair
-from ..geometry.frames import transform_points
+from ..geometry.frames import rigid, transform_points
 from ..imaging import Film, Volume, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
@@ -127,14 +127,17 @@ def drawn_pair(
     *,
     whole: bool = False,
     other_bones: bool = True,
+    posteroanterior: bool = False,
 ) -> Iterator[FilmPairTruth]:
     """Draw film pair ``number`` of ``drawn_pairs`` in one of ``GEOMETRIES``, once per difficulty.
 
-    Without ``other_bones`` it is the same pair, of a patient who has L1 to L5 and no other bone.
+    Without ``other_bones`` it is the same pair, of a patient who has L1 to L5 and no other bone; ``posteroanterior``:
+    with a PA film in place of the AP film (``geometry.standard_pair``).
     """
     rng = np.random.default_rng([*_SEED, list(GEOMETRIES).index(geometry), number, *person.subject.encode()])
     tissue = bool(number % 2) and not whole
-    ingredients, pair = drawn_ingredients(person, context, geometry, rng, with_tissue=tissue, whole=whole)
+    how = {"with_tissue": tissue, "whole": whole, "posteroanterior": posteroanterior}
+    ingredients, pair = drawn_ingredients(person, context, geometry, rng, **how)
     if not other_bones:
         ingredients = tuple(replace(parts, other_mm=np.zeros_like(parts.other_mm)) for parts in ingredients)
     for name, options in difficulties.items():
@@ -142,6 +145,23 @@ def drawn_pair(
             formed_film(person, name, geometry, number, parts, view, rng, options)
             for parts, view in zip(ingredients, pair.views, strict=True)
         )
+
+
+def taken_for_ap(truth: BenchmarkFilm) -> BenchmarkFilm:
+    """Return a PA film turned over, with the view of an AP film whose source is as far in front of the spine."""
+    film, view = truth.film, truth.film.view
+    middle = np.concatenate(list(truth.landmarks_ras_mm.values())).mean(axis=0)
+    across, down, along = view.camera_from_ras[:3, :3]
+    rotation = np.stack([-across, down, -along])
+    source = view.source_ras_mm + 2.0 * float(view.depth_mm(middle)) * along
+    (column, row), last = view.principal_px, view.size_px[0] - 1
+    believed = replace(view, camera_from_ras=rigid(rotation, -rotation @ source), principal_px=(last - column, row))
+    return replace(
+        truth,
+        film=replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]), view=believed),
+        lumbar_mm=np.ascontiguousarray(truth.lumbar_mm[:, ::-1]),
+        landmarks_px={level: points * [-1.0, 1.0] + [last, 0.0] for level, points in truth.landmarks_px.items()},
+    )
 
 
 def drawn_ingredients(
@@ -153,10 +173,12 @@ def drawn_ingredients(
     with_tissue: bool,
     whole: bool = False,
     pitch_mm: float = DRAWN_PITCH_MM,
+    posteroanterior: bool = False,
 ) -> tuple[tuple[Ingredients, Ingredients], FilmPair]:
     """Draw the bones and the body of a person in one of ``GEOMETRIES``: AP and lateral, and their views.
 
     ``whole``: up to the neck, on films as high as that. ``pitch_mm`` is that of the films, at the detector.
+    ``posteroanterior``: with a PA film in place of the AP film.
     """
     from ..training.ingredients import draw_ingredients
 
@@ -175,6 +197,7 @@ def drawn_ingredients(
         size_px=(size, size),
         spacing_mm=pitch_mm,
         model=model,
+        posteroanterior=posteroanterior,
     )
     other = _around(lumbar[0], landmarks, context, rng, whole)
     tissue = _tissue_at(context, landmarks, rng) if with_tissue else None

@@ -158,6 +158,7 @@ def standard_pair(
     spacing_mm: float = 0.4,
     model: str = "pinhole",
     offset_px: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0)),
+    posteroanterior: bool = False,
 ) -> FilmPair:
     """Return an AP and a lateral view about one point, beams horizontal in an upright patient.
 
@@ -174,6 +175,8 @@ def standard_pair(
         spacing_mm: detector pitch, both axes (for slot, the row pitch is mm of travel).
         model: "pinhole" or "slot".
         offset_px: (column, row) by which the principal point of the AP and of the lateral film lies off its middle.
+        posteroanterior: whether the frontal film, still called AP, is a PA film: its beam runs from posterior to
+            anterior, patient's left on the left of the screen.
 
     Raises:
         GeometryError: if a number is impossible, or the point would lie behind the detector.
@@ -188,6 +191,8 @@ def standard_pair(
         if turn_deg % 90.0 == 0.0:
             cos, sin = np.round(cos), np.round(sin)
         rotation = np.array([[-cos, -sin, 0.0], [0.0, 0.0, -1.0], [sin, -cos, 0.0]])
+        if posteroanterior and name == "AP":
+            rotation[[0, 2]] *= -1.0
         translation = (0.0, 0.0, source_isocenter_mm) - rotation @ np.asarray(center_ras_mm, dtype=np.float64)
         views.append(
             View(

@@ -122,7 +122,8 @@ def direction_note(name: str, facts: FilmFacts) -> str:
     """Return a warning if the beam that a file states cannot give the image that is taken for granted, else "".
 
     Which way the columns run matters more than which way the beam ran: the first exchanges left and right, the second
-    changes magnifications by a few percent. So the columns decide, and a beam that contradicts them is only reported.
+    changes magnifications by a few percent (errors by 15 %, docs/accuracy.md). So the columns decide, and a beam that
+    contradicts them is only reported.
     """
     beam = _beam_sign(name, facts.projection)
     if beam is None or beam == (_column_sign(name, facts.direction) or 1.0):

@@ -47,14 +47,19 @@ class Choice:
     notes: tuple[str, ...]
 
 
-def upright_camera(view_name: str) -> np.ndarray:
+def upright_camera(view_name: str, from_behind: bool = False) -> np.ndarray:
     """Return the (2, 3) directions, right and down on the film, in the frame of an upright vertebra."""
     across = (-1.0, 0.0, 0.0) if view_name == "AP" else (0.0, -1.0, 0.0)
-    return np.array([across, (0.0, 0.0, -1.0)])
+    return np.array([np.negative(across) if from_behind else across, (0.0, 0.0, -1.0)])
 
 
 def choose_landmarks(
-    peaks: Peaks, template_mm: np.ndarray, view_name: str, pixel_mm: float, inside: np.ndarray
+    peaks: Peaks,
+    template_mm: np.ndarray,
+    view_name: str,
+    pixel_mm: float,
+    inside: np.ndarray,
+    from_behind: bool = False,
 ) -> Choice:
     """Choose a place for each landmark and reject what does not fit.
 
@@ -64,10 +69,11 @@ def choose_landmarks(
         view_name: "AP" or "lateral".
         pixel_mm: mm of the object plane per pixel of the network's image.
         inside: (K, 5, 20) bool, whether each candidate lies on the film.
+        from_behind: whether the patient's left is on the left of the film.
     """
     masses = np.where(inside, peaks.masses, 0.0)
     bodies = template_mm[:, BODY_LANDMARKS].mean(axis=1)
-    prior = upright_camera(view_name) / pixel_mm
+    prior = upright_camera(view_name, from_behind) / pixel_mm
     middles = place_levels(peaks.positions, masses, (template_mm - bodies[:, None]) @ prior.T, pixel_mm)
     levels = [_fit_level(peaks, masses, k, template_mm[k], middles[k], prior, pixel_mm) for k in range(5)]
     positions, confidences, sigmas, visible, cameras = (np.stack(part) for part in zip(*levels, strict=True))

@@ -1,7 +1,7 @@
 """Looking at single vertebrae: windows of a film, turned and scaled so that the mean vertebra would fill them alike.
 
 Crop pixels are mm of the mean vertebra, x to the right, y down; ``image_from_crop`` (2, 3) takes them to pixels of an
-image by a similarity.
+image by a similarity, on a film seen from behind by one that turns them over.
 """
 
 from __future__ import annotations
@@ -32,13 +32,19 @@ def crop_template(template_mm: np.ndarray, view_name: str) -> np.ndarray:
     return template_mm @ upright_camera(view_name).T - _MIDDLE_MM[view_name] + middle
 
 
-def fit_similarity(crop_px: np.ndarray, image_px: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def fit_similarity(
+    crop_px: np.ndarray, image_px: np.ndarray, weights: np.ndarray | None = None, turned_over: bool = False
+) -> np.ndarray:
     """Return the similarity image_from_crop (2, 3) that takes crop pixels nearest to image pixels (least squares).
 
     Args:
         crop_px, image_px: (n, 2), at least two different points each.
         weights: (n,) not negative; None means all alike.
+        turned_over: whether the similarity also exchanges left and right.
     """
+    if turned_over:
+        matrix = fit_similarity(crop_px * [-1.0, 1.0], image_px, weights)
+        return matrix * [-1.0, 1.0, 1.0]
     weights = np.ones(len(crop_px)) if weights is None else weights
     weights = weights / weights.sum()
     source, target = crop_px[:, 0] + 1j * crop_px[:, 1], image_px[:, 0] + 1j * image_px[:, 1]

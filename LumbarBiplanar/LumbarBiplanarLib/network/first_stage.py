@@ -15,6 +15,7 @@ from ..imaging import Film, resample_image
 from ..shape.storage import load_shape_model
 from .consistency import LEAST_LANDMARKS, Choice, choose_landmarks
 from .decoding import Peaks, find_peaks, landmark_probabilities
+from .facing import seen_from_behind
 from .model import STRIDE, VIEW_NAMES, SpineNetwork
 from .preprocess import network_channels
 
@@ -99,7 +100,16 @@ def stretched(film: Film) -> np.ndarray:
 
 
 def network_view(view: View, pitch_mm: float) -> View:
-    """Return the view at a pitch, its borders extended evenly to multiples of the network's stride."""
+    """Return the view at a pitch, its borders extended evenly to multiples of the network's stride.
+
+    The first pixel, which stays in place, is that of the film as the network is shown it (``_read``).
+    """
+    if seen_from_behind(view):
+        return _extended(view.of_mirrored_patient(), pitch_mm).of_mirrored_patient()
+    return _extended(view, pitch_mm)
+
+
+def _extended(view: View, pitch_mm: float) -> View:
     view = view.resampled(pitch_mm)
     width, height = (-(-size // STRIDE) * STRIDE for size in view.size_px)
     return view.cropped((view.size_px[0] - width) // 2, (view.size_px[1] - height) // 2, width, height)
@@ -183,7 +193,8 @@ def _run(
     level_mm = level_mm / passes
     across, along = patient_pixel_mm(target)
     inside = view.contains(target.pixels_on(view, peaks.positions))
-    choice = choose_landmarks(peaks, mean_landmarks_mm(), view.name, 0.5 * (across + along), inside)
+    pixel_mm, behind = 0.5 * (across + along), seen_from_behind(view)
+    choice = choose_landmarks(peaks, mean_landmarks_mm(), view.name, pixel_mm, inside, behind)
     return FirstLook(target, level_mm.cpu().numpy(), choice, peaks, (across, along))
 
 
@@ -195,11 +206,15 @@ def patient_pixel_mm(view: View) -> tuple[float, float]:
 
 def _read(model: SpineNetwork, view: View, image: np.ndarray, target: View, device: torch.device):
     """Return probabilities (100, h / 2, w / 2) of the landmarks and images (5, h, w) of the levels on ``target``."""
+    behind = seen_from_behind(view)
     pixels = torch.from_numpy(resample_image(image, view, target, outside=0.0))[None, None].to(device)
+    if behind:
+        pixels = pixels.flip(-1)
     token = torch.tensor([VIEW_NAMES.index(view.name)], device=device)
     with torch.inference_mode():
         output = model(network_channels(pixels), token)
-    return landmark_probabilities(output.heatmaps[0]), output.level_mm[0]
+    found = landmark_probabilities(output.heatmaps[0]), output.level_mm[0]
+    return tuple(item.flip(-1) for item in found) if behind else found
 
 
 def _area(target: View, source: View) -> float:

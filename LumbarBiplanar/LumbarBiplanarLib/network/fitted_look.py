@@ -17,6 +17,7 @@ from ..geometry import View
 from ..rendering.path_length import render_path_length
 from ..shape.model import ShapeModel
 from .crops import crop_template, fit_similarity
+from .facing import seen_from_behind
 from .first_stage import mean_landmarks_mm
 from .refine_model import SpineRefiner
 from .refinement import LEAST_PRESENCE, CloseLook, collected, fine_film, read_levels
@@ -75,7 +76,8 @@ def look_at_fitted(
     with torch.no_grad():
         (paths,) = render_path_length(points, triangles, [fine], subsamples=1, per_mesh=True)
     total = paths.sum(dim=0)
-    matrices = {k: fit_similarity(template[k], fine.project(item.landmarks_mm)) for k, item in fitted.items()}
+    places, behind = {k: fine.project(item.landmarks_mm) for k, item in fitted.items()}, seen_from_behind(view)
+    matrices = {k: fit_similarity(template[k], at, turned_over=behind) for k, at in places.items()}
     shown = {k: torch.stack([own, total - own]) for k, own in zip(fitted, paths, strict=True)}
     read = read_levels(refiner, pixels, view.name, matrices, shown, float(fine.spacing_mm[0]))
     read = {k: item for k, item in read.items() if item.confidences.mean() >= LEAST_PRESENCE}

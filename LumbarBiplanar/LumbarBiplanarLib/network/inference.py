@@ -17,11 +17,12 @@ from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from ..shape.storage import load_shape_model
 from .detection import Detection
+from .facing import faces_right
 from .first_stage import stretched
 from .fitted_look import fitted_vertebrae, look_at_fitted, mirrored
 from .model import VIEW_NAMES
 from .naming import naming_doubt
-from .reading import Reading, faces_right, load_networks, read
+from .reading import Reading, load_networks, read
 from .self_check import checked
 from .together import read_together
 from .weights import registered_name

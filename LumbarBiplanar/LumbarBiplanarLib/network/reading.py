@@ -14,6 +14,7 @@ from ..errors import DetectionError
 from ..geometry import View
 from ..imaging import Film
 from ..rendering import resolve_device
+from .facing import faces_right, seen_from_behind
 from .first_stage import (
     BACK_TO_FRONT,
     BONE_DARK,
@@ -37,9 +38,6 @@ LEAST_SEEN = 6
 _CERTAIN_PRESENCE, _CERTAIN_SCORE = 0.975, 0.7
 # Mean confidence of the close look at a turned film from which nothing found as it is means that it is turned.
 _LIKELY_PRESENCE = 0.8
-_FACING = {"AP": "with the patient's right on its left", "lateral": "with the patient facing left"}
-# Cosine from which a direction is another one.
-_CLEARLY = 0.3
 
 
 _loading = threading.Lock()
@@ -133,16 +131,6 @@ def _networks(files: tuple[Path | None, ...], device: str, written: tuple[int, .
     return Networks(spine, refiner, torch.device(device), f"{info.name}, {close.name}")
 
 
-def faces_right(view: View) -> bool:
-    """Return whether the patient faces right on a lateral film, by its geometry."""
-    return view.name == "lateral" and _runs_backward(view)
-
-
-def _runs_backward(view: View) -> bool:
-    """Return whether the columns run the other way, by the geometry, than on the films that the networks know."""
-    return view.camera_from_ras[0, 0 if view.name == "AP" else 1] > _CLEARLY
-
-
 def read(networks: Networks, film: Film, turned: bool | None = None) -> Reading:
     """Read a film, turned over as one of the mirrored patient if the patient faces right on it, or if so told.
 
@@ -151,26 +139,23 @@ def read(networks: Networks, film: Film, turned: bool | None = None) -> Reading:
     turned = faces_right(film.view) if turned is None else turned
     if not turned:
         return read_film(networks, film)
-    return replace(read_film(networks, film.of_mirrored_patient()), given=film)
+    return read_film(networks, film.of_mirrored_patient(), film)
 
 
-def read_film(networks: Networks, film: Film) -> Reading:
-    """Read a film as it is; raises DetectionError if it shows no lumbar spine, or not the way it should."""
+def read_film(networks: Networks, film: Film, given: Film | None = None) -> Reading:
+    """Read a film as it is; raises DetectionError if it shows no lumbar spine, or not the way it should.
+
+    ``given`` is the film that the user knows, if another one.
+    """
     if film.view.name not in VIEW_NAMES:
         raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
-    if _runs_backward(film.view):
-        raise DetectionError(
-            f"{_name(film)}: its geometry says that it is not {_FACING[film.view.name]}, which is how the network "
-            "reads films. If the film does look so, correct the geometry; otherwise give its landmarks (--landmarks), "
-            "which the registration takes from any side."
-        )
     image = stretched(film)
     look = first_look(networks.spine, film.view, image, networks.device)
     if look.score < LEAST_SCORE:
         way = better_otherwise(networks.spine, film.view, image, look, networks.device)
         if way is not None and _surer_when_turned(networks, film, _LIKELY_PRESENCE, way[2]):
             raise DetectionError(_looks_turned(film, look, *way[:2]))
-        raise DetectionError(_not_found(film, look))
+        raise DetectionError(_not_found(film if given is None else given, look))
     close = unrefined(look, film.view)
     if networks.refiner is not None:
         close = look_closely(networks.refiner, film.view, image, look, networks.device)
@@ -182,8 +167,8 @@ def read_film(networks: Networks, film: Film) -> Reading:
         if way is not None and _surer_when_turned(networks, film, sure, way[2]):
             raise DetectionError(_looks_turned(film, look, *way[:2]))
     if not close.found.any():
-        raise DetectionError(_not_found(film, look))
-    return Reading(networks, film, image, look, close, look.choice.notes)
+        raise DetectionError(_not_found(film if given is None else given, look))
+    return Reading(networks, film, image, look, close, look.choice.notes, given=given)
 
 
 def _presence(close: CloseLook) -> float:
@@ -239,6 +224,12 @@ def _not_found(film: Film, look: FirstLook) -> str:
     return (
         f"{_name(film)}: no lumbar spine was found ({int(look.choice.visible.sum())} of 100 landmarks at first sight, "
         f"confidence {look.score:.2f}) on a film of {width:.0f} x {height:.0f} mm. Check that it is the "
-        f"{film.view.name} film, upright and {_FACING[film.view.name]}, that bone is bright as its polarity says, and "
+        f"{film.view.name} film, upright and {_facing(film.view)}, that bone is bright as its polarity says, and "
         "its pixel spacing."
     )
+
+
+def _facing(view: View) -> str:
+    if view.name == "lateral":
+        return f"with the patient facing {'right' if faces_right(view) else 'left'}"
+    return f"with the patient's {'left' if seen_from_behind(view) else 'right'} on its left"

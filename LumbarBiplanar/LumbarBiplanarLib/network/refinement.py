@@ -22,6 +22,7 @@ from .crops import (
     sample,
 )
 from .decoding import landmark_probabilities
+from .facing import seen_from_behind
 from .first_stage import TRAINING_PITCH_MM, FirstLook, mean_landmarks_mm
 from .model import N_LEVELS, VIEW_NAMES
 from .refine_model import SpineRefiner
@@ -144,7 +145,8 @@ def first_crops(look: FirstLook, view: View) -> dict[int, np.ndarray]:
     for k in np.flatnonzero(np.isfinite(look.choice.centers[:, 0])):
         camera = look.choice.cameras[k]
         seen = template_mm[k] @ camera[:, :3].T + camera[:, 3]
-        crops[int(k)] = fit_similarity(template[k], look.view.pixels_on(view, seen))
+        placed = look.view.pixels_on(view, seen)
+        crops[int(k)] = fit_similarity(template[k], placed, turned_over=seen_from_behind(view))
     return crops
 
 
