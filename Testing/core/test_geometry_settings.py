@@ -44,6 +44,7 @@ def test_a_pair_goes_through_the_settings_unchanged():
 def test_every_number_is_read_with_its_meaning():
     values = {item: SETTINGS.value(*item) for item in ALL}
     assert values["model", "AP"] == "pinhole"
+    assert (values["left_side", "AP"], values["left_side", "lateral"]) == ("right", "front")
     assert values["focal_mm", "lateral"] == 1100
     assert values["isocenter_mm", "AP"] == pytest.approx(900)
     assert (values["spacing_x_mm", "AP"], values["spacing_y_mm", "AP"]) == (0.7, 0.7)
@@ -69,6 +70,9 @@ def test_every_number_is_read_with_its_meaning():
         ("angle_deg", None, "92.5°", 92.5),
         ("angle_deg", None, "60 deg", 60.0),
         ("model", "lateral", "Slot", "slot"),
+        ("left_side", "AP", "Left", "left"),
+        ("left_side", "AP", "R", "right"),
+        ("left_side", "lateral", "posterior", "back"),
         ("calibrated", None, "no", False),
         ("simultaneous", None, "False", False),
     ],
@@ -110,6 +114,20 @@ def test_another_angle_turns_the_lateral_film_in_the_plane_of_the_beams():
     assert turned.ap == PAIR.ap
 
 
+def test_a_film_that_shows_the_other_side_was_taken_from_there():
+    settings = GeometrySettings.from_pair(standard_pair((-4.0, 135.0, 348.0), size_px=SIZE, spacing_mm=0.7))
+    behind = standard_pair((-4.0, 135.0, 348.0), size_px=SIZE, spacing_mm=0.7, posteroanterior=True)
+    edited = settings.edited("left_side", "AP", "left")
+    assert np.allclose(edited.pair.ap.camera_from_ras, behind.ap.camera_from_ras, atol=1e-9)
+    assert edited.pair.lateral == settings.pair.lateral
+    back = edited.edited("left_side", "AP", "right").pair.ap
+    assert np.allclose(back.camera_from_ras, settings.pair.ap.camera_from_ras, atol=1e-9)
+    facing_right = settings.edited("left_side", "lateral", "back").pair.lateral
+    assert np.allclose(facing_right.source_ras_mm, (896.0, 135.0, 348.0))
+    front, middle = facing_right.project(np.array([[-4.0, 175.0, 348.0], [-4.0, 135.0, 348.0]]))
+    assert front[0] > middle[0]
+
+
 @pytest.mark.parametrize(
     ("key", "view", "text", "message"),
     [
@@ -122,6 +140,8 @@ def test_another_angle_turns_the_lateral_film_in_the_plane_of_the_beams():
         ("spacing_x_mm", "AP", "0", "between 0.02 and 5 mm per column"),
         ("angle_deg", None, "180", "between 20 and 160 degrees"),
         ("model", "AP", "fan", "type pinhole"),
+        ("left_side", "AP", "front", "Left of the AP film: 'front' .* type right or left"),
+        ("left_side", "lateral", "", "type front or back"),
         ("calibrated", None, "maybe", "type yes or no"),
         ("size_px", "AP", "10 x 10", "cannot be changed"),
         ("zoom", "AP", "2", "no 'zoom'"),
@@ -265,4 +285,4 @@ def test_only_the_two_films_of_a_pair_have_a_usual_view():
 
 
 def test_the_keys_are_those_that_the_documentation_lists():
-    assert set(KEYS) == {*VIEW_KEYS, *PAIR_KEYS} and len(KEYS) == 11
+    assert set(KEYS) == {*VIEW_KEYS, *PAIR_KEYS} and len(KEYS) == 12

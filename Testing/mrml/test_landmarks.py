@@ -13,6 +13,7 @@ from landmark_films import film_nodes, landmarks_on, pair_of
 
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from LumbarBiplanarLib.errors import LandmarkError
+from LumbarBiplanarLib.geometry.sides import with_left_side
 
 MISSING_ONES = (3, 50, 99)
 
@@ -142,6 +143,26 @@ def test_points_keep_their_pixels_when_the_geometry_of_the_film_changes(scene, f
     assert after[lists.key_of(20)].position_px == pytest.approx((55.5, 66.25), abs=1e-9)
     expected = other.detector_points_ras_mm(np.array(given[lists.key_of(0)].position_px))
     assert lists.point_ras_mm(node, 0) == pytest.approx(expected, abs=1e-9)
+
+
+def test_left_is_right_once_the_film_shows_the_patient_the_other_way_round(scene, film, given, lists, pair):
+    from LumbarBiplanarLib.mrml.films import set_film_view
+
+    node = lists.add_landmark_list(scene, film, given)
+    lists.set_landmark(node, Level.L3, "pedicle_left", (11.0, 12.0))
+    before = lists.landmarks_of_node(node)
+    for exchanged in (True, False):
+        side = "back" if exchanged else "front"
+        set_film_view(film, with_left_side(pair.lateral, side, np.zeros(3)))
+        lists.follow_film(node, film)
+        after = lists.landmarks_of_node(node)
+        assert after == (before.with_sides_exchanged() if exchanged else before)
+        assert after[Level.L3, "pedicle_right" if exchanged else "pedicle_left"].position_px == (11.0, 12.0)
+        index = lists.index_of(Level.L1, "transverse_tip_left")
+        expected = with_left_side(pair.lateral, side, np.zeros(3)).detector_points_ras_mm(
+            np.array(after[Level.L1, "transverse_tip_left"].position_px)
+        )
+        assert lists.point_ras_mm(node, index) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_new_detection_leaves_corrected_landmarks_alone(scene, pair, film, given, lists):

@@ -65,7 +65,7 @@ def test_the_sample_study_fills_views_table_and_texts(loaded, app):
     parameters = loaded.parameters
     assert background(app, "AP") == parameters.apFilm.GetID()
     assert background(app, "lateral") == parameters.lateralFilm.GetID()
-    assert loaded.ui.geometryTable.rowCount == 11
+    assert loaded.ui.geometryTable.rowCount == 12
     assert cell(loaded, "Beam angle", AP) == "85"
     assert cell(loaded, "Calibrated", AP) == "yes"
     assert cell(loaded, "Film size", LATERAL) == "360 x 374"
@@ -98,6 +98,20 @@ def test_two_films_without_geometry_get_a_usual_one_that_says_what_is_assumed(pa
     item = panel.ui.geometryTable.item(row_of(panel, "Source–isocenter"), AP)
     assert item.font().italic() and "This number is assumed" in item.toolTip()
     assert app.messages == []
+
+
+def test_a_pa_film_is_told_by_what_lies_on_its_left(loaded, app):
+    from LumbarBiplanarLib.mrml.films import view_of_node
+
+    beam = view_of_node(loaded.parameters.apFilm).beam_ras
+    assert (cell(loaded, "Left of", AP), cell(loaded, "Left of", LATERAL)) == ("right", "front")
+    type_into(app, loaded, "Left of", AP, "front")
+    assert "type right or left" in only_message(app)
+    assert cell(loaded, "Left of", AP) == "right"
+    type_into(app, loaded, "Left of", AP, "L")
+    assert cell(loaded, "Left of", AP) == "left" and cell(loaded, "Beam angle", AP) == "85"
+    assert cell(loaded, "Left of", WHERE_FROM).startswith("AP: typed by the user")
+    assert view_of_node(loaded.parameters.apFilm).beam_ras == pytest.approx(-beam)
 
 
 def test_file_dialogs_open_where_the_last_one_was_closed(panel, app, sample_study):

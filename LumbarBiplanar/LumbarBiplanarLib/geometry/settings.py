@@ -18,12 +18,13 @@ from ..errors import GeometryError
 from .frames import rotation_from_vector
 from .limits import LIMITS, nearest_to_beams
 from .pair import FilmPair
+from .sides import left_side, side_of_text, with_left_side
 from .view import MODELS, View
 
 TYPED = "typed by the user"
 ASSUMED = "assumed"
 VIEW_KEYS = (
-    *("model", "focal_mm", "isocenter_mm", "spacing_x_mm", "spacing_y_mm"),
+    *("left_side", "model", "focal_mm", "isocenter_mm", "spacing_x_mm", "spacing_y_mm"),
     *("principal_x_px", "principal_y_px", "size_px"),
 )
 PAIR_KEYS = ("angle_deg", "calibrated", "simultaneous")
@@ -31,6 +32,7 @@ KEYS = (*VIEW_KEYS, *PAIR_KEYS)
 READ_ONLY = frozenset({"size_px"})
 # What a View calls the number, and where in it the number stands.
 _PLACES = {
+    "left_side": "camera_from_ras",
     "model": "model",
     "focal_mm": "focal_mm",
     "isocenter_mm": "camera_from_ras",
@@ -43,6 +45,7 @@ _PLACES = {
 }
 _WHOLE = frozenset({"model", "focal_mm", "size_px"})
 _NAMES = {
+    "left_side": "side of the patient on the left of the film",
     "model": "projection",
     "focal_mm": "source-detector distance",
     "isocenter_mm": "source-isocenter distance",
@@ -117,6 +120,8 @@ class GeometrySettings:
         if key not in VIEW_KEYS:
             raise GeometryError(f"There is no {key!r} in a geometry; use one of {', '.join(KEYS)}.")
         view = self.view(view_name or "")
+        if key == "left_side":
+            return left_side(view)
         if key == "isocenter_mm":
             return float(view.depth_mm(self.isocenter_ras_mm))
         if key in _WHOLE:
@@ -163,7 +168,8 @@ class GeometrySettings:
         Args:
             key: one of ``KEYS``.
             view_name: "AP" or "lateral" for a key of ``VIEW_KEYS``; ignored for the others.
-            text: what was typed: a number, with its unit or without; "pinhole" or "slot"; "yes" or "no".
+            text: what was typed: a number, with its unit or without; "pinhole" or "slot"; "yes" or "no"; "right" or
+                "left" of the patient (AP), "front" or "back" (lateral).
 
         Raises:
             GeometryError: if the text is no such value or an impossible one; says what was typed and what to type.
@@ -178,6 +184,8 @@ class GeometrySettings:
         if key == "angle_deg":
             return self._with_view(self._turned(_number(key, text)), key)
         view = self.view(view_name or "")
+        if key == "left_side":
+            return self._seen_from(view, side_of_text(view.name, text))
         if key == "model":
             return self._with_view(replace(view, model=_model(text)), key)
         number = _number(key, text)
@@ -198,6 +206,13 @@ class GeometrySettings:
         text = TYPED if key in _WHOLE else _joined(base, {**parts, key: TYPED})
         view = replace(view, provenance={**view.provenance, place: text})
         return replace(self, pair=replace(self.pair, **{"ap" if view.name == "AP" else "lateral": view}))
+
+    def _seen_from(self, view: View, side: str) -> GeometrySettings:
+        """Return the settings with another side of the patient on the left of a film; the angle stays what it was."""
+        changed = self._with_view(with_left_side(view, side, self.isocenter_ras_mm), "left_side")
+        if abs(changed.pair.angle_deg - self.pair.angle_deg) < 1e-9:
+            return changed
+        return replace(changed, pair=replace(changed.pair, lateral=changed._turned(self.pair.angle_deg)))
 
     def _turned(self, angle_deg: float) -> View:
         """Return the lateral view turned about the isocenter, in the plane of the beams, to another angle."""

@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import dataclass, replace
 
-from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, LandmarkObservation, Level
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, LandmarkObservation, Level, opposite_side
 from ..errors import LandmarkError
 
 POINT_COUNT = len(LUMBAR_LEVELS) * len(LANDMARK_NAMES)
@@ -71,10 +71,11 @@ class PointRecord:
             return self
         return replace(self, observation=replace(self.observation, visible=False, corrected=True))
 
-    def renamed(self, level: Level) -> PointRecord:
-        """Return the record as that of the same landmark of another level."""
+    def renamed(self, index: int) -> PointRecord:
+        """Return the record as that of point ``index``."""
+        level, name = key_of(index)
         known = (self.observation, self.detected)
-        return PointRecord(*(None if item is None else replace(item, level=level) for item in known))
+        return PointRecord(*(None if item is None else replace(item, level=level, name=name) for item in known))
 
     def reset(self) -> PointRecord:
         """Return the record as it was detected: with nothing to see if it was not."""
@@ -100,6 +101,12 @@ def index_of(level: Level, name: str) -> int:
     if name not in LANDMARK_NAMES:
         raise LandmarkError(f"Unknown landmark {name!r}; use one of {', '.join(LANDMARK_NAMES)}.")
     return LUMBAR_LEVELS.index(level) * len(LANDMARK_NAMES) + LANDMARK_NAMES.index(name)
+
+
+def index_on_other_side(index: int) -> int:
+    """Return the point of the same landmark on the other side of the vertebra; one in the middle is its own."""
+    level, name = key_of(index)
+    return index_of(level, opposite_side(name))
 
 
 def label_of(index: int) -> str:

@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 
 from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from ..errors import LandmarkError
+from ..geometry.sides import left_side
 from .film_nodes import GEOMETRY, ROLE, VIEW, view_of_node
 from .landmark_points import (
     DEFINED,
@@ -34,7 +35,7 @@ from .landmark_points import (
     view_of_list,
     write_records,
 )
-from .landmark_records import POINT_COUNT, PointRecord, index_of, key_of, label_of
+from .landmark_records import POINT_COUNT, PointRecord, index_of, index_on_other_side, key_of, label_of
 from .landmark_style import style_for_views
 from .overlay import SLICE_NODE_IDS
 
@@ -125,15 +126,20 @@ def _take_geometry(node, film_node) -> None:
 def follow_film(node, film_node) -> bool:
     """Move the points of a list after the geometry of its film has changed, so that they keep their pixels.
 
+    If the film now shows the patient the other way round, what was named left is named right.
+
     Returns:
         Whether the geometry had changed.
     """
     if node.GetAttribute(GEOMETRY) == film_node.GetAttribute(GEOMETRY):
         return False
-    records = dict(enumerate(read_records(node)))
+    records, before = dict(enumerate(read_records(node))), view_of_list(node)
     with batch(node):
         _take_geometry(node, film_node)
-        place_records(node, records, view_of_list(node))
+        view = view_of_list(node)
+        if left_side(view) != left_side(before):
+            records = {index: records[index_on_other_side(index)].renamed(index) for index in records}
+        place_records(node, records, view)
     return True
 
 
@@ -223,7 +229,7 @@ def set_renamed_by(node, level_shift: int, *, move: bool = False) -> None:
     records = {}
     for index in range(POINT_COUNT):
         old = before[index - by] if 0 <= index - by < POINT_COUNT else PointRecord()
-        records[index] = old.renamed(key_of(index)[0])
+        records[index] = old.renamed(index)
     write_records(node, records)
 
 

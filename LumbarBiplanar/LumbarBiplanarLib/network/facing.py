@@ -8,16 +8,14 @@ lateral film turned over shows the other side of the patient, see ``reading.read
 from __future__ import annotations
 
 from ..geometry import View
-
-# Cosine from which a direction is another one.
-_CLEARLY = 0.3
+from ..geometry.sides import BACK, LEFT, left_side
 
 
 def faces_right(view: View) -> bool:
     """Return whether the patient faces right on a lateral film."""
-    return view.name == "lateral" and view.camera_from_ras[0, 1] > _CLEARLY
+    return view.name == "lateral" and left_side(view) == BACK
 
 
 def seen_from_behind(view: View) -> bool:
     """Return whether the patient's left is on the left of an AP film."""
-    return view.name == "AP" and view.camera_from_ras[0, 0] > _CLEARLY
+    return view.name == "AP" and left_side(view) == LEFT

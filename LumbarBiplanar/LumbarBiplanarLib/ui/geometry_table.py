@@ -20,6 +20,7 @@ _QUANTITY, _AP, _LATERAL, _WHERE_FROM = range(4)
 def title_of(key: str) -> str:
     """Return what the table calls a number of the geometry, with its unit."""
     return {
+        "left_side": _("Left of the film is"),
         "model": _("Projection"),
         "focal_mm": _("Source–detector (mm)"),
         "isocenter_mm": _("Source–isocenter (mm)"),
@@ -37,6 +38,11 @@ def title_of(key: str) -> str:
 def explanation_of(key: str) -> str:
     """Return what a number of the geometry means, for its tooltip."""
     return {
+        "left_side": _(
+            "Side of the patient on the left of the film. AP: right, seen from the front; left, seen from behind, as "
+            "a PA film is seen from the source. Lateral: front, the patient faces left; back, the patient faces right. "
+            "A change moves source and detector to the other side of the patient."
+        ),
         "model": _("pinhole: cone beam (radiography room, C-arm). slot: slot scanner, which does not magnify heights."),
         "focal_mm": _("Distance from the X-ray source to the detector along the central ray."),
         "isocenter_mm": _("Distance from the X-ray source to the point where both central rays meet, in the patient."),
