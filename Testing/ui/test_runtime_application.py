@@ -225,3 +225,18 @@ def test_settings_are_kept_apart_from_the_users_own(app):
 
     qt.QSettings().setValue("LumbarBiplanar/Weights", "x.pt")
     assert str(app.temporary_folder) in qt.QSettings().fileName()
+
+
+def test_a_path_that_is_cleared_is_told_by_the_other_signal_only_as_in_ctk(app):
+    import ctk
+
+    edit, told = ctk.ctkPathLineEdit(), []
+    edit.connect("currentPathChanged(QString)", told.append)
+    edit.connect("validInputChanged(bool)", told.append)
+    edit.currentPath = "a.pt"
+    edit.currentPath = ""
+    assert told == ["a.pt", True, False]
+    edit.nameFilters = ["Weights (*.pt)"]
+    edit.currentPath = "a.txt"
+    edit.currentPath = "b.pt"
+    assert told[3:] == ["b.pt", True]

@@ -25,6 +25,8 @@ from .results_section import ResultsSection
 from .torch_setup import TorchSetup
 
 _WEIGHTS = "Weights"
+# Of a ctkPathLineEdit: an empty path is no path to it, and only the second signal says that the user has cleared it.
+_PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
 SECTIONS = (FilmsSection, DetectSection, CorrectSection, ReconstructSection, ResultsSection)
 
 
@@ -62,7 +64,8 @@ class Panel(PanelRun, VTKObservationMixin):
         # The widget's own settingKey remembers no path by itself, and never that it was cleared.
         self.ui.weightsPathLineEdit.currentPath = remembered_file(_WEIGHTS)
         self.logic.weights = self.ui.weightsPathLineEdit.currentPath or None
-        self.ui.weightsPathLineEdit.connect("currentPathChanged(QString)", self._on_weights)
+        for signal in _PATH_SIGNALS:
+            self.ui.weightsPathLineEdit.connect(signal, self._on_weights)
         for section in self.sections:
             section.connect()
         scene = slicer.mrmlScene
@@ -97,7 +100,8 @@ class Panel(PanelRun, VTKObservationMixin):
         self._refresh_timer.stop()
         self._refresh_timer.disconnect("timeout()", self._refresh)
         self.ui.runAllButton.disconnect("clicked()", self._on_run_all)
-        self.ui.weightsPathLineEdit.disconnect("currentPathChanged(QString)", self._on_weights)
+        for signal in _PATH_SIGNALS:
+            self.ui.weightsPathLineEdit.disconnect(signal, self._on_weights)
         self._set_parameters(None)
         self.logic.clearShown()
         for section in self.sections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
@@ -194,7 +194,11 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):
-    """A path that the user types or chooses; remembers earlier ones under ``settingKey``."""
+    """A path that the user types or chooses; remembers earlier ones under ``settingKey``.
+
+    CTK tells of a new path only if it is one: an empty text is none, nor is one that ends otherwise than the name
+    filters say. That a path has gone, or is none any more, is told by ``validInputChanged`` alone.
+    """
 
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
@@ -208,11 +212,20 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         layout.addWidget(self._line)
         layout.addWidget(self._browse)
         self._browse.clicked.connect(self.browse)
-        self._line.textChanged.connect(self.currentPathChanged)
+        self._line.textChanged.connect(self._text_changed)
         self._setting_key, self._name_filters, self._filters, self._label = "", [], 0, ""
+        self._valid = False
 
     def _set(self, name, value):
         setattr(self, name, value)
+
+    def _text_changed(self, text):
+        endings = re.findall(r"\*(\.\w+)", " ".join(self._name_filters))
+        before, self._valid = self._valid, bool(text) and (not endings or text.endswith(tuple(endings)))
+        if self._valid:
+            self.currentPathChanged.emit(text)
+        if self._valid != before:
+            self.validInputChanged.emit(self._valid)
 
     currentPath = Property(str, lambda self: self._line.text(), lambda self, value: self._line.setText(value))
     settingKey = Property(str, lambda self: self._setting_key, lambda self, value: self.setSettingKey(value))
@@ -235,17 +248,19 @@ class ctkPathLineEdit(QtWidgets.QWidget):
 
     @Slot()
     def retrieveHistory(self):
-        """Show the path last used under the setting key, as CTK does."""
-        history = QtCore.QSettings().value(self._setting_key) if self._setting_key else None
-        if history:
+        """Show the path last used under the setting key, as CTK does, unless there is one already."""
+        history = QtCore.QSettings().value(self._history_key())
+        if history and not self._line.text():
             self._line.setText(history[0] if isinstance(history, list) else history)
 
     @Slot()
     def addCurrentPathToHistory(self):
-        """Remember the path under the setting key if there is such a file or folder."""
-        path = self._line.text()
-        if self._setting_key and path and Path(path).exists():
-            QtCore.QSettings().setValue(self._setting_key, [path])
+        """Remember the path, whether there is such a file or not, under the setting key or the widget's name."""
+        if path := self._line.text():
+            QtCore.QSettings().setValue(self._history_key(), [path])
+
+    def _history_key(self):
+        return f"ctkPathLineEdit/{self._setting_key or self.objectName()}"
 
     @Slot()
     def browse(self):
