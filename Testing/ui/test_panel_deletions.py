@@ -83,3 +83,15 @@ def test_the_parameter_node_itself_can_be_deleted(app, scene, done):
     app.process_events()
     assert done.ui.runAllButton.enabled
     assert done.ui.apFilmSelector.currentNode() is done.logic.filmNode("AP")
+
+
+def test_a_film_that_is_deleted_is_not_replaced_by_the_next_volume_of_the_list(app, scene, panel):
+    lateral = panel.logic.filmNode("lateral")
+    scene.RemoveNode(panel.logic.filmNode("AP"))
+    app.process_events()
+    assert panel.logic.filmNode("AP") is None and panel.ui.apFilmSelector.currentNode() is None
+    assert panel.logic.filmNode("lateral") is lateral and panel.ui.lateralFilmSelector.currentNode() is lateral
+    scene.RemoveNode(lateral)
+    app.process_events()
+    assert panel.logic.filmNode("lateral") is None and panel.ui.lateralFilmSelector.currentNode() is None
+    assert app.messages == [] and app.python_errors == []

@@ -85,6 +85,16 @@ class FilmsSection:
         if self._services.layout is not None:
             self._services.layout.scene_closing()
 
+    def node_going(self, node: Any) -> None:
+        """Let go of a film before it leaves the scene.
+
+        A selector whose node is removed under it chooses the next one of its list, which nobody has chosen as a film.
+        """
+        parameters = self._services.parameters
+        for field in _FIELDS.values() if parameters is not None and not slicer.mrmlScene.IsClosing() else ():
+            if getattr(parameters, field) is node:
+                setattr(parameters, field, None)
+
     # -- what is shown ---------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
@@ -73,6 +74,7 @@ class Panel(PanelRun, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self._on_end_close)
         self.addObserver(scene, scene.StartImportEvent, self._on_start_import)
         self.addObserver(scene, scene.EndImportEvent, self._on_end_import)
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_node_going)
         self.addObserver(scene, scene.NodeRemovedEvent, self._on_node_removed)
         self.changed()
 
@@ -161,6 +163,12 @@ class Panel(PanelRun, VTKObservationMixin):
             self._use_scene()
             if self.layout is not None:
                 self.layout.enter()  # the scene may bring another layout
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_node_going(self, _scene: Any, _event: Any, node: Any = None) -> None:
+        for section in self.sections:
+            if hasattr(section, "node_going"):
+                section.node_going(node)
 
     def _on_node_removed(self, *_args: Any) -> None:
         if self.parameters is not None:

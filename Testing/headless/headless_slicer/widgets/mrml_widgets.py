@@ -117,6 +117,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         Scene = slicer.vtkMRMLScene
         events = (Scene.NodeAddedEvent, Scene.NodeRemovedEvent)
         self._tags = [scene.AddObserver(event, self._scene_changed) for event in events] if scene else []
+        if scene:
+            self._tags.append(scene.AddObserver(Scene.NodeAboutToBeRemovedEvent, self._node_going, -10.0))
         self.setEnabled(scene is not None)
         self._refill()
 
@@ -161,9 +163,25 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         if node.GetID() in self._ids or self._offered(node):
             self._refill()
 
-    def _refill(self) -> None:
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _node_going(self, scene, event, node) -> None:
+        """Take the row of a node out before the node goes, and choose the row that moves up into its place, as Qt does.
+
+        Where only rows of actions follow, such as Rename, it is the last node; None is chosen of nobody's accord.
+        """
+        if scene.IsClosing() or node.GetID() not in self._ids:
+            return
+        row, chosen = self._ids.index(node.GetID()), self._current == node.GetID()
+        if chosen:
+            self._current = ""
+        self._refill(without=node)
+        nodes = [node_id for node_id in self._ids if node_id]
+        if chosen and nodes:
+            self._select((self._ids[row:] or nodes[-1:])[0])
+
+    def _refill(self, without=None) -> None:
         nodes = [self._scene.GetNthNode(i) for i in range(self._scene.GetNumberOfNodes())] if self._scene else []
-        nodes = [node for node in nodes if self._offered(node)]
+        nodes = [node for node in nodes if node is not without and self._offered(node)]
         self._observe_names(nodes)
         blocked = self._combo.blockSignals(True)
         self._combo.clear()
