@@ -123,7 +123,7 @@ def gui_of(widgets):
 def test_a_bound_widget_shows_the_field_and_writes_it(Parameters, node, scene, widgets):
     parameters, gui = Parameters(node), gui_of(widgets)
     film = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "film")
-    tag = parameters.connectGui(gui)
+    tag = parameters.connectParametersToGui(vars(gui))
     assert (gui.mode.currentText, gui.opacity.value, gui.opacity.maximum) == ("Exact", 0.5, 1.0)
     gui.mode.currentIndex, gui.opacity.value, gui.count.value = 0, 0.75, 9
     gui.note.text, gui.shown.checked, gui.weights.currentPath = "typed", False, "other.pt"
@@ -135,6 +135,13 @@ def test_a_bound_widget_shows_the_field_and_writes_it(Parameters, node, scene, w
     assert gui.side.currentText == "right"
     parameters.disconnectGui(tag)
     gui.count.value = 1
+    assert parameters.count == 9
+
+
+def test_what_connect_gui_binds_cannot_be_undone_as_in_slicer(Parameters, node, scene, widgets):
+    parameters, gui = Parameters(node), gui_of(widgets)
+    assert parameters.connectGui(gui) is None
+    gui.count.value = 9
     assert parameters.count == 9
 
 

@@ -14,9 +14,9 @@ PROPERTY = "SlicerParameterName"
 class ParameterBinding:
     """Keeps widgets and a parameter node alike, and tells of every change of the node.
 
-    Slicer's wrapper leaves an observer on the node each time widgets are connected to it, so every opening of the
-    module would make a change of a parameter a little slower. The tags of a node's observers are counted up: those that
-    came in while the widgets were connected are the ones to remove afterwards.
+    The wrapper of Slicer 5.10 leaves an observer on the node each time widgets are connected to it, so every opening of
+    the module would make a change of a parameter a little slower. The tags of a node's observers are counted up: those
+    that came in while the widgets were connected are the ones to remove afterwards. Its ``connectGui`` returns no tag.
 
     Args:
         parameters: the ``CaseParameters``.

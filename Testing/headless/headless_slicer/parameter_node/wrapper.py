@@ -93,8 +93,11 @@ class _Wrapper:
             raise ValueError(f"there is no parameter {name!r}")
         return cls._fields[name].annotation
 
-    def connectGui(self, gui) -> int:
-        """Bind every widget with the property SlicerParameterName, of a namespace or below a widget."""
+    def connectGui(self, gui) -> None:
+        """Bind every widget with the property SlicerParameterName, of a namespace or below a widget.
+
+        Slicer's returns no tag, so what it binds cannot be undone: only ``connectParametersToGui`` returns one.
+        """
         if getattr(gui, "isWidgetType", lambda: False)():
             import qt
 
@@ -102,7 +105,7 @@ class _Wrapper:
         else:
             widgets = vars(gui).values()
         named = ((widget.property(PROPERTY), widget) for widget in widgets)
-        return self.connectParametersToGui({name: widget for name, widget in named if name})
+        self.connectParametersToGui({name: widget for name, widget in named if name})
 
     def connectParametersToGui(self, mapping) -> int:
         """Bind widgets to fields, given by name; return the tag for ``disconnectGui``."""
@@ -122,7 +125,7 @@ class _Wrapper:
         return tag
 
     def disconnectGui(self, tag) -> None:
-        """Undo one ``connectGui``."""
+        """Undo one ``connectParametersToGui``."""
         for connector in self._guis.pop(tag, {}).values():
             connector.onChanged(None)
 
