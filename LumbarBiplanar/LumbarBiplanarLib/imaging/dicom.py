@@ -12,25 +12,30 @@ display and are left alone. Whether bone is bright follows from the file:
 
 from __future__ import annotations
 
-import copy
 import math
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import FilmError
+from .dicom_pixels import stored_pixels
+from .dicom_tags import number, text
 from .film import Polarity
 from .raw import RawImage
 from .spacing import FilmSpacing, SpacingPlane
+
+# What these machines make is no projection, whatever it looks like.
+_NO_PROJECTION = {"CT": "a CT slice", "MR": "an MR slice", "US": "an ultrasound image", "SEG": "a segmentation"}
+_NO_PROJECTION |= {"PT": "a PET slice", "NM": "a scintigram", "RTDOSE": "a dose distribution"}
 
 
 def decode_dicom(path: Path) -> RawImage:
     """Decode a DICOM file with one frame.
 
     Raises:
-        FilmError: if the file is damaged, has no pixels or several frames, or is compressed in an unknown way.
+        FilmError: if the file is damaged, is no film, has no pixels or several frames, or is compressed in an unknown
+            way.
     """
     import pydicom
 
@@ -38,58 +43,43 @@ def decode_dicom(path: Path) -> RawImage:
         dataset = pydicom.dcmread(path)
     except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
         raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error
-    if "PixelData" not in dataset:
-        raise FilmError(f"{path}: the DICOM file holds no image ({dataset.get('Modality', 'no modality')}).")
-    frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    if frames > 1:
-        raise FilmError(f"{path}: the DICOM file holds {frames} frames; export the one film to use.")
-    stored = _stored_pixels(path, dataset)
     notes: list[str] = []
+    _check_kind(path, dataset, notes)
+    stored = stored_pixels(path, dataset, notes)
     pixels = _rescaled(dataset, _gray(path, dataset, stored, notes))
     polarity = _polarity(dataset, notes)
     pixels = _without_padding(dataset, stored, pixels, polarity, notes)
     return RawImage(
         pixels,
-        int(dataset.get("BitsStored", 8 * stored.dtype.itemsize)),
+        int(number(dataset, "BitsStored", 8 * stored.dtype.itemsize)),
         polarity,
         _spacing(dataset),
         tuple(notes),
         _direction(dataset),
-        str(dataset.get("ViewPosition", "") or "").strip().upper() or None,
+        text(dataset, "ViewPosition").upper() or None,
     )
 
 
-def _stored_pixels(path: Path, dataset: Any) -> np.ndarray:
-    """Return the stored values; what pydicom cannot decompress by itself (JPEG lossless), ITK can."""
-    try:
-        return dataset.pixel_array
-    except Exception as error:  # decoder missing, pixels cut off, tags that contradict each other
-        syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
-        if syntax is not None and syntax.is_compressed and dataset.get("SamplesPerPixel", 1) == 1:
-            stored = _decompressed_by_itk(dataset)
-            if stored is not None:
-                return stored
+def _check_kind(path: Path, dataset: Any, notes: list[str]) -> None:
+    """Raise FilmError unless a DICOM file is one film."""
+    if "DirectoryRecordSequence" in dataset:
+        raise FilmError(f"{path}: this is a DICOMDIR, the list of what is on a disc; choose the file of the film.")
+    modality = text(dataset, "Modality")
+    if "PixelData" not in dataset:
         raise FilmError(
-            f"{path}: the pixels cannot be decoded ({error}); export the film again, uncompressed."
-        ) from error
-
-
-def _decompressed_by_itk(dataset: Any) -> np.ndarray | None:
-    import SimpleITK
-
-    # ITK inverts MONOCHROME1 and rescales by itself; without those tags it hands over the stored values.
-    plain = copy.deepcopy(dataset)
-    plain.PhotometricInterpretation = "MONOCHROME2"
-    for keyword in ("RescaleSlope", "RescaleIntercept"):
-        if keyword in plain:
-            delattr(plain, keyword)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            plain.save_as(Path(folder) / "film.dcm")
-            stored = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(Path(folder) / "film.dcm")))
-        except (RuntimeError, OSError, ValueError):
-            return None
-    return stored.reshape(stored.shape[-2:]) if stored.size == stored.shape[-1] * stored.shape[-2] else None
+            f"{path}: the DICOM file holds no image ({modality or 'no modality'}); choose the file of the film, or "
+            "export it again if this is it."
+        )
+    frames = number(dataset, "NumberOfFrames", 1.0)
+    if frames > 1:
+        raise FilmError(f"{path}: the DICOM file holds {frames:g} frames; export the one film to use.")
+    if modality == "CT" and "LOCALIZER" in (dataset.get("ImageType") or ()):
+        notes.append("This is the overview image of a CT scan; check its geometry, which is none of an X-ray film.")
+    elif modality in _NO_PROJECTION:
+        raise FilmError(
+            f"{path}: this is {_NO_PROJECTION[modality]} (Modality {modality}), no X-ray film; choose the file of the "
+            "film."
+        )
 
 
 def _gray(path: Path, dataset: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
@@ -105,7 +95,7 @@ def _gray(path: Path, dataset: Any, stored: np.ndarray, notes: list[str]) -> np.
 
 
 def _rescaled(dataset: Any, pixels: np.ndarray) -> np.ndarray:
-    slope, intercept = _number(dataset, "RescaleSlope", 1.0), _number(dataset, "RescaleIntercept", 0.0)
+    slope, intercept = number(dataset, "RescaleSlope", 1.0), number(dataset, "RescaleIntercept", 0.0)
     if slope == 1.0 and intercept == 0.0:
         return pixels
     return (pixels.astype(np.float64) * slope + intercept).astype(np.float32)
@@ -114,14 +104,14 @@ def _rescaled(dataset: Any, pixels: np.ndarray) -> np.ndarray:
 def _polarity(dataset: Any, notes: list[str]) -> Polarity:
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     shown = Polarity.BONE_DARK if photometric == "MONOCHROME1" else Polarity.BONE_BRIGHT
-    sign = _number(dataset, "PixelIntensityRelationshipSign", 0.0)
+    sign = number(dataset, "PixelIntensityRelationshipSign", 0.0)
     if sign == 0.0:
         if dataset.get("Modality") in ("XA", "RF") and photometric == "MONOCHROME2":
             notes.append("Fluoroscopy without a stated relationship: bone is taken as dark. State the polarity if not.")
             return Polarity.BONE_DARK
         return shown
     # The sign speaks of stored values; a negative slope turns them over.
-    bright = sign * _number(dataset, "RescaleSlope", 1.0) < 0
+    bright = sign * number(dataset, "RescaleSlope", 1.0) < 0
     stated = Polarity.BONE_BRIGHT if bright else Polarity.BONE_DARK
     if stated is not shown:
         notes.append(f"The file's intensity sign says {stated.value}, though {photometric} would show it otherwise.")
@@ -131,8 +121,8 @@ def _polarity(dataset: Any, notes: list[str]) -> Polarity:
 def _without_padding(
     dataset: Any, stored: np.ndarray, pixels: np.ndarray, polarity: Polarity, notes: list[str]
 ) -> np.ndarray:
-    first = _number(dataset, "PixelPaddingValue", math.nan)
-    last = _number(dataset, "PixelPaddingRangeLimit", first)
+    first = number(dataset, "PixelPaddingValue", math.nan)
+    last = number(dataset, "PixelPaddingRangeLimit", first)
     if math.isnan(first) or stored.ndim != 2:
         return pixels
     padding = (stored >= min(first, last)) & (stored <= max(first, last))
@@ -148,7 +138,7 @@ def _without_padding(
 
 def _spacing(dataset: Any) -> FilmSpacing:
     imager, pixel = _pair(dataset, "ImagerPixelSpacing"), _pair(dataset, "PixelSpacing")
-    scanned, focal = _pair(dataset, "NominalScannedPixelSpacing"), _number(dataset, "DistanceSourceToDetector", 0.0)
+    scanned, focal = _pair(dataset, "NominalScannedPixelSpacing"), number(dataset, "DistanceSourceToDetector", 0.0)
     focal_mm = focal if focal > 0 else None
     if imager is not None:
         return FilmSpacing(imager, SpacingPlane.DETECTOR, "Imager Pixel Spacing (0018,1164)", focal_mm)
@@ -170,14 +160,6 @@ def _pair(dataset: Any, keyword: str) -> tuple[float, float] | None:
         return None
     # DICOM writes the distance between rows first.
     return (across, along) if across > 0 and along > 0 else None
-
-
-def _number(dataset: Any, keyword: str, default: float) -> float:
-    try:
-        number = float(dataset.get(keyword))
-    except (TypeError, ValueError):
-        return default
-    return number if np.isfinite(number) else default
 
 
 def _direction(dataset: Any) -> tuple[str, str] | None:

@@ -1,0 +1,91 @@
+"""DICOM files whose pixels are not what their header says, and files that are no films."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from LumbarBiplanarLib.errors import FilmError
+from LumbarBiplanarLib.imaging import read_film
+from test_imaging_dicom import PAIR, VALUES, write_dicom
+
+pydicom = pytest.importorskip("pydicom")
+
+
+def add_raw(path, tag, vr, value):
+    """Append an element with any text as its value, also one that the standard forbids."""
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    dataset = pydicom.dcmread(path)
+    data = value.encode() + b" " * (len(value) % 2)
+    dataset._dict[Tag(tag)] = RawDataElement(Tag(tag), vr, len(data), data, 0, False, True)
+    dataset.save_as(path)
+    return path
+
+
+def test_values_in_the_upper_bits_are_read(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", VALUES << 4, HighBit=15)
+    film = read_film(path, PAIR.ap)
+    assert np.array_equal(film.pixels, VALUES) and film.bits == 12 and film.notes == ()
+
+
+def test_values_above_the_bits_stored_are_told(tmp_path):
+    film = read_film(write_dicom(tmp_path / "film.dcm", VALUES << 3), PAIR.ap)
+    assert "more than the 12 bits" in " ".join(film.notes)
+
+
+def test_an_overlay_in_the_upper_bits_is_left_out_without_a_word(tmp_path):
+    values = VALUES.copy()
+    values[5:8, 5:8] |= 0x8000
+    path = write_dicom(tmp_path / "film.dcm", values)
+    dataset = pydicom.dcmread(path)
+    dataset.add_new((0x6000, 0x0102), "US", 15)
+    dataset.save_as(path)
+    film = read_film(path, PAIR.ap)
+    assert np.array_equal(film.pixels, VALUES) and film.notes == ()
+
+
+@pytest.mark.filterwarnings("ignore:The pixel data is")
+def test_more_pixels_than_rows_and_columns_say_are_told(tmp_path):
+    values = np.vstack([VALUES, VALUES[:2]])
+    film = read_film(write_dicom(tmp_path / "film.dcm", values, Rows=VALUES.shape[0]), PAIR.ap)
+    assert "96 bytes more than Rows (32) times Columns (24)" in " ".join(film.notes)
+    film = read_film(write_dicom(tmp_path / "film.dcm", PixelData=VALUES.tobytes() + b"\0\0"), PAIR.ap)
+    assert film.notes == ()
+
+
+def test_numbers_of_colors_are_no_gray(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", PhotometricInterpretation="PALETTE COLOR")
+    with pytest.raises(FilmError, match=r"film\.dcm: PALETTE COLOR.*MONOCHROME2"):
+        read_film(path, PAIR.ap)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"Modality": "CT"}, "a CT slice"),
+        ({"Modality": "US"}, "an ultrasound image"),
+        ({"Modality": "MR"}, "Modality MR"),
+        ({"PixelData": b""}, "Pixel Data is empty"),
+        ({"DirectoryRecordSequence": []}, "a DICOMDIR"),
+    ],
+)
+def test_what_is_no_film_is_named(tmp_path, tags, message):
+    with pytest.raises(FilmError, match=rf"film\.dcm.*{message}.*(choose|export)"):
+        read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap)
+
+
+def test_the_overview_image_of_a_ct_is_read_with_a_note(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", Modality="CT", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    assert "overview image" in " ".join(read_film(path, PAIR.ap).notes)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+@pytest.mark.parametrize("frames", ("abc", "1.0", ""))
+def test_a_number_of_frames_that_is_none_is_met(tmp_path, frames):
+    path = add_raw(write_dicom(tmp_path / "film.dcm"), 0x00280008, "IS", frames)
+    try:
+        assert np.array_equal(read_film(path, PAIR.ap).pixels, VALUES)
+    except FilmError as error:
+        assert "film.dcm" in str(error)
