@@ -20,10 +20,10 @@ import numpy as np
 
 from ..errors import FilmError
 from .dicom_pixels import stored_pixels
-from .dicom_tags import number, text
+from .dicom_spacing import stated_spacing
+from .dicom_tags import lift_groups, number, text
 from .film import Polarity
 from .raw import RawImage
-from .spacing import FilmSpacing, SpacingPlane
 
 # What these machines make is no projection, whatever it looks like.
 _NO_PROJECTION = {"CT": "a CT slice", "MR": "an MR slice", "US": "an ultrasound image", "SEG": "a segmentation"}
@@ -44,16 +44,18 @@ def decode_dicom(path: Path) -> RawImage:
     except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
         raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error
     notes: list[str] = []
+    lift_groups(dataset)
     _check_kind(path, dataset, notes)
     stored = stored_pixels(path, dataset, notes)
     pixels = _rescaled(dataset, _gray(path, dataset, stored, notes))
     polarity = _polarity(dataset, notes)
     pixels = _without_padding(dataset, stored, pixels, polarity, notes)
+    spacing = stated_spacing(dataset, notes)
     return RawImage(
         pixels,
         int(number(dataset, "BitsStored", 8 * stored.dtype.itemsize)),
         polarity,
-        _spacing(dataset),
+        spacing,
         tuple(notes),
         _direction(dataset),
         text(dataset, "ViewPosition").upper() or None,
@@ -134,32 +136,6 @@ def _without_padding(
     pixels[padding] = real.min() if polarity is Polarity.BONE_BRIGHT else real.max()
     notes.append(f"{int(padding.sum())} padding pixels (value {first:g}) set to the value of least bone.")
     return pixels
-
-
-def _spacing(dataset: Any) -> FilmSpacing:
-    imager, pixel = _pair(dataset, "ImagerPixelSpacing"), _pair(dataset, "PixelSpacing")
-    scanned, focal = _pair(dataset, "NominalScannedPixelSpacing"), number(dataset, "DistanceSourceToDetector", 0.0)
-    focal_mm = focal if focal > 0 else None
-    if imager is not None:
-        return FilmSpacing(imager, SpacingPlane.DETECTOR, "Imager Pixel Spacing (0018,1164)", focal_mm)
-    if scanned is not None:
-        return FilmSpacing(scanned, SpacingPlane.DETECTOR, "Nominal Scanned Pixel Spacing (0018,2010)", focal_mm)
-    if pixel is None:
-        return FilmSpacing(focal_mm=focal_mm)
-    calibrated = str(dataset.get("PixelSpacingCalibrationType", "") or "")
-    plane = SpacingPlane.OBJECT if calibrated else SpacingPlane.UNKNOWN
-    source = f"Pixel Spacing (0028,0030){', calibrated by ' + calibrated if calibrated else ''}"
-    return FilmSpacing(pixel, plane, source, focal_mm)
-
-
-def _pair(dataset: Any, keyword: str) -> tuple[float, float] | None:
-    value = dataset.get(keyword)
-    try:
-        along, across = (float(number) for number in value)
-    except (TypeError, ValueError):
-        return None
-    # DICOM writes the distance between rows first.
-    return (across, along) if across > 0 and along > 0 else None
 
 
 def _direction(dataset: Any) -> tuple[str, str] | None:

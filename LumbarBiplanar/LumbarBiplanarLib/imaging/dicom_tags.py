@@ -24,3 +24,25 @@ def text(dataset: Any, keyword: str) -> str:
     if value is not None and not isinstance(value, (str, bytes)) and hasattr(value, "__len__"):
         value = value[0] if len(value) else None
     return "" if value is None else str(value).strip(" \0")
+
+
+# What films keep at the top level and enhanced XA and XRF images in groups, per frame or shared by all frames.
+_GROUPED = (
+    *("ImagerPixelSpacing", "PixelIntensityRelationshipSign", "RescaleSlope", "RescaleIntercept", "PatientOrientation"),
+    *("DistanceSourceToDetector", "DistanceSourceToIsocenter", "EstimatedRadiographicMagnificationFactor"),
+)
+
+
+def lift_groups(dataset: Any) -> None:
+    """Copy entries of the first frame's functional groups to the top level, where it does not have them itself."""
+    for kind in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+        for group in (dataset.get(kind) or [])[:1]:
+            for element in group:
+                if element.VR == "SQ" and element.value:
+                    _lift(dataset, element.value[0])
+
+
+def _lift(dataset: Any, item: Any) -> None:
+    for keyword in _GROUPED:
+        if keyword in item and keyword not in dataset:
+            dataset[keyword] = item[keyword]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..geometry.limits import LIMITS
 from ..geometry.standard import FilmFacts, direction_note, standard_view
 from .decoding import decode
+from .dicom_spacing import is_slot
+from .dicom_tags import lift_groups, number, text
 from .film import Film, Polarity
 from .raw import RawImage
 from .reading import film_of_raw
@@ -18,8 +20,9 @@ def film_facts(path: str | Path) -> FilmFacts:
     """Return what a film file says about how it was taken.
 
     From DICOM, besides what ``film_spacing`` reads: Distance Source to Detector (0018,1110); the place of the patient
-    from Distance Source to Patient (0018,1111) of C-arms and from Estimated Radiographic Magnification Factor
-    (0018,1114); slot scanners by their manufacturer, EOS; view position, patient orientation and time of exposure.
+    from Distance Source to Isocenter (0018,9402), from Estimated Radiographic Magnification Factor (0018,1114) and from
+    Distance Source to Patient (0018,1111) of C-arms; slot scanners by their manufacturer, EOS (once Biospace); view
+    position, patient orientation and time of exposure.
 
     Raises:
         FilmError: if the file cannot be read as a film.
@@ -70,9 +73,10 @@ def _with_dicom(path: Path, facts: FilmFacts) -> FilmFacts:
     import pydicom
 
     header = pydicom.dcmread(path, stop_before_pixels=True)
+    lift_groups(header)
     distance, source = _patient_distance(header, facts.focal_mm)
-    slot = "EOS" in str(header.get("Manufacturer", "") or "").upper().split()
-    date, time = (str(header.get(f"Acquisition{part}", "") or "").strip() for part in ("Date", "Time"))
+    slot = is_slot(header)
+    date, time = (text(header, f"Acquisition{part}") for part in ("Date", "Time"))
     return replace(
         facts,
         isocenter_mm=distance,
@@ -85,20 +89,16 @@ def _with_dicom(path: Path, facts: FilmFacts) -> FilmFacts:
 
 def _patient_distance(header: Any, focal_mm: float | None) -> tuple[float | None, str]:
     """Return the distance from the source to the middle of the patient and where it is stated, or None."""
-    magnification = _positive(header.get("EstimatedRadiographicMagnificationFactor"))
-    if magnification is not None and magnification > 1.0 and focal_mm:
+    low, high, _ = LIMITS["isocenter_mm"]
+    isocenter_mm = number(header, "DistanceSourceToIsocenter", 0.0)
+    if low <= isocenter_mm <= high:
+        return isocenter_mm, "Distance Source to Isocenter (0018,9402)"
+    magnification = number(header, "EstimatedRadiographicMagnificationFactor", 0.0)
+    if magnification > 1.0 and focal_mm and focal_mm / magnification >= low:
         return focal_mm / magnification, "Estimated Radiographic Magnification Factor (0018,1114)"
     # In radiography rooms this distance ends at the table, not in the patient (PS3.3 C.8.11.5).
     if header.get("Modality") in ("XA", "RF"):
-        distance = _positive(header.get("DistanceSourceToPatient"))
-        if distance is not None:
+        distance = number(header, "DistanceSourceToPatient", 0.0)
+        if distance > 0:
             return distance, "Distance Source to Patient (0018,1111)"
     return None, ""
-
-
-def _positive(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) and number > 0 else None

@@ -60,10 +60,12 @@ def film_spacing(path: str | Path) -> FilmSpacing:
     """Read what a film file says about its pixel size.
 
     DICOM: Imager Pixel Spacing (0018,1164) holds at the detector. Pixel Spacing (0028,0030) is a size in the patient
-    if it differs from it or a Pixel Spacing Calibration Type (0028,0A02) is given, and unknown if it stands alone.
+    if it differs from it, a Pixel Spacing Calibration Type (0028,0A02) is given or a slot scanner wrote it, and unknown
+    if it stands alone. Of a slot scanner that states both, the first holds across and the second along.
     Nominal Scanned Pixel Spacing (0018,2010) of a digitized film holds at the film, that is the detector. Resolutions
     of PNG and TIFF files and spacings of NRRD, MetaImage and NIfTI headers hold in an unknown plane; 72 and 96 dpi,
-    and exactly 1 x 1 in a header, are what programs write that know nothing and count as nothing.
+    and exactly 1 x 1 in a header, are what programs write that know nothing and count as nothing; so do sizes in DICOM
+    that no film has.
 
     Raises:
         FilmError: if the file cannot be read as a film.
