@@ -182,3 +182,66 @@ def test_several_frames_no_pixels_and_cut_off_pixels_are_refused(tmp_path):
     whole.write_bytes(whole.read_bytes()[:-500])
     with pytest.raises(FilmError, match=r"cut\.dcm"):
         read_film(whole, PAIR.ap)
+
+
+def lookup_table(values):
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [len(values), 0, 16])
+    table.add_new("LUTData", "OW", np.asarray(values, np.uint16).tobytes())
+    return [table]
+
+
+@pytest.mark.parametrize("keyword", ("VOILUTSequence", "ModalityLUTSequence"))
+@pytest.mark.parametrize("photometric", ("MONOCHROME1", "MONOCHROME2"))
+def test_a_lookup_table_that_descends_turns_the_polarity_over(tmp_path, keyword, photometric):
+    up, down = Polarity.BONE_BRIGHT, Polarity.BONE_DARK
+    if photometric == "MONOCHROME1":
+        up, down = down, up
+    for table, polarity in ((np.arange(4096), up), (np.arange(4096)[::-1], down)):
+        tags = {"PhotometricInterpretation": photometric, keyword: lookup_table(table)}
+        film = read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap)
+        assert film.polarity is polarity and np.array_equal(film.pixels, VALUES)
+    tags["PixelIntensityRelationshipSign"] = -1
+    assert read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap).polarity is Polarity.BONE_BRIGHT
+
+
+@pytest.mark.parametrize("table", ([], [pydicom.Dataset()], lookup_table([])))
+def test_a_lookup_table_without_values_is_none(tmp_path, table):
+    assert read_film(write_dicom(tmp_path / "film.dcm", VOILUTSequence=table), PAIR.ap).polarity is Polarity.BONE_BRIGHT
+
+
+@pytest.mark.parametrize(
+    ("tags", "note"),
+    [
+        ({"PresentationLUTShape": "INVERSE"}, "contradicts Presentation LUT Shape INVERSE"),
+        ({"PresentationLUTShape": "IDENTITY"}, None),
+        ({"PresentationLUTShape": "INVERSE", "PhotometricInterpretation": "MONOCHROME1"}, None),
+        ({"Modality": "RF", "PhotometricInterpretation": "MONOCHROME1"}, "bone is taken as dark"),
+        ({"Modality": "RF", "VOILUTSequence": lookup_table([9, 1])}, "bone is taken as bright"),
+    ],
+)
+def test_what_leaves_the_polarity_open_is_told(tmp_path, tags, note):
+    film = read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap)
+    assert film.notes == () if note is None else note in " ".join(film.notes)
+
+
+@pytest.mark.parametrize(
+    ("signed", "bits", "inside", "vr", "value"),
+    [
+        (1, 16, -32768, "US", 32768),
+        (0, 16, 65535, "SS", -1),
+        (0, 12, 65535, "US", 65535),
+        (1, 16, -2000, "SS", -2000),
+    ],
+)
+def test_padding_is_found_however_its_value_is_written(tmp_path, signed, bits, inside, vr, value):
+    values = VALUES.astype(np.int32)
+    values[:4] = inside
+    path = write_dicom(tmp_path / "film.dcm", values.astype(np.int16 if signed else np.uint16))
+    dataset = pydicom.dcmread(path)
+    dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = signed, bits, bits - 1
+    dataset.add_new("PixelPaddingValue", vr, value)
+    dataset.save_as(path)
+    film = read_film(path, PAIR.ap)
+    assert len(film.notes) == 1 and film.notes[0].startswith("96 padding pixels")
+    assert film.pixels.min() >= VALUES.min() and film.pixels.max() == VALUES[4:].max()

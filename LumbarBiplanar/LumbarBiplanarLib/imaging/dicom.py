@@ -6,8 +6,9 @@ display and are left alone. Whether bone is bright follows from the file:
 * Pixel Intensity Relationship Sign (0028,1041), if present, speaks of the stored values themselves: +1 means that small
   values are little X-ray, so bone is dark; -1 means that bone is bright (PS3.3 C.8.11.3).
 * else Photometric Interpretation (0028,0004) with the usage that films are shown with bone bright: MONOCHROME2 shows
-  large values bright, so bone is bright; MONOCHROME1 shows small values bright, so bone is dark in the values.
-* else, for fluoroscopy (modality XA or RF), whose MONOCHROME2 images show bone dark: bone is dark.
+  large values bright, so bone is bright; MONOCHROME1 shows small values bright, so bone is dark in the values. A
+  modality or VOI LUT that descends turns this over.
+* else, for fluoroscopy (modality XA or RF), whose MONOCHROME2 images show bone dark: bone is dark, with a note.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from ..errors import FilmError
 from .dicom_pixels import stored_pixels
 from .dicom_spacing import stated_spacing
-from .dicom_tags import lift_groups, number, text
+from .dicom_tags import descends, lift_groups, number, text
 from .film import Polarity
 from .raw import RawImage
 
@@ -105,12 +106,23 @@ def _rescaled(dataset: Any, pixels: np.ndarray) -> np.ndarray:
 
 def _polarity(dataset: Any, notes: list[str]) -> Polarity:
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    shown = Polarity.BONE_DARK if photometric == "MONOCHROME1" else Polarity.BONE_BRIGHT
+    # Lookup tables are not applied; one that descends shows large values dark.
+    turned = descends(dataset, "ModalityLUTSequence") != descends(dataset, "VOILUTSequence")
+    shown = Polarity.BONE_BRIGHT if (photometric == "MONOCHROME1") == turned else Polarity.BONE_DARK
     sign = number(dataset, "PixelIntensityRelationshipSign", 0.0)
     if sign == 0.0:
-        if dataset.get("Modality") in ("XA", "RF") and photometric == "MONOCHROME2":
-            notes.append("Fluoroscopy without a stated relationship: bone is taken as dark. State the polarity if not.")
-            return Polarity.BONE_DARK
+        shape = text(dataset, "PresentationLUTShape")
+        if (photometric, shape) in (("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")):
+            notes.append(
+                f"{photometric} contradicts Presentation LUT Shape {shape} (2050,0020); the first is believed. Look "
+                "whether bone is bright, and state the polarity if not."
+            )
+        if dataset.get("Modality") not in ("XA", "RF"):
+            return shown
+        if photometric == "MONOCHROME2":
+            shown = Polarity.BONE_BRIGHT if turned else Polarity.BONE_DARK
+        bone = shown.value.split()[-1]
+        notes.append(f"Fluoroscopy without a stated relationship: bone is taken as {bone}. State the polarity if not.")
         return shown
     # The sign speaks of stored values; a negative slope turns them over.
     bright = sign * number(dataset, "RescaleSlope", 1.0) < 0
@@ -124,10 +136,11 @@ def _without_padding(
     dataset: Any, stored: np.ndarray, pixels: np.ndarray, polarity: Polarity, notes: list[str]
 ) -> np.ndarray:
     first = number(dataset, "PixelPaddingValue", math.nan)
-    last = number(dataset, "PixelPaddingRangeLimit", first)
     if math.isnan(first) or stored.ndim != 2:
         return pixels
-    padding = (stored >= min(first, last)) & (stored <= max(first, last))
+    limit = number(dataset, "PixelPaddingRangeLimit", first)
+    low, high = sorted(_as_stored(dataset, stored, value) for value in (first, limit))
+    padding = (stored >= low) & (stored <= high)
     if not padding.any() or padding.all():
         return pixels
     # Padding is no measurement: give it the value of least bone, so that it stretches no contrast.
@@ -136,6 +149,13 @@ def _without_padding(
     pixels[padding] = real.min() if polarity is Polarity.BONE_BRIGHT else real.max()
     notes.append(f"{int(padding.sum())} padding pixels (value {first:g}) set to the value of least bone.")
     return pixels
+
+
+def _as_stored(dataset: Any, stored: np.ndarray, value: float) -> int:
+    """Return a value as the bits of a pixel hold it; vendors write -1 for 65535 and the other way round."""
+    bits = int(number(dataset, "BitsStored", 8 * stored.dtype.itemsize))
+    wrapped = int(value) & ((1 << bits) - 1)
+    return wrapped - (1 << bits) if stored.dtype.kind == "i" and wrapped >> (bits - 1) else wrapped
 
 
 def _direction(dataset: Any) -> tuple[str, str] | None:

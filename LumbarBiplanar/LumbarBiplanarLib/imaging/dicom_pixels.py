@@ -98,7 +98,7 @@ def _contradictions(dataset: Any, pixels: np.ndarray) -> list[str]:
 
 
 def _cut_values(dataset: Any, count: int) -> int:
-    """Return how many values have bits above the highest one, other than those of an overlay that is declared."""
+    """Return how many values have bits above the highest one, but for padding and declared overlays."""
     bits = int(number(dataset, "BitsStored", 16))
     order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
     words = np.frombuffer(dataset.PixelData, dtype=f"{order}u2", count=count)
@@ -107,4 +107,5 @@ def _cut_values(dataset: Any, count: int) -> int:
         position = dataset.get((group, 0x0102))
         if position is not None and isinstance(position.value, int):
             above &= ~(1 << position.value)
-    return int(np.count_nonzero(words & np.uint16(above)))
+    padding = int(number(dataset, "PixelPaddingValue", 0.0)) & 0xFFFF
+    return int(np.count_nonzero((words & np.uint16(above)) * (words != padding)))

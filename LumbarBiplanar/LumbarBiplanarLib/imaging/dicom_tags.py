@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 
 def number(dataset: Any, keyword: str, default: float) -> float:
     """Return a finite number, or ``default`` if the header states none."""
@@ -46,3 +48,17 @@ def _lift(dataset: Any, item: Any) -> None:
     for keyword in _GROUPED:
         if keyword in item and keyword not in dataset:
             dataset[keyword] = item[keyword]
+
+
+def descends(dataset: Any, keyword: str) -> bool:
+    """Tell whether the first lookup table of a sequence, such as VOILUTSequence, turns large values into small ones."""
+    try:
+        table = dataset.get(keyword)[0]
+        entries, values = int(table.LUTDescriptor[0]) or 65536, table.LUTData
+        if isinstance(values, bytes):
+            values = np.frombuffer(values, dtype=np.uint8 if len(values) <= entries + 1 else "<u2")
+        values = np.asarray(values, dtype=float).ravel()
+    except (AttributeError, IndexError, TypeError, ValueError):  # there is none, or it is damaged
+        return False
+    half = len(values) // 2
+    return half > 0 and bool(values[-half:].mean() < values[:half].mean())
