@@ -7,7 +7,7 @@ import pytest
 
 from LumbarBiplanarLib.errors import FilmError
 from LumbarBiplanarLib.geometry import standard_pair
-from LumbarBiplanarLib.imaging import Polarity, SpacingPlane, detector_spacing, film_spacing, read_film
+from LumbarBiplanarLib.imaging import Polarity, SpacingPlane, detector_spacing, film_facts, film_spacing, read_film
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -106,6 +106,27 @@ def test_only_a_detector_spacing_is_taken_for_one(tmp_path):
 def test_a_contradiction_between_file_and_geometry_becomes_a_note(tmp_path, tags, note):
     film = read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap)
     assert film.notes == () if note is None else note in " ".join(film.notes)
+
+
+@pytest.mark.parametrize("position", ("LATERAL", "L LAT", "RLAT", "LEFT_LATERAL", "LL\\AP"))
+def test_lateral_films_are_known_by_other_words_too(tmp_path, position):
+    assert "may be swapped" in " ".join(read_film(write_dicom(tmp_path / "a", ViewPosition=position), PAIR.ap).notes)
+    assert read_film(write_dicom(tmp_path / "b", ViewPosition=position), PAIR.lateral).notes == ()
+
+
+def test_the_code_of_the_view_stands_in_for_its_position(tmp_path):
+    code = pydicom.Dataset()
+    code.CodeMeaning = "postero-anterior"
+    path = write_dicom(tmp_path / "film.dcm", ViewPosition="", ViewCodeSequence=[code])
+    assert film_facts(path).projection == "PA"
+    assert "PA, but it is used as the lateral film" in " ".join(read_film(path, PAIR.lateral).notes)
+
+
+def test_an_oblique_film_is_told_unless_the_geometry_says_so(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", ViewPosition="LLO")
+    assert "oblique" in " ".join(read_film(path, PAIR.ap).notes)
+    oblique = standard_pair(size_px=(SIZE, SIZE), spacing_mm=0.4, angle_deg=45.0).lateral
+    assert read_film(path, oblique).notes == ()
 
 
 def test_a_contradiction_in_distance_does_not_hide_that_in_spacing(tmp_path):

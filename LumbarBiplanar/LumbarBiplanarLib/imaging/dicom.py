@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import FilmError
 from .dicom_pixels import stored_pixels
 from .dicom_spacing import stated_spacing
-from .dicom_tags import descends, lift_groups, number, text
+from .dicom_tags import descends, lift_groups, number, text, view_position
 from .film import Polarity
 from .raw import RawImage
 
@@ -59,7 +59,7 @@ def decode_dicom(path: Path) -> RawImage:
         spacing,
         tuple(notes),
         _direction(dataset),
-        text(dataset, "ViewPosition").upper() or None,
+        view_position(dataset),
     )
 
 

@@ -28,6 +28,26 @@ def text(dataset: Any, keyword: str) -> str:
     return "" if value is None else str(value).strip(" \0")
 
 
+# View Position as it should be, for what else is written there and for the names of views in View Code Sequence.
+_POSITIONS = {
+    **dict.fromkeys(("LATERAL", "LATERAL VIEW"), "LAT"),
+    **dict.fromkeys(("LLAT", "L LAT", "LT LAT", "LEFT LATERAL", "LEFT LAT"), "LL"),
+    **dict.fromkeys(("RLAT", "R LAT", "RT LAT", "RIGHT LATERAL", "RIGHT LAT"), "RL"),
+    **dict.fromkeys(("ANTEROPOSTERIOR", "ANTERO POSTERIOR", "A P"), "AP"),
+    **dict.fromkeys(("POSTEROANTERIOR", "POSTERO ANTERIOR", "P A"), "PA"),
+}
+
+
+def view_position(dataset: Any) -> str | None:
+    """Return View Position in capitals, else what View Code Sequence means, else None."""
+    stated = text(dataset, "ViewPosition")
+    if not stated and dataset.get("ViewCodeSequence"):
+        stated = text(dataset.ViewCodeSequence[0], "CodeMeaning")
+    stated = stated.upper()
+    plain = " ".join(stated.replace("-", " ").replace("_", " ").replace("/", " ").replace(".", " ").split())
+    return _POSITIONS.get(plain, stated) or None
+
+
 # What films keep at the top level and enhanced XA and XRF images in groups, per frame or shared by all frames.
 _GROUPED = (
     *("ImagerPixelSpacing", "PixelIntensityRelationshipSign", "RescaleSlope", "RescaleIntercept", "PatientOrientation"),

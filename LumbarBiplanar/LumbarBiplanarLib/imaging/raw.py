@@ -21,7 +21,7 @@ class RawImage:
         spacing: what the file itself says about pixel size.
         notes: what was done to the pixels, and what the file says that is worth a look.
         direction: patient directions of increasing column and row as DICOM letters, for example ("L", "F"), or None.
-        projection: DICOM View Position in capitals ("AP", "PA", "LL", "RL" ...), or None.
+        projection: DICOM view position in capitals ("AP", "PA", "LL", "RL", "LAT", "LLO" ...), or None.
     """
 
     pixels: np.ndarray

@@ -15,6 +15,8 @@ from .raw import RawImage
 from .spacing import FilmSpacing, SpacingPlane
 
 _FRONTAL, _LATERAL = {"AP", "PA"}, {"LL", "RL", "LAT"}
+_OBLIQUE = {"LLO", "RLO", "LAO", "RAO", "LPO", "RPO"}
+_STRAIGHT = 0.36  # tangent of 20 degrees
 
 
 def read_film(path: str | Path, view: View, polarity: Polarity | None = None, other: View | None = None) -> Film:
@@ -97,6 +99,12 @@ def _orientation_note(raw: RawImage, view: View) -> str | None:
         return (
             f"The file's View Position is {raw.projection}, but it is used as the {view.name} film; "
             "the two films may be swapped."
+        )
+    x, y = sorted(abs(part) for part in view.beam_ras[:2])
+    if raw.projection in _OBLIQUE and x < _STRAIGHT * y:
+        return (
+            f"The file's View Position is {raw.projection}, an oblique one, but it is used as the {view.name} film. "
+            "Choose the straight film, or give the beam's true direction in the geometry."
         )
     if raw.direction is None:
         return None
