@@ -89,3 +89,45 @@ def test_a_number_of_frames_that_is_none_is_met(tmp_path, frames):
         assert np.array_equal(read_film(path, PAIR.ap).pixels, VALUES)
     except FilmError as error:
         assert "film.dcm" in str(error)
+
+
+@pytest.mark.parametrize("syntax", ("1.2.840.113619.5.2.9", "1.2.840.10008.1.2\\1.2.840.10008.1.2.1", "hello"))
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI", "ignore:A value of type")
+def test_a_transfer_syntax_that_nobody_knows_is_named(tmp_path, syntax):
+    path = write_dicom(tmp_path / "film.dcm")
+    known = b"1.2.840.10008.1.2.1\0"
+    place = path.read_bytes().index(b"\x02\x00\x10\x00UI") + 8
+    data = syntax.encode()[: len(known)].ljust(len(known), b"\0")
+    path.write_bytes(path.read_bytes()[:place] + data + path.read_bytes()[place + len(known) :])
+    with pytest.raises(FilmError, match=r"film\.dcm.*export"):
+        read_film(path, PAIR.ap)
+
+
+@pytest.mark.parametrize(
+    "tag", ((0x0028, 0x0004), (0x0008, 0x0060), (0x0028, 0x0102), (0x7FE0, 0x0010), (0x0018, 0x5101))
+)
+def test_an_entry_of_an_unknown_type_is_named(tmp_path, tag):
+    path = write_dicom(tmp_path / "film.dcm", ViewPosition="AP")
+    data = bytearray(path.read_bytes())
+    place = data.index(bytes((tag[0] & 255, tag[0] >> 8, tag[1] & 255, tag[1] >> 8)), 132)
+    data[place + 5] = ord("?")
+    path.write_bytes(bytes(data))
+    with pytest.raises(FilmError, match=r"film\.dcm.*damaged.*export"):
+        read_film(path, PAIR.ap)
+
+
+def test_damage_elsewhere_does_not_keep_a_compressed_film_from_being_read(tmp_path):
+    import SimpleITK
+
+    path = tmp_path / "film.dcm"
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetFileName(str(path))
+    writer.SetUseCompression(True)
+    writer.SetCompressor("JPEG")
+    writer.Execute(SimpleITK.GetImageFromArray(VALUES[None]))
+    dataset = pydicom.dcmread(path)
+    dataset.KVP = 80
+    dataset.save_as(path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\x18\x00\x60\x00DS", b"\x18\x00\x60\x00UL"))
+    assert np.array_equal(read_film(path, PAIR.ap).pixels, VALUES)

@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import FilmError
 from .dicom_pixels import stored_pixels
 from .dicom_spacing import stated_spacing
-from .dicom_tags import descends, lift_groups, number, text, view_position
+from .dicom_tags import descends, number, open_dicom, text, view_position
 from .film import Polarity
 from .raw import RawImage
 
@@ -38,14 +38,7 @@ def decode_dicom(path: Path) -> RawImage:
         FilmError: if the file is damaged, is no film, has no pixels or several frames, or is compressed in an unknown
             way.
     """
-    import pydicom
-
-    try:
-        dataset = pydicom.dcmread(path)
-    except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
-        raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error
-    notes: list[str] = []
-    lift_groups(dataset)
+    dataset, notes = open_dicom(path), []
     _check_kind(path, dataset, notes)
     stored = stored_pixels(path, dataset, notes)
     pixels = _rescaled(dataset, _gray(path, dataset, stored, notes))

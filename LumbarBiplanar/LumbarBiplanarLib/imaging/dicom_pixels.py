@@ -55,24 +55,33 @@ def _decoded(path: Path, dataset: Any) -> np.ndarray:
 
 
 def _is_compressed(dataset: Any) -> bool:
-    syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
-    return syntax is not None and syntax.is_compressed
+    try:
+        return bool(dataset.file_meta.TransferSyntaxUID.is_compressed)
+    except (AttributeError, NotImplementedError, TypeError, ValueError):  # not stated, several, or a maker's own
+        return False
+
+
+# What ITK needs to know. It inverts MONOCHROME1 and rescales by itself; without those tags it hands over the stored
+# values. Nor can damage elsewhere in the header keep it from them.
+_FOR_ITK = (
+    *("SOPClassUID", "SOPInstanceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"),
+    *("BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
+)
 
 
 def _decompressed_by_itk(dataset: Any) -> np.ndarray | None:
     import SimpleITK
 
-    # ITK inverts MONOCHROME1 and rescales by itself; without those tags it hands over the stored values.
     plain = copy.deepcopy(dataset)
+    needed = [dataset[keyword].tag for keyword in _FOR_ITK if keyword in dataset]
+    for tag in set(plain.keys()) - set(needed):
+        del plain[tag]
     plain.PhotometricInterpretation = "MONOCHROME2"
-    for keyword in ("RescaleSlope", "RescaleIntercept"):
-        if keyword in plain:
-            delattr(plain, keyword)
     with tempfile.TemporaryDirectory() as folder:
         try:
             plain.save_as(Path(folder) / "film.dcm")
             stored = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(Path(folder) / "film.dcm")))
-        except (RuntimeError, OSError, ValueError):
+        except Exception:  # pydicom raises many kinds for a damaged file
             return None
     return stored.reshape(stored.shape[-2:]) if stored.size == stored.shape[-1] * stored.shape[-2] else None
 
@@ -104,8 +113,8 @@ def _cut_values(dataset: Any, count: int) -> int:
     words = np.frombuffer(dataset.PixelData, dtype=f"{order}u2", count=count)
     above = 0xFFFF & ~((1 << bits) - 1)
     for group in range(0x6000, 0x6020, 2):
-        position = dataset.get((group, 0x0102))
-        if position is not None and isinstance(position.value, int):
-            above &= ~(1 << position.value)
+        position = number(dataset, (group, 0x0102), -1.0)
+        if position >= 0:
+            above &= ~(1 << int(position))
     padding = int(number(dataset, "PixelPaddingValue", 0.0)) & 0xFFFF
     return int(np.count_nonzero((words & np.uint16(above)) * (words != padding)))

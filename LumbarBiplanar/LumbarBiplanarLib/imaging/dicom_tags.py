@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import FilmError
 
-def number(dataset: Any, keyword: str, default: float) -> float:
-    """Return a finite number, or ``default`` if the header states none."""
+
+def open_dicom(path: Path, pixels: bool = True) -> Any:
+    """Return the content of a DICOM file with one frame, entries of enhanced images at the top level.
+
+    Raises:
+        FilmError: if it is damaged.
+    """
+    import pydicom
+
     try:
-        value = float(dataset.get(keyword))
-    except (TypeError, ValueError):
+        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
+        lift_groups(dataset)
+    except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
+        raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error
+    for keyword in _USED:
+        try:
+            dataset.get(keyword)
+        except Exception as error:  # it looks at an entry only when it is asked for it
+            raise FilmError(f"{path}: {keyword} of the DICOM file is damaged ({error}); export it again.") from error
+    return dataset
+
+
+def number(dataset: Any, keyword: str | tuple[int, int], default: float) -> float:
+    """Return a finite number, or ``default`` if the header states none; tags go for what has no keyword."""
+    try:
+        value = float(dataset.get(keyword) if isinstance(keyword, str) else dataset[keyword].value)
+    except Exception:  # there is none, it is none, or damaged
         return default
     return value if math.isfinite(value) else default
 
@@ -21,7 +45,7 @@ def text(dataset: Any, keyword: str) -> str:
     """Return the first value as text without blanks around it, "" if the header states none."""
     try:
         value = dataset.get(keyword)
-    except ValueError:
+    except Exception:  # damaged, in an item of a sequence
         return ""
     if value is not None and not isinstance(value, (str, bytes)) and hasattr(value, "__len__"):
         value = value[0] if len(value) else None
@@ -53,6 +77,15 @@ _GROUPED = (
     *("ImagerPixelSpacing", "PixelIntensityRelationshipSign", "RescaleSlope", "RescaleIntercept", "PatientOrientation"),
     *("DistanceSourceToDetector", "DistanceSourceToIsocenter", "EstimatedRadiographicMagnificationFactor"),
 )
+# What else is read from a header.
+_USED = (
+    *("TransferSyntaxUID", "Modality", "Manufacturer", "ImageType", "NumberOfFrames", "AcquisitionDate"),
+    *("AcquisitionTime", "PixelData", "PhotometricInterpretation", "SamplesPerPixel", "BitsStored", "HighBit"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape", "VOILUTSequence", "ModalityLUTSequence"),
+    *("PixelSpacing", "PixelSpacingCalibrationType", "NominalScannedPixelSpacing", "PixelAspectRatio"),
+    *("Rows", "Columns", "BitsAllocated", "PixelRepresentation", "PlanarConfiguration", "SOPClassUID"),
+    *("SOPInstanceUID", "DistanceSourceToPatient", "ViewPosition", "ViewCodeSequence", *_GROUPED),
+)
 
 
 def lift_groups(dataset: Any) -> None:
@@ -78,7 +111,7 @@ def descends(dataset: Any, keyword: str) -> bool:
         if isinstance(values, bytes):
             values = np.frombuffer(values, dtype=np.uint8 if len(values) <= entries + 1 else "<u2")
         values = np.asarray(values, dtype=float).ravel()
-    except (AttributeError, IndexError, TypeError, ValueError):  # there is none, or it is damaged
+    except Exception:  # there is none, or it is damaged
         return False
     half = len(values) // 2
     return half > 0 and bool(values[-half:].mean() < values[:half].mean())

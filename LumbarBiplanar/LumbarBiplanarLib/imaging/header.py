@@ -10,7 +10,7 @@ from ..geometry.limits import LIMITS
 from ..geometry.standard import FilmFacts, direction_note, standard_view
 from .decoding import decode
 from .dicom_spacing import is_slot
-from .dicom_tags import lift_groups, number, text
+from .dicom_tags import number, open_dicom, text
 from .film import Film, Polarity
 from .raw import RawImage
 from .reading import film_of_raw
@@ -70,10 +70,7 @@ def _facts(path: Path, raw: RawImage) -> FilmFacts:
 
 
 def _with_dicom(path: Path, facts: FilmFacts) -> FilmFacts:
-    import pydicom
-
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    lift_groups(header)
+    header = open_dicom(path, pixels=False)
     distance, source = _patient_distance(header, facts.focal_mm)
     slot = is_slot(header)
     date, time = (text(header, f"Acquisition{part}") for part in ("Date", "Time"))
