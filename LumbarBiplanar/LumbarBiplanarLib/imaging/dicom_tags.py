@@ -77,12 +77,12 @@ _GROUPED = (
     *("ImagerPixelSpacing", "PixelIntensityRelationshipSign", "RescaleSlope", "RescaleIntercept", "PatientOrientation"),
     *("DistanceSourceToDetector", "DistanceSourceToIsocenter", "EstimatedRadiographicMagnificationFactor"),
 )
-# What else is read from a header.
+# What else is read from a header. Lookup tables, which are not applied, may be damaged.
 _USED = (
     *("TransferSyntaxUID", "Modality", "Manufacturer", "ImageType", "NumberOfFrames", "AcquisitionDate"),
     *("AcquisitionTime", "PixelData", "PhotometricInterpretation", "SamplesPerPixel", "BitsStored", "HighBit"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape", "VOILUTSequence", "ModalityLUTSequence"),
-    *("PixelSpacing", "PixelSpacingCalibrationType", "NominalScannedPixelSpacing", "PixelAspectRatio"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape", "PixelSpacing"),
+    *("PixelSpacingCalibrationType", "NominalScannedPixelSpacing", "PixelAspectRatio"),
     *("Rows", "Columns", "BitsAllocated", "PixelRepresentation", "PlanarConfiguration", "SOPClassUID"),
     *("SOPInstanceUID", "DistanceSourceToPatient", "ViewPosition", "ViewCodeSequence", *_GROUPED),
 )
