@@ -125,3 +125,11 @@ def test_a_damaged_lookup_table_keeps_no_film_from_being_read(tmp_path):
     dataset._dict[tag] = RawDataElement(tag, "UN", 10, bytes(10), 0, False, True)
     dataset.save_as(path)
     assert np.array_equal(read_film(path, PAIR.ap).pixels, VALUES)
+
+
+@pytest.mark.parametrize("start", (128 + 4, 128 + 4 + 12))
+def test_dicom_without_the_head_of_a_file_is_told(tmp_path, start):
+    path = write_dicom(tmp_path / "film.dcm")
+    path.write_bytes(path.read_bytes()[start:])
+    with pytest.raises(FilmError, match=r"film\.dcm.*132 bytes.*[Ee]xport"):
+        read_film(path, PAIR.ap)

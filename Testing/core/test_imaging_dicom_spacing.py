@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from LumbarBiplanarLib.geometry import standard_view
 from LumbarBiplanarLib.imaging import SpacingPlane, film_facts, film_spacing, read_film, read_film_alone
-from test_imaging_dicom import PAIR, write_dicom
+from test_imaging_dicom import PAIR, VALUES, write_dicom
 from test_imaging_dicom_pixels import add_raw
 
 pydicom = pytest.importorskip("pydicom")
@@ -98,3 +99,16 @@ def test_an_enhanced_image_is_read_from_its_groups(tmp_path, where):
     assert (facts.spacing_mm, facts.spacing_plane) == ((0.2, 0.3), "detector")
     assert (facts.focal_mm, facts.isocenter_mm) == (1200, 800)
     assert film.polarity.value == "bone bright" and film.notes == ()
+
+
+def test_a_film_larger_than_any_is_not_believed(tmp_path):
+    path = write_dicom(tmp_path / "film.dcm", np.tile(VALUES, (30, 1)), ImagerPixelSpacing=[4.0, 4.0])
+    assert film_spacing(path).spacing_mm is None
+    assert "96 x 3840 mm" in " ".join(read_film_alone(path, "AP").notes)
+
+
+def test_pixels_larger_in_the_patient_than_at_the_detector_are_told(tmp_path):
+    tags = {"ImagerPixelSpacing": [0.4, 0.4], "PixelSpacing": [0.4, 0.5]}
+    assert "larger than Imager" in " ".join(read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap).notes)
+    tags["PixelSpacing"] = [0.4, 0.4]
+    assert read_film(write_dicom(tmp_path / "film.dcm", **tags), PAIR.ap).notes == ()

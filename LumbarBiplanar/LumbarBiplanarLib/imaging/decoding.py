@@ -31,6 +31,12 @@ def decode(path: Path) -> RawImage:
         return _decode_pillow(path)
     if path.name.lower().endswith(ITK_SUFFIXES):
         return _decode_itk(path)
+    # The first entries of a data set belong to group 2 or 8.
+    if head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00":
+        raise FilmError(
+            f"{path}: this seems to be DICOM, but not a file of it: the 132 bytes that such a file begins with are "
+            "missing. Export it again, or import it into 3D Slicer's DICOM database."
+        )
     raise FilmError(f"{path}: not a film that can be read; export it as {_SUPPORTED}.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..geometry.limits import LIMITS
+from ..geometry.limits import LARGEST_FILM_MM, LIMITS
 from .dicom_tags import number, text
 from .spacing import FilmSpacing, SpacingPlane
 
@@ -36,6 +36,11 @@ def stated_spacing(dataset: Any, notes: list[str]) -> FilmSpacing:
         # Rows are as far apart in the patient as the scanner travels; only columns are nearer than at the detector.
         return FilmSpacing((imager[0], pixel[1]), SpacingPlane.DETECTOR, f"{_IMAGER} across, {_PIXEL} along", focal_mm)
     if imager is not None:
+        if pixel is not None and max(pixel[0] / imager[0], pixel[1] / imager[1]) > 1.01:
+            notes.append(
+                f"{_PIXEL} is larger than {_IMAGER}, though pixels are smaller in the patient than at the detector: "
+                "one of them is wrong. The latter is believed; look that the geometry has the right pixel spacing."
+            )
         return FilmSpacing(imager, SpacingPlane.DETECTOR, _IMAGER, focal_mm)
     if scanned is not None:
         return FilmSpacing(scanned, SpacingPlane.DETECTOR, _SCANNED, focal_mm)
@@ -67,6 +72,13 @@ def _size(dataset: Any, keyword: str, name: str, notes: list[str]) -> tuple[floa
         notes.append(
             f"{name} is {_shown(value)}: not two numbers of mm between {low:g} and {high:g}, so it is not used. Look "
             "that the geometry has the right pixel spacing."
+        )
+        return None
+    width, height = across * number(dataset, "Columns", 0.0), along * number(dataset, "Rows", 0.0)
+    if max(width, height) > LARGEST_FILM_MM:
+        notes.append(
+            f"{name} is {_shown(value)} mm, with which the film would measure {width:.0f} x {height:.0f} mm, so it is "
+            "not used. Look that the geometry has the right pixel spacing."
         )
         return None
     if across == along == 1.0:
