@@ -81,7 +81,7 @@ def test_the_overview_image_of_a_ct_is_read_with_a_note(tmp_path):
     assert "overview image" in " ".join(read_film(path, PAIR.ap).notes)
 
 
-@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS", "ignore:A value of")
 @pytest.mark.parametrize("frames", ("abc", "1.0", ""))
 def test_a_number_of_frames_that_is_none_is_met(tmp_path, frames):
     path = add_raw(write_dicom(tmp_path / "film.dcm"), 0x00280008, "IS", frames)
