@@ -14,7 +14,7 @@ from .dicom_tags import number
 
 
 def stored_pixels(path: Path, dataset: Any, notes: list[str]) -> np.ndarray:
-    """Return the stored values; what pydicom cannot decompress by itself (JPEG lossless), ITK can.
+    """Return the stored values, (H, W) or (H, W, 3); what pydicom cannot decompress (JPEG lossless), ITK can.
 
     Args:
         path: the file, for messages.
