@@ -59,6 +59,8 @@ def test_the_file_says_whether_bone_is_bright(tmp_path, tags, polarity):
 def test_values_are_rescaled_and_the_window_is_ignored(tmp_path):
     path = write_dicom(tmp_path / "film.dcm", RescaleSlope=0.5, RescaleIntercept=-10, WindowCenter=100, WindowWidth=10)
     assert np.allclose(read_film(path, PAIR.ap).pixels, VALUES * 0.5 - 10)
+    with pytest.raises(FilmError, match=r"film\.dcm: Rescale Slope \(0028,1053\) is 0"):
+        read_film(write_dicom(path, RescaleSlope=0, RescaleIntercept=-10), PAIR.ap)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def decode_dicom(path: Path) -> RawImage:
     dataset, notes = open_dicom(path), []
     _check_kind(path, dataset, notes)
     stored = stored_pixels(path, dataset, notes)
-    pixels = _rescaled(dataset, _gray(path, dataset, stored, notes))
+    pixels = _rescaled(path, dataset, _gray(path, dataset, stored, notes))
     polarity = _polarity(dataset, notes)
     pixels = _without_padding(dataset, stored, pixels, polarity, notes)
     spacing = stated_spacing(dataset, notes)
@@ -90,8 +90,10 @@ def _gray(path: Path, dataset: Any, stored: np.ndarray, notes: list[str]) -> np.
     )
 
 
-def _rescaled(dataset: Any, pixels: np.ndarray) -> np.ndarray:
+def _rescaled(path: Path, dataset: Any, pixels: np.ndarray) -> np.ndarray:
     slope, intercept = number(dataset, "RescaleSlope", 1.0), number(dataset, "RescaleIntercept", 0.0)
+    if slope == 0.0:
+        raise FilmError(f"{path}: Rescale Slope (0028,1053) is 0, which wipes the film out; export the film again.")
     if slope == 1.0 and intercept == 0.0:
         return pixels
     return (pixels.astype(np.float64) * slope + intercept).astype(np.float32)
