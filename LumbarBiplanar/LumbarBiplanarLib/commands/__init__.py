@@ -11,6 +11,7 @@ from types import ModuleType
 
 _HOMES = {
     "reconstruct": ".reconstruct",
+    "geometry": ".geometry",
     "demo": ".demo",
     "synthesize": ".synthesize",
     "evaluate": ".evaluate",

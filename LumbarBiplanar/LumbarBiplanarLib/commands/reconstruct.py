@@ -83,7 +83,13 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
     films = parser.add_argument_group("the case")
     films.add_argument("--ap", type=Path, required=True, metavar="FILM", help="anteroposterior film")
     films.add_argument("--lateral", type=Path, required=True, metavar="FILM", help="lateral film")
-    films.add_argument("--geometry", type=Path, required=True, metavar="JSON", help="geometry of the pair")
+    films.add_argument(
+        "--geometry",
+        type=Path,
+        required=True,
+        metavar="JSON",
+        help="its geometry ('geometry' writes one)",
+    )
     films.add_argument(
         "--polarity",
         choices=("auto", "bone-bright", "bone-dark"),

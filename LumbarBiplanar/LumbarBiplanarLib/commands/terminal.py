@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 Update = Callable[[str, float], None]
@@ -44,15 +44,17 @@ def warn(messages: Iterable[str]) -> None:
         print(f"warning: {message}", file=sys.stderr)
 
 
-def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table to standard output; the first column is text, the others numbers."""
+def print_table(
+    title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], texts: Collection[int] = (0,)
+) -> None:
+    """Print a table to standard output; columns whose numbers are in ``texts`` hold text, the others numbers."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left")
+        table.add_column(name, justify="left" if number in texts else "right")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console = Console()

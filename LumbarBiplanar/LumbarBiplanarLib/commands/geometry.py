@@ -1,0 +1,116 @@
+"""``lumbar-biplanar geometry``: what film files say of how they were taken, number by number, as a geometry.json."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .terminal import print_table, warn
+
+if TYPE_CHECKING:
+    from ..geometry import GeometrySettings
+
+SUMMARY = "write geometry.json from what film files state, or change numbers of one"
+EPILOG = """\
+examples:
+  lumbar-biplanar geometry --ap ap.dcm --lateral lateral.dcm --output geometry.json
+  lumbar-biplanar geometry --ap pa.png --lateral lateral.png --set AP.left_side=left focal_mm=1150 angle_deg=90 \\
+      spacing_x_mm=0.143 spacing_y_mm=0.143 calibrated=yes --output geometry.json
+  lumbar-biplanar geometry --geometry geometry.json                 print the numbers, and where each came from
+
+A number is KEY=VALUE for both films, AP.KEY=VALUE or lateral.KEY=VALUE for one of them. What the files do not state
+and nobody gives is assumed and marked so; a geometry with assumed distances is not calibrated."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``geometry`` to a parser."""
+    parser.add_argument("--ap", type=Path, metavar="FILM", help="AP film (or PA film), for what its file states")
+    parser.add_argument("--lateral", type=Path, metavar="FILM", help="lateral film")
+    parser.add_argument("--geometry", type=Path, metavar="JSON", help="geometry to start from, instead of the films")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="numbers to set, those of docs/geometry.md"
+    )
+    parser.add_argument("--output", type=Path, metavar="JSON", help="file for the geometry; an earlier one is replaced")
+    parser.add_argument("--force", action="store_true", help="let --output replace a file that holds no geometry")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``geometry``."""
+    from ..geometry import save_geometry
+
+    settings, notes = _start(args)
+    for assignment in args.set:
+        settings = _changed(settings, assignment)
+    # Written first: whoever asked for a file that cannot be written need not read a table before being told.
+    if args.output is not None:
+        if not args.force:
+            _check_replaceable(args.output)
+        save_geometry(settings.to_pair(), args.output)
+    _show(settings)
+    warn([*settings.warnings(), *notes])
+    if args.output is not None:
+        print(f"Written to {args.output}")
+    return 0
+
+
+def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[str]]:
+    from ..errors import StudyError
+    from ..geometry import GeometrySettings, load_geometry, standard_settings
+    from ..imaging import film_facts, read_film_alone
+
+    films = {"AP": args.ap, "lateral": args.lateral}
+    if (args.geometry is None) == (None in films.values()) or (args.geometry is not None and any(films.values())):
+        raise StudyError("Give both films (--ap, --lateral), or the geometry to start from (--geometry).")
+    if args.geometry is not None:
+        return GeometrySettings.from_pair(load_geometry(args.geometry), args.geometry.name), []
+    settings = standard_settings(*(film_facts(path) for path in films.values()))
+    notes = [f"{path.name}: {note}" for name, path in films.items() for note in read_film_alone(path, name).notes]
+    return settings, notes
+
+
+def _changed(settings: GeometrySettings, assignment: str) -> GeometrySettings:
+    from ..errors import StudyError
+    from ..geometry.settings import KEYS, PAIR_KEYS
+
+    place, equals, text = assignment.partition("=")
+    name, dot, key = place.strip().rpartition(".")
+    names = {view.name.lower(): view.name for view in settings.pair.views}
+    if not equals or key not in KEYS or (dot and (key in PAIR_KEYS or name.lower() not in names)):
+        raise StudyError(
+            f"--set {assignment}: not a number of a geometry; write KEY=VALUE, AP.KEY=VALUE or lateral.KEY=VALUE with "
+            f"one of {', '.join(KEYS)}; {', '.join(PAIR_KEYS)} are of both films."
+        )
+    chosen = [None] if key in PAIR_KEYS else [names[name.lower()]] if dot else list(names.values())
+    for view_name in chosen:
+        settings = settings.edited(key, view_name, text)
+    return settings
+
+
+def _show(settings: GeometrySettings) -> None:
+    from ..geometry.settings import KEYS, PAIR_KEYS
+
+    rows = []
+    for key in KEYS:
+        if key in PAIR_KEYS:
+            rows.append((key, settings.text(key), "", settings.where_from(key)))
+            continue
+        origins = [settings.where_from(key, view.name) for view in settings.pair.views]
+        where = origins[0] if origins[0] == origins[1] else "AP: {}; lateral: {}".format(*origins)
+        rows.append((key, *(settings.text(key, view.name) for view in settings.pair.views), where))
+    print_table("Geometry", ("", "AP", "lateral", "where from"), rows, texts=(0, 3))
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise OutputError if ``path`` is a file that holds no geometry."""
+    from ..errors import LumbarBiplanarError, OutputError
+    from ..geometry import load_geometry
+
+    if not path.is_file():
+        return
+    try:
+        load_geometry(path)
+    except LumbarBiplanarError:
+        raise OutputError(
+            f"{path} exists and holds no geometry; give --output another name, or --force to replace it."
+        ) from None
