@@ -65,7 +65,10 @@ def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[str]]:
     if args.geometry is not None:
         return GeometrySettings.from_pair(load_geometry(args.geometry), args.geometry.name), []
     settings = standard_settings(*(film_facts(path) for path in films.values()))
-    notes = [f"{path.name}: {note}" for name, path in films.items() for note in read_film_alone(path, name).notes]
+    notes = []
+    for name, path in films.items():
+        # Some notes name their file themselves.
+        notes += [f"{path.name}: {note.removeprefix(f'{path.name}: ')}" for note in read_film_alone(path, name).notes]
     return settings, notes
 
 
