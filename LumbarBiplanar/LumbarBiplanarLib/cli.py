@@ -25,7 +25,8 @@ top-left pixel. Research software, not for clinical use."""
 EPILOG = """\
 first steps:
   lumbar-biplanar demo --output demo-output                      run the bundled case and compare it with the truth
-  lumbar-biplanar reconstruct --ap ap.png --lateral lateral.png --geometry geometry.json --output result
+  lumbar-biplanar geometry --ap ap.dcm --lateral lateral.dcm --output geometry.json     how your own films were taken
+  lumbar-biplanar reconstruct --ap ap.dcm --lateral lateral.dcm --geometry geometry.json --output result
 
 exit codes:
   0 done   1 unexpected error   2 wrong arguments   3 input that cannot be used   4 cannot write   130 interrupted
