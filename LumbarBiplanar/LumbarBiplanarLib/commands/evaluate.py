@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .replacing import check_replaceable
 from .terminal import print_table, warn
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from ..files import write_json
 
     if args.json is not None and not args.force:
-        _check_replaceable(args.json)
+        check_replaceable(args.json, _holds_figures, "figures of 'evaluate'", "--json")
     comparison = compare_folders(args.reconstruction, args.truth)
     if args.json is not None:
         write_json(args.json, comparison.to_dict())
@@ -45,22 +46,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_replaceable(path: Path) -> None:
-    """Raise OutputError if ``path`` is a file that ``evaluate`` has not written."""
-    from ..errors import OutputError, StudyError
+def _holds_figures(path: Path) -> bool:
+    from ..errors import StudyError
     from ..evaluation.comparison import FORMAT
     from ..files import read_json
 
-    if not path.is_file():
-        return
     try:
         content = read_json(path, "file")
     except StudyError:
-        content = None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise OutputError(
-            f"{path} exists and holds no figures of 'evaluate'; give --json another name, or --force to replace it."
-        )
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def show(comparison: Comparison) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .replacing import check_replaceable
 from .terminal import print_table, warn
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     # Written first: whoever asked for a file that cannot be written need not read a table before being told.
     if args.output is not None:
         if not args.force:
-            _check_replaceable(args.output)
+            check_replaceable(args.output, _holds_geometry, "geometry", "--output")
         save_geometry(settings.to_pair(), args.output)
     _show(settings)
     warn([*settings.warnings(), *notes])
@@ -57,19 +58,21 @@ def run(args: argparse.Namespace) -> int:
 def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[str]]:
     from ..errors import StudyError
     from ..geometry import GeometrySettings, load_geometry, standard_settings
-    from ..imaging import film_facts, read_film_alone
+    from ..imaging import facts_and_notes
 
     films = {"AP": args.ap, "lateral": args.lateral}
-    if (args.geometry is None) == (None in films.values()) or (args.geometry is not None and any(films.values())):
+    given = [path for path in films.values() if path is not None]
+    if len(given) != (2 if args.geometry is None else 0):
         raise StudyError("Give both films (--ap, --lateral), or the geometry to start from (--geometry).")
     if args.geometry is not None:
         return GeometrySettings.from_pair(load_geometry(args.geometry), args.geometry.name), []
-    settings = standard_settings(*(film_facts(path) for path in films.values()))
-    notes = []
+    facts, notes = [], []
     for name, path in films.items():
+        stated, remarks = facts_and_notes(path, name)
+        facts.append(stated)
         # Some notes name their file themselves.
-        notes += [f"{path.name}: {note.removeprefix(f'{path.name}: ')}" for note in read_film_alone(path, name).notes]
-    return settings, notes
+        notes += [f"{path.name}: {note.removeprefix(f'{path.name}: ')}" for note in remarks]
+    return standard_settings(*facts), notes
 
 
 def _changed(settings: GeometrySettings, assignment: str) -> GeometrySettings:
@@ -104,16 +107,12 @@ def _show(settings: GeometrySettings) -> None:
     print_table("Geometry", ("", "AP", "lateral", "where from"), rows, texts=(0, 3))
 
 
-def _check_replaceable(path: Path) -> None:
-    """Raise OutputError if ``path`` is a file that holds no geometry."""
-    from ..errors import LumbarBiplanarError, OutputError
+def _holds_geometry(path: Path) -> bool:
+    from ..errors import LumbarBiplanarError
     from ..geometry import load_geometry
 
-    if not path.is_file():
-        return
     try:
         load_geometry(path)
     except LumbarBiplanarError:
-        raise OutputError(
-            f"{path} exists and holds no geometry; give --output another name, or --force to replace it."
-        ) from None
+        return False
+    return True

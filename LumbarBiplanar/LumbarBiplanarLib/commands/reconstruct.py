@@ -84,11 +84,7 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
     films.add_argument("--ap", type=Path, required=True, metavar="FILM", help="anteroposterior film")
     films.add_argument("--lateral", type=Path, required=True, metavar="FILM", help="lateral film")
     films.add_argument(
-        "--geometry",
-        type=Path,
-        required=True,
-        metavar="JSON",
-        help="its geometry ('geometry' writes one)",
+        "--geometry", type=Path, required=True, metavar="JSON", help="geometry of the pair, as 'geometry' writes it"
     )
     films.add_argument(
         "--polarity",

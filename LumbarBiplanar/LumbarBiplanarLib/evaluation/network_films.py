@@ -11,7 +11,8 @@ import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..geometry import FilmPair, View, standard_pair
-from ..geometry.frames import rigid, transform_points
+from ..geometry.frames import transform_points
+from ..geometry.sides import RIGHT, with_left_side
 from ..imaging import Film, Volume, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
@@ -151,11 +152,9 @@ def taken_for_ap(truth: BenchmarkFilm) -> BenchmarkFilm:
     """Return a PA film turned over, with the view of an AP film whose source is as far in front of the spine."""
     film, view = truth.film, truth.film.view
     middle = np.concatenate(list(truth.landmarks_ras_mm.values())).mean(axis=0)
-    across, down, along = view.camera_from_ras[:3, :3]
-    rotation = np.stack([-across, down, -along])
-    source = view.source_ras_mm + 2.0 * float(view.depth_mm(middle)) * along
     (column, row), last = view.principal_px, view.size_px[0] - 1
-    believed = replace(view, camera_from_ras=rigid(rotation, -rotation @ source), principal_px=(last - column, row))
+    on_central_ray = view.source_ras_mm + float(view.depth_mm(middle)) * view.beam_ras
+    believed = replace(with_left_side(view, RIGHT, on_central_ray), principal_px=(last - column, row))
     return replace(
         truth,
         film=replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]), view=believed),

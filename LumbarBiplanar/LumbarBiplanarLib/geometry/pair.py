@@ -14,6 +14,7 @@ from ..files import read_json, write_json
 from . import checks
 from .frames import rigid
 from .limits import check_plausible
+from .sides import LEFT, with_left_side
 from .view import View
 
 FORMAT = "LumbarBiplanar geometry"
@@ -191,8 +192,6 @@ def standard_pair(
         if turn_deg % 90.0 == 0.0:
             cos, sin = np.round(cos), np.round(sin)
         rotation = np.array([[-cos, -sin, 0.0], [0.0, 0.0, -1.0], [sin, -cos, 0.0]])
-        if posteroanterior and name == "AP":
-            rotation[[0, 2]] *= -1.0
         translation = (0.0, 0.0, source_isocenter_mm) - rotation @ np.asarray(center_ras_mm, dtype=np.float64)
         views.append(
             View(
@@ -208,4 +207,7 @@ def standard_pair(
                 ),
             )
         )
-    return FilmPair(*views)
+    ap, lateral = views
+    if posteroanterior:
+        ap = with_left_side(ap, LEFT, np.asarray(center_ras_mm, dtype=np.float64))
+    return FilmPair(ap, lateral)

@@ -45,7 +45,6 @@ _PLACES = {
 }
 _WHOLE = frozenset({"model", "focal_mm", "size_px"})
 _NAMES = {
-    "left_side": "side of the patient on the left of the film",
     "model": "projection",
     "focal_mm": "source-detector distance",
     "isocenter_mm": "source-isocenter distance",

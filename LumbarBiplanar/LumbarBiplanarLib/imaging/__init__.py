@@ -3,7 +3,7 @@
 from .attenuation import attenuation_per_mm
 from .drawing import DrawnFilms, draw_films, expose, level_paths
 from .film import Film, Polarity
-from .header import film_facts, read_film_alone
+from .header import facts_and_notes, film_facts, read_film_alone
 from .integration import integrate_rays, integrate_volume
 from .labels import LABELS, guess_convention, lumbar_labels
 from .reading import detector_spacing, film_spacing, read_film
@@ -27,6 +27,7 @@ __all__ = [
     "draw_films",
     "draw_films_from_files",
     "expose",
+    "facts_and_notes",
     "film_facts",
     "film_spacing",
     "guess_convention",

@@ -21,7 +21,7 @@ def open_dicom(path: Path, pixels: bool = True) -> Any:
 
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
-        lift_groups(dataset)
+        _lift_groups(dataset)
     except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
         raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error
     for keyword in _USED:
@@ -88,7 +88,7 @@ _USED = (
 )
 
 
-def lift_groups(dataset: Any) -> None:
+def _lift_groups(dataset: Any) -> None:
     """Copy entries of the first frame's functional groups to the top level, where it does not have them itself."""
     for kind in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
         for group in (dataset.get(kind) or [])[:1]:

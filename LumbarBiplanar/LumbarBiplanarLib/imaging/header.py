@@ -43,13 +43,23 @@ def read_film_alone(path: str | Path, view_name: str, polarity: Polarity | None 
         FilmError: as ``read_film``.
         GeometryError: if the file states impossible numbers.
     """
+    return _film_and_facts(path, view_name, polarity)[0]
+
+
+def facts_and_notes(path: str | Path, view_name: str) -> tuple[FilmFacts, tuple[str, ...]]:
+    """Return ``film_facts`` of a file and the notes that ``read_film_alone`` has on it; errors as there."""
+    film, facts = _film_and_facts(path, view_name, None)
+    return facts, film.notes
+
+
+def _film_and_facts(path: str | Path, view_name: str, polarity: Polarity | None) -> tuple[Film, FilmFacts]:
     path = Path(path)
     raw = decode(path)
     facts = _facts(path, raw)
     view = standard_view(view_name, facts)
     film = film_of_raw(path, raw, view, polarity)
     note = direction_note(view_name, facts)
-    return replace(film, notes=(*film.notes, note)) if note else film
+    return (replace(film, notes=(*film.notes, note)) if note else film), facts
 
 
 def _facts(path: Path, raw: RawImage) -> FilmFacts:

@@ -12,9 +12,10 @@ import torch
 
 from ..errors import DetectionError
 from ..geometry import View
+from ..geometry.sides import left_side
 from ..imaging import Film
 from ..rendering import resolve_device
-from .facing import faces_right, seen_from_behind
+from .facing import faces_right
 from .first_stage import (
     BACK_TO_FRONT,
     BONE_DARK,
@@ -149,13 +150,14 @@ def read_film(networks: Networks, film: Film, given: Film | None = None) -> Read
     """
     if film.view.name not in VIEW_NAMES:
         raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
+    told = film if given is None else given
     image = stretched(film)
     look = first_look(networks.spine, film.view, image, networks.device)
     if look.score < LEAST_SCORE:
         way = better_otherwise(networks.spine, film.view, image, look, networks.device)
         if way is not None and _surer_when_turned(networks, film, _LIKELY_PRESENCE, way[2]):
             raise DetectionError(_looks_turned(film, look, *way[:2]))
-        raise DetectionError(_not_found(film if given is None else given, look))
+        raise DetectionError(_not_found(told, look))
     close = unrefined(look, film.view)
     if networks.refiner is not None:
         close = look_closely(networks.refiner, film.view, image, look, networks.device)
@@ -167,7 +169,7 @@ def read_film(networks: Networks, film: Film, given: Film | None = None) -> Read
         if way is not None and _surer_when_turned(networks, film, sure, way[2]):
             raise DetectionError(_looks_turned(film, look, *way[:2]))
     if not close.found.any():
-        raise DetectionError(_not_found(film if given is None else given, look))
+        raise DetectionError(_not_found(told, look))
     return Reading(networks, film, image, look, close, look.choice.notes, given=given)
 
 
@@ -232,4 +234,4 @@ def _not_found(film: Film, look: FirstLook) -> str:
 def _facing(view: View) -> str:
     if view.name == "lateral":
         return f"with the patient facing {'right' if faces_right(view) else 'left'}"
-    return f"with the patient's {'left' if seen_from_behind(view) else 'right'} on its left"
+    return f"with the patient's {left_side(view)} on its left"

@@ -91,7 +91,9 @@ class FilmsSection:
         A selector whose node is removed under it chooses the next one of its list, which nobody has chosen as a film.
         """
         parameters = self._services.parameters
-        for field in _FIELDS.values() if parameters is not None and not slicer.mrmlScene.IsClosing() else ():
+        if parameters is None or slicer.mrmlScene.IsClosing():
+            return
+        for field in _FIELDS.values():
             if getattr(parameters, field) is node:
                 setattr(parameters, field, None)
 
