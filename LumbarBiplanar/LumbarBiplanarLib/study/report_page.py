@@ -36,6 +36,7 @@ thead th { background: #eef1f4; border-bottom: 1.5px solid #9aa4af; }
 tbody th { font-weight: normal; }
 td.number, th.number { text-align: right; }
 td.number { min-width: 17mm; }
+td.whole { white-space: nowrap; }
 td { overflow-wrap: anywhere; }
 .small, .small td, .small th, dl, ol { font-size: 8.5pt; line-height: 1.3; }
 .pictures { width: 100%; } .pictures td { border: 0; padding: 0 1mm; width: 50%; text-align: center; }
@@ -95,7 +96,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequ
 
     def cell(tag: str, column: int, text: str) -> str:
         lines = escape(text).replace("\n", "<br>")
-        return f"<{tag}{_class('number' if column in numbers else '')}>{lines}</{tag}>"
+        # A value is not parted from its interval where the column is narrow; words may be.
+        css = ("number whole" if "±" in text else "number") if column in numbers else ""
+        return f"<{tag}{_class(css)}>{lines}</{tag}>"
 
     cells = "".join(cell("th", column, text) for column, text in enumerate(header))
     head = f"<thead><tr>{cells}</tr></thead>\n" if header else ""
