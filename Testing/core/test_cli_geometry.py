@@ -85,8 +85,8 @@ def test_a_file_that_holds_no_geometry_is_not_replaced(films, tmp_path, capsys):
     load_geometry(path)
 
 
-def test_a_contradiction_in_a_file_is_told(films, tmp_path, capsys):
+def test_a_film_stored_turned_over_is_told(films, tmp_path, capsys):
     ap = write_dicom(tmp_path / "ap.dcm", **TAGS, PatientOrientation=["L", "F"])
     assert run("--ap", ap, *films[2:]) == 0
     said = capsys.readouterr().err
-    assert "warning: ap.dcm: View Position is PA" in said and "mirrored against its beam" in said
+    assert "warning: ap.dcm: View Position is PA" in said and "stored turned over" in said

@@ -27,7 +27,7 @@ from LumbarBiplanarLib.evaluation.network_films import (
     Person,
     drawn_pair,
     drawn_pairs,
-    taken_for_ap,
+    stored,
     whole_spine_pairs,
 )
 from LumbarBiplanarLib.evaluation.network_ladders import STEPS, ladder_films
@@ -87,7 +87,11 @@ def test_a_pa_film_is_the_same_spine_from_behind_and_turned_over_it_is_nearly_an
     )
     np.testing.assert_array_equal(pa[1].film.pixels, ap[1].film.pixels)
     assert pa[0].film.view.camera_from_ras[0, 0] == 1.0
-    believed = taken_for_ap(pa[0])
+    told = stored(pa[0], mistaken=False)
+    for level, points in person.landmarks_ras_mm.items():
+        assert np.abs(told.film.view.project(points) - told.landmarks_px[level]).max() < 1e-3
+    believed = stored(pa[0], mistaken=True)
+    assert told.film.view.mirrored and not believed.film.view.mirrored
     np.testing.assert_array_equal(believed.film.pixels[:, ::-1], pa[0].film.pixels)
     for level in LUMBAR_LEVELS:
         points = person.landmarks_ras_mm[level]

@@ -18,6 +18,7 @@ from LumbarBiplanarLib.geometry import (
     standard_view,
 )
 from LumbarBiplanarLib.geometry.settings import KEYS, PAIR_KEYS, VIEW_KEYS
+from LumbarBiplanarLib.geometry.sides import SIDES, SOURCES, left_side, source_side
 from LumbarBiplanarLib.geometry.standard import direction_note
 
 SIZE = ((400, 374), (360, 300))
@@ -73,6 +74,9 @@ def test_every_number_is_read_with_its_meaning():
         ("left_side", "AP", "Left", "left"),
         ("left_side", "AP", "R", "right"),
         ("left_side", "lateral", "posterior", "back"),
+        ("source_side", "AP", "posterior", "back"),
+        ("source_side", "AP", "Front", "front"),
+        ("source_side", "lateral", "R", "right"),
         ("calibrated", None, "no", False),
         ("simultaneous", None, "False", False),
     ],
@@ -114,8 +118,15 @@ def test_another_angle_turns_the_lateral_film_in_the_plane_of_the_beams():
     assert turned.ap == PAIR.ap
 
 
-def test_a_film_that_shows_the_other_side_was_taken_from_there():
-    settings = GeometrySettings.from_pair(standard_pair((-4.0, 135.0, 348.0), size_px=SIZE, spacing_mm=0.7))
+def assumed_sources(pair: FilmPair) -> GeometrySettings:
+    """Return the settings of a pair of which nobody stated at which side the sources are."""
+    assumed = "standard pair; source_side: assumed: stored as seen from the source"
+    views = [replace(view, provenance={**view.provenance, "camera_from_ras": assumed}) for view in pair.views]
+    return GeometrySettings.from_pair(FilmPair(*views))
+
+
+def test_a_film_that_shows_the_other_side_was_taken_from_there_if_nobody_knows_from_where():
+    settings = assumed_sources(standard_pair((-4.0, 135.0, 348.0), size_px=SIZE, spacing_mm=0.7))
     behind = standard_pair((-4.0, 135.0, 348.0), size_px=SIZE, spacing_mm=0.7, posteroanterior=True)
     edited = settings.edited("left_side", "AP", "left")
     assert np.allclose(edited.pair.ap.camera_from_ras, behind.ap.camera_from_ras, atol=1e-9)
@@ -126,6 +137,33 @@ def test_a_film_that_shows_the_other_side_was_taken_from_there():
     assert np.allclose(facing_right.source_ras_mm, (896.0, 135.0, 348.0))
     front, middle = facing_right.project(np.array([[-4.0, 175.0, 348.0], [-4.0, 135.0, 348.0]]))
     assert front[0] > middle[0]
+    assert not any(view.mirrored for view in (edited.pair.ap, back, facing_right))
+
+
+@pytest.mark.parametrize(("name", "side"), [("AP", "left"), ("lateral", "back")])
+def test_a_film_that_shows_the_other_side_of_where_its_source_is_known_to_be_is_stored_turned_over(name, side):
+    edited = SETTINGS.edited("left_side", name, side)
+    before, after = SETTINGS.view(name), edited.view(name)
+    assert after.mirrored and edited.value("source_side", name) == SETTINGS.value("source_side", name)
+    points = edited.isocenter_ras_mm + np.random.default_rng(0).normal(0.0, 50.0, (20, 3))
+    about = before.project(edited.isocenter_ras_mm)[0]
+    assert np.allclose(after.project(points), before.project(points) * [-1, 1] + [2 * about, 0], atol=1e-6)
+    assert edited.pair.angle_deg == pytest.approx(85.0)
+    assert not edited.edited("left_side", name, SETTINGS.value("left_side", name)).view(name).mirrored
+
+
+@pytest.mark.parametrize(("name", "side"), [("AP", "back"), ("lateral", "right")])
+def test_a_source_at_the_other_side_leaves_the_patient_as_the_film_shows_him(name, side):
+    edited = SETTINGS.edited("source_side", name, side)
+    before, after = SETTINGS.view(name), edited.view(name)
+    center, shift = edited.isocenter_ras_mm, np.array([0.0, 30.0, 0.0] if name == "AP" else [30.0, 0.0, 0.0])
+    assert after.mirrored and edited.value("left_side", name) == SETTINGS.value("left_side", name)
+    assert edited.value("isocenter_mm", name) == pytest.approx(SETTINGS.value("isocenter_mm", name))
+    assert np.allclose(after.project(center), before.project(center))
+    # What was magnified more is so less: towards the source and away from it change places.
+    across = np.array([20.0, 0.0, 15.0] if name == "AP" else [0.0, 20.0, 15.0])
+    assert np.allclose(after.project(center + across + shift), before.project(center + across - shift), atol=0.05)
+    assert edited.pair.angle_deg == pytest.approx(85.0)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +180,7 @@ def test_a_film_that_shows_the_other_side_was_taken_from_there():
         ("model", "AP", "fan", "type pinhole"),
         ("left_side", "AP", "front", "Left of the AP film: 'front' .* type right or left"),
         ("left_side", "lateral", "", "type front or back"),
+        ("source_side", "lateral", "front", "Source of the lateral film: 'front' .* type left or right"),
         ("calibrated", None, "maybe", "type yes or no"),
         ("size_px", "AP", "10 x 10", "cannot be changed"),
         ("zoom", "AP", "2", "no 'zoom'"),
@@ -266,9 +305,20 @@ def test_the_columns_of_the_film_say_from_which_side_the_beam_came(name, directi
         ("AP", "LL", None, False),
     ],
 )
-def test_a_film_mirrored_against_its_beam_is_reported(name, projection, direction, mirrored):
-    note = direction_note(name, FilmFacts(SIZE[0], projection=projection, direction=direction, file="film.dcm"))
+def test_a_film_stored_turned_over_against_its_beam_is_read_so_and_reported(name, projection, direction, mirrored):
+    facts = FilmFacts(SIZE[0], projection=projection, direction=direction, file="film.dcm")
+    note = direction_note(name, facts)
     assert bool(note) is mirrored
+    view = standard_view(name, facts)
+    assert view.mirrored is mirrored
+    towards_the_right = direction in (("R", "F"), ("A", "F"))
+    assert left_side(view) == SIDES[name][towards_the_right]
+    beams = {"PA": "back", "AP": "front", "LL": "right", "RL": "left"}
+    if projection in beams and beams[projection] in SOURCES[name]:
+        assert source_side(view) == beams[projection]
+        assert f"source_side: View Position {projection}" in view.provenance["camera_from_ras"]
+    else:
+        assert "source_side: assumed" in view.provenance["camera_from_ras"]
     assert not mirrored or ("film.dcm" in note and projection in note)
 
 
@@ -285,4 +335,4 @@ def test_only_the_two_films_of_a_pair_have_a_usual_view():
 
 
 def test_the_keys_are_those_that_the_documentation_lists():
-    assert set(KEYS) == {*VIEW_KEYS, *PAIR_KEYS} and len(KEYS) == 12
+    assert set(KEYS) == {*VIEW_KEYS, *PAIR_KEYS} and len(KEYS) == 13

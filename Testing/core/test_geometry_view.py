@@ -22,7 +22,8 @@ def random_view(model: str, seed: int = 0) -> View:
     pose = rigid(rotation_from_vector(rng.normal(0, 2, 3)), rng.normal((0, 0, 900), 50))
     principal = tuple(rng.uniform(200, 500, 2))
     spacing = tuple(rng.uniform(0.1, 0.6, 2))
-    return View("AP", model, pose, rng.uniform(1000, 1400), principal, (640, 900), spacing, {"focal_mm": "header"})
+    view = View("AP", model, pose, rng.uniform(1000, 1400), principal, (640, 900), spacing, {"focal_mm": "header"})
+    return view.turned_over() if seed % 2 else view
 
 
 def points_in_front(view: View, count: int = 50, seed: int = 1) -> np.ndarray:
@@ -164,6 +165,23 @@ def test_json_pickle_and_copy_give_back_exactly_the_same_view(model):
     assert view.provenance["focal_mm"] == "header" and view.provenance["spacing_mm"] == "unknown"
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_film_turned_over_shows_the_same_points_in_columns_of_reverse_order(model):
+    view = random_view(model, 4)
+    points, over = points_in_front(view), view.turned_over()
+    assert (view.mirrored, over.mirrored) == (False, True)
+    assert np.allclose(over.project(points), view.project(points) * [-1, 1] + [639, 0], atol=1e-9)
+    assert np.allclose(over.source_ras_mm, view.source_ras_mm) and np.allclose(over.beam_ras, view.beam_ras)
+    assert np.array_equal(over.turned_over().camera_from_ras, view.camera_from_ras)
+
+
+def test_a_view_of_the_mirrored_patient_shows_him_where_he_was():
+    view = random_view("pinhole", 4)
+    points, other = points_in_front(view), view.of_mirrored_patient()
+    assert np.allclose(other.project(points * [-1, 1, 1]), view.project(points), atol=1e-9)
+    assert other.of_mirrored_patient() == view and other.mirrored
+
+
 GOOD = dict(
     name="AP", model="pinhole", camera_from_ras=np.eye(4), focal_mm=1000.0, principal_px=(1, 2), size_px=(3, 4),
     spacing_mm=(0.4, 0.4),
@@ -176,7 +194,9 @@ GOOD = dict(
         ("name", "", "name"),
         ("model", "fan", "'pinhole' or 'slot'.*'fan'"),
         ("camera_from_ras", np.diag([1.0, 1.0, 2.0, 1.0]), "not rigid"),
-        ("camera_from_ras", np.diag([-1.0, 1.0, 1.0, 1.0]), "mirrors"),
+        ("camera_from_ras", np.diag([-1.0, 1.0, 1.0, 1.0]), 'mirrors the patient.*"mirrored": true'),
+        ("mirrored", True, "does not mirror the patient"),
+        ("mirrored", "no", "mirrored must be true or false, found 'no'"),
         ("camera_from_ras", np.eye(3), "shape"),
         ("camera_from_ras", np.full((4, 4), np.nan), "NaN"),
         ("camera_from_ras", [["a"] * 4] * 4, "four rows"),
@@ -208,5 +228,7 @@ def test_from_dict_refuses_missing_and_unknown_keys():
         View.from_dict({key: value for key, value in good.items() if key != "focal_mm"})
     with pytest.raises(GeometryError, match="unknown key focal_px"):
         View.from_dict({**good, "focal_px": 3})
+    # Files written before films could be stored turned over say nothing of it.
+    assert View.from_dict({key: value for key, value in good.items() if key != "mirrored"}) == View(**GOOD)
     with pytest.raises(GeometryError, match="must be an object"):
         View.from_dict([1, 2])

@@ -7,6 +7,7 @@ import pytest
 
 from LumbarBiplanarLib.errors import FilmError
 from LumbarBiplanarLib.geometry import standard_pair
+from LumbarBiplanarLib.geometry.sides import with_source_side
 from LumbarBiplanarLib.imaging import Polarity, SpacingPlane, detector_spacing, film_facts, film_spacing, read_film
 
 pydicom = pytest.importorskip("pydicom")
@@ -101,7 +102,8 @@ def test_only_a_detector_spacing_is_taken_for_one(tmp_path):
         ({"DistanceSourceToDetector": 1105}, None),
         ({"PatientOrientation": ["L", "F"]}, None),
         ({"PatientOrientation": ["R", "F"]}, "mirrored"),
-        ({"ViewPosition": "PA"}, None),
+        ({"ViewPosition": "AP"}, None),
+        ({"ViewPosition": "PA"}, "the source at the patient's front"),
         ({"ViewPosition": "LL"}, "swapped"),
     ],
 )
@@ -113,7 +115,8 @@ def test_a_contradiction_between_file_and_geometry_becomes_a_note(tmp_path, tags
 @pytest.mark.parametrize("position", ("LATERAL", "L LAT", "RLAT", "LEFT_LATERAL", "LL\\AP"))
 def test_lateral_films_are_known_by_other_words_too(tmp_path, position):
     assert "may be swapped" in " ".join(read_film(write_dicom(tmp_path / "a", ViewPosition=position), PAIR.ap).notes)
-    assert read_film(write_dicom(tmp_path / "b", ViewPosition=position), PAIR.lateral).notes == ()
+    notes = read_film(write_dicom(tmp_path / "b", ViewPosition=position), PAIR.lateral).notes
+    assert not any("used as" in note for note in notes)
 
 
 def test_the_code_of_the_view_stands_in_for_its_position(tmp_path):
@@ -138,8 +141,11 @@ def test_a_contradiction_in_distance_does_not_hide_that_in_spacing(tmp_path):
 
 
 def test_the_lateral_film_expects_posterior_to_the_right(tmp_path):
-    path = write_dicom(tmp_path / "film.dcm", PatientOrientation=["P", "F"], ViewPosition="LL")
+    path = write_dicom(tmp_path / "film.dcm", PatientOrientation=["P", "F"], ViewPosition="RL")
     assert read_film(path, PAIR.lateral).notes == ()
+    left_lateral = write_dicom(path, PatientOrientation=["P", "F"], ViewPosition="LL")
+    assert "the source at the patient's left" in read_film(left_lateral, PAIR.lateral).notes[0]
+    assert read_film(left_lateral, with_source_side(PAIR.lateral, "right", np.zeros(3))).notes == ()
     assert read_film(write_dicom(path, PatientOrientation=["A", "F"]), PAIR.lateral).notes
 
 

@@ -75,9 +75,9 @@ def test_a_lateral_film_given_as_ap_film_says_that_the_films_may_be_swapped(tmp_
     assert "may be swapped" in " ".join(film.notes)
 
 
-def test_a_mirrored_film_says_so(tmp_path):
+def test_a_film_stored_turned_over_is_read_so_and_says_so(tmp_path):
     film = read_film_alone(write_dicom(tmp_path / "film.dcm", ViewPosition="PA"), "AP")
-    assert "mirrored against its beam" in " ".join(film.notes)
+    assert film.view.mirrored and "stored turned over" in " ".join(film.notes)
 
 
 def test_what_is_no_film_is_refused(tmp_path):

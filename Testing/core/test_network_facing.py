@@ -1,4 +1,4 @@
-"""Films that show the patient the other way: AP films seen from behind, and lateral ones of a patient facing right."""
+"""Films that show the patient the other way: seen from behind, facing right, or stored turned over."""
 
 from __future__ import annotations
 
@@ -21,16 +21,37 @@ TURNED = np.array([-1.0, 1.0, 1.0])
 OTHER = [LANDMARK_NAMES.index(opposite_side(name)) for name in LANDMARK_NAMES]
 
 
+# What can be made of a film or of what was found on it; the patient faces right on the lateral one, or films are stored
+# turned over, or both.
+WAYS = {
+    "facing right": lambda item: item.turned_over().of_mirrored_patient(),
+    "stored turned over": lambda item: item.turned_over(),
+    "facing right, stored turned over": lambda item: item.of_mirrored_patient(),
+}
+
+
 @pytest.fixture(scope="module")
-def films():
+def sample():
+    films = sample_case().films
+    return films, detect_pair(films, "cpu")
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request):
+    return WAYS[request.param]
+
+
+@pytest.fixture(scope="module")
+def films(sample):
     """The films of the sample study, and those of its patient mirrored, who faces right on the lateral one."""
-    as_they_are = sample_case().films
-    return as_they_are, tuple(film.of_mirrored_patient() for film in as_they_are)
+    return sample[0], tuple(WAYS["facing right"](film) for film in sample[0])
 
 
 @pytest.fixture(scope="module")
-def found(films):
-    return tuple(detect_pair(pair, "cpu") for pair in films)
+def found(sample, way):
+    """The films shown another way, and what is found on them."""
+    films = tuple(way(film) for film in sample[0])
+    return films, detect_pair(films, "cpu")
 
 
 def test_a_turned_view_projects_the_mirrored_patient_to_the_turned_film(films):
@@ -39,14 +60,13 @@ def test_a_turned_view_projects_the_mirrored_patient_to_the_turned_film(films):
         expected = film.view.project(points) * [-1.0, 1.0] + [film.view.size_px[0] - 1, 0.0]
         np.testing.assert_allclose(turned.view.project(points * TURNED), expected, atol=1e-9)
         assert np.linalg.det(turned.view.camera_from_ras[:3, :3]) == pytest.approx(1.0)
-        again = turned.of_mirrored_patient()
+        again = WAYS["facing right"](turned)
         assert np.array_equal(again.pixels, film.pixels)
         assert np.array_equal(again.view.camera_from_ras, film.view.camera_from_ras)
         assert again.view.principal_px == pytest.approx(film.view.principal_px)
 
 
 def same(detection, expected) -> None:
-    expected = expected.of_mirrored_patient()
     np.testing.assert_allclose(detection.view.camera_from_ras, expected.view.camera_from_ras, atol=1e-12)
     assert detection.landmarks.keys() == expected.landmarks.keys()
     np.testing.assert_allclose(detection.lumbar_mm, expected.lumbar_mm, atol=1e-3)
@@ -55,27 +75,37 @@ def same(detection, expected) -> None:
         assert item.visible == expected.landmarks[key].visible
 
 
-def test_a_patient_who_faces_right_is_found_as_the_mirrored_one(films, found):
-    for detection, expected, film in zip(found[1], found[0], films[1], strict=True):
-        same(detection, expected)
+def test_films_shown_another_way_are_read_as_those_that_the_networks_know(sample, found, way):
+    for detection, expected, film in zip(found[1], sample[1], found[0], strict=True):
+        same(detection, way(expected))
         assert detection.view == film.view
-    # The same films read one by one and then joined, as the panel does: the AP film is read again.
-    for detection, expected in zip(join(tuple(detect(film, "cpu") for film in films[1])), found[0], strict=True):
-        same(detection, expected)
+    # The same films read one by one and then joined, as the panel does: the AP film may have to be read again.
+    for detection, expected in zip(join(tuple(detect(film, "cpu") for film in found[0])), sample[1], strict=True):
+        same(detection, way(expected))
 
 
-def test_a_case_with_a_lateral_film_that_faces_right_comes_out_as_the_mirrored_one(films, found):
+def test_one_film_of_a_pair_may_be_stored_turned_over(sample):
+    films, expected = sample
+    for i in (0, 1):
+        mixed = [WAYS["stored turned over"](item) if k == i else item for k, item in enumerate(films)]
+        wanted = [WAYS["stored turned over"](item) if k == i else item for k, item in enumerate(expected)]
+        for detection, other in zip(detect_pair(tuple(mixed), "cpu"), wanted, strict=True):
+            same(detection, other)
+
+
+def test_a_case_of_films_shown_another_way_comes_out_as_it_should(sample, found, way):
     points = []
-    for pair, detections in zip(films, found, strict=True):
+    for pair, detections in (sample, found):
         case = case_of_films(pair, FilmPair(*(film.view for film in pair)))
         steps = register_case(case, {item.view.name: item for item in detections}, device="cpu", intervals=False)
         result = list(steps)[-1].result
         assert all(item.model_in_view for item in result.evidence)
         points.append({level: result.model.landmarks(at) for level, at in result.reconstruction.points_ras_mm.items()})
     for level in LUMBAR_LEVELS:
-        apart = np.linalg.norm(points[0][level] - points[1][level][OTHER] * TURNED, axis=1)
-        # The model of the vertebrae is not quite symmetric.
-        assert apart.mean() < 0.6
+        same_patient = way is WAYS["stored turned over"]
+        expected = points[1][level] if same_patient else points[1][level][OTHER] * TURNED
+        # The model of the vertebrae is not quite symmetric, and pixels are put together from the left.
+        assert np.linalg.norm(points[0][level] - expected, axis=1).mean() < 0.6
 
 
 # -- AP films seen from behind -----------------------------------------------------------------------------------------
@@ -120,7 +150,7 @@ def phantoms(request):
     drawn = phantom_pair(request.param.startswith("PA"))
     films = tuple(item.film for item in drawn)
     if "right" in request.param:
-        films = tuple(film.of_mirrored_patient() for film in films)
+        films = tuple(WAYS["facing right"](film) for film in films)
     return drawn, films
 
 
@@ -129,7 +159,7 @@ def test_both_films_together_are_read_from_behind_as_well(phantoms):
     detections = detect_pair(films, "cpu")
     for phantom, film, detection in zip(drawn, films, detections, strict=True):
         assert detection.levels == LUMBAR_LEVELS
-        as_drawn = detection if film is phantom.film else detection.of_mirrored_patient()
+        as_drawn = detection if film is phantom.film else WAYS["facing right"](detection)
         assert np.median(np.concatenate(list(errors_mm(phantom, as_drawn).values()))) < 2.5
         assert not any("not at one place" in note or "renamed" in note for note in detection.notes)
 

@@ -13,7 +13,7 @@ from LumbarBiplanarLib.network import together
 from LumbarBiplanarLib.network.crops import CROP_PX, FITTED_CHANNELS, with_fitted
 from LumbarBiplanarLib.network.fitted_look import fitted_vertebrae, look_at_fitted
 from LumbarBiplanarLib.network.pair_fit import Sighting, fit_vertebra
-from LumbarBiplanarLib.network.reading import load_networks, read_film
+from LumbarBiplanarLib.network.reading import load_networks, read
 from LumbarBiplanarLib.network.refine_model import RefineConfig, SpineRefiner, made_for_fitted
 from LumbarBiplanarLib.network.weights import load_refiner, save_weights
 from LumbarBiplanarLib.shape.storage import load_shape_model
@@ -23,7 +23,7 @@ from network_phantom import phantom_film, phantom_view
 @pytest.fixture(scope="module")
 def readings():
     films = tuple(phantom_film(phantom_view(name), seed=3).film for name in ("AP", "lateral"))
-    return tuple(read_film(load_networks(None, "cpu"), film) for film in films)
+    return tuple(read(load_networks(None, "cpu"), film) for film in films)
 
 
 def fitted_to(readings, model):

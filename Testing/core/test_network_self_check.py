@@ -9,7 +9,7 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.network.inference import _detection
-from LumbarBiplanarLib.network.reading import load_networks, read_film
+from LumbarBiplanarLib.network.reading import load_networks, read
 from LumbarBiplanarLib.network.self_check import checked
 from LumbarBiplanarLib.network.together import _renamed
 from network_phantom import phantom_film, phantom_view
@@ -17,7 +17,7 @@ from network_phantom import phantom_film, phantom_view
 
 @pytest.fixture(scope="module", params=["AP", "lateral"])
 def reading(request):
-    return read_film(load_networks(None, "cpu"), phantom_film(phantom_view(request.param), seed=1).film)
+    return read(load_networks(None, "cpu"), phantom_film(phantom_view(request.param), seed=1).film)
 
 
 def moved(reading, level: int, by_mm: tuple[float, float]):

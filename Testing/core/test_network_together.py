@@ -13,7 +13,7 @@ import torch
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.errors import DetectionError
 from LumbarBiplanarLib.geometry import FilmPair
-from LumbarBiplanarLib.network import detect_pair, inference, join, reading
+from LumbarBiplanarLib.network import detect_pair, inference, join
 from LumbarBiplanarLib.network.naming import median_gap_mm
 from LumbarBiplanarLib.study.case import case_of_films
 from LumbarBiplanarLib.study.detecting import detect_case, detection_warnings
@@ -46,9 +46,11 @@ def shifted(detection, by_mm: float):
 
 def test_a_case_is_read_once_per_film_and_ends_with_what_both_films_show(films, monkeypatch):
     read = []
-    real = reading.read_film
+    real = inference.read
     monkeypatch.setattr(
-        reading, "read_film", lambda networks, film: read.append(film.view.name) or real(networks, film)
+        inference,
+        "read",
+        lambda networks, film, *rest, **how: read.append(film.view.name) or real(networks, film, *rest, **how),
     )
     case = case_of_films(films, FilmPair(*(film.view for film in films)))
     steps = list(detect_case(case, device="cpu"))
@@ -68,7 +70,7 @@ def test_a_case_is_read_once_per_film_and_ends_with_what_both_films_show(films, 
 
 
 def test_both_films_are_read_side_by_side_while_the_caller_goes_on(films, alone, monkeypatch):
-    both, real = threading.Barrier(2, timeout=30.0), reading.read_film
+    both, real = threading.Barrier(2, timeout=30.0), inference.read
 
     def read(networks, film):
         both.wait()  # neither goes on before the other has begun
@@ -76,7 +78,7 @@ def test_both_films_are_read_side_by_side_while_the_caller_goes_on(films, alone,
         time.sleep(0.3)
         return real(networks, film)
 
-    monkeypatch.setattr(reading, "read_film", read)
+    monkeypatch.setattr(inference, "read", read)
     case, before = case_of_films(films, FilmPair(*(film.view for film in films))), torch.get_num_threads()
     steps = detect_case(case, device="cpu")
     waiting = [step for step in steps if step.message == "AP film: landmarks and lumbar-only image"]
@@ -94,7 +96,7 @@ def test_a_detection_that_is_closed_does_not_wait_for_the_films(films, monkeypat
         held.wait(30.0)
         raise DetectionError("nobody wants to know")
 
-    monkeypatch.setattr(reading, "read_film", read)
+    monkeypatch.setattr(inference, "read", read)
     steps = detect_case(case_of_films(films, FilmPair(*(film.view for film in films))), device="cpu")
     for _ in range(3):
         assert not next(steps).detections

@@ -18,7 +18,8 @@ def scene(model: str, levels: int = 2, roughness_mm: float = 0.3):
     (a, faces), (b, _) = bumpy(levels, 1, roughness_mm), bumpy(levels, 2, roughness_mm)
     points = torch.tensor(np.stack([a, b + [3.0, 4.0, 25.0]]))
     small, large = (90, 100), (110, 80)  # the second mesh reaches over the border
-    return points, faces, standard_pair(size_px=(small, large), spacing_mm=1.0, model=model, angle_deg=80).views
+    views = standard_pair(size_px=(small, large), spacing_mm=1.0, model=model, angle_deg=80).views
+    return points, faces, (views[0], views[1].turned_over())
 
 
 def tangents_of(points: torch.Tensor, parameters: int, seed: int = 0) -> torch.Tensor:

@@ -112,6 +112,17 @@ def test_crumpled_surfaces_still_have_an_outline():
         assert np.ptp(outline[:, 0]) == pytest.approx(np.ptp(pixels[:, 0]), abs=2.0)
 
 
+@pytest.mark.parametrize("model", ["pinhole", "slot"])
+def test_a_film_turned_over_has_the_outline_turned_over_and_again_clockwise(model):
+    points, faces = bumpy(3, 2)
+    for view in standard_pair(size_px=((140, 140),) * 2, spacing_mm=0.8, model=model).views:
+        outline, over = silhouettes(points, faces, view, 400), silhouettes(points, faces, view.turned_over(), 400)
+        x, y = over.T
+        assert np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0  # clockwise on the screen, where rows run down
+        apart = np.linalg.norm((over * [-1, 1] + [139, 0])[:, None] - outline, axis=-1).min(axis=1)
+        assert apart.max() < 0.5
+
+
 def test_a_batch_equals_its_meshes():
     (a, faces), (b, _) = bumpy(2, 1), bumpy(2, 2)
     view = views_of()[0]

@@ -180,6 +180,15 @@ def test_a_crop_is_a_slice_of_the_whole_image():
             assert (crop == 0).all()
 
 
+@pytest.mark.parametrize("shell", [None, Shell(1.5, 0.4)], ids=["solid", "shell"])
+def test_a_film_turned_over_has_the_image_in_reverse_order(shell):
+    points, faces = bumpy(3, 1)
+    for view in (*views_of(), *views_of("slot")):
+        images = render_path_length(torch.tensor(points)[None], faces, (view, view.turned_over()), shell=shell)
+        assert float(images[0].max()) > 10.0
+        assert torch.allclose(images[1], images[0].flip(-1), atol=1e-9)
+
+
 def test_a_batch_equals_its_meshes_and_views_one_by_one():
     (a, faces), (b, _) = bumpy(2, 1), bumpy(2, 2)
     ring, ring_faces = torus(22.0, 7.0, 20, 9)

@@ -35,13 +35,16 @@ def ras_of(node, pixels):
     return (points @ array.T)[:, :3], array
 
 
-@pytest.mark.parametrize("view", PAIR.views, ids=lambda view: view.name)
+OVER = PAIR.lateral.turned_over()
+
+
+@pytest.mark.parametrize("view", (*PAIR.views, OVER), ids=("AP", "lateral", "lateral, stored turned over"))
 def test_every_pixel_of_a_film_lies_where_the_detector_recorded_it(scene, films, view):
     node = films.add_film(scene, small_film(view))
     points, matrix = ras_of(node, PIXELS)
     assert np.allclose(points, view.detector_points_ras_mm(PIXELS), atol=1e-9)
     assert np.linalg.det(matrix[:3, :3]) > 0, "a film is never mirrored by its matrix"
-    assert np.allclose(matrix[:3, 2], view.beam_ras)
+    assert np.allclose(matrix[:3, 2], -view.beam_ras if view.mirrored else view.beam_ras)
     assert np.allclose(films.pixel_of_ras(view, points), PIXELS, atol=1e-9)
 
 

@@ -151,17 +151,16 @@ def test_left_is_right_once_the_film_shows_the_patient_the_other_way_round(scene
     node = lists.add_landmark_list(scene, film, given)
     lists.set_landmark(node, Level.L3, "pedicle_left", (11.0, 12.0))
     before = lists.landmarks_of_node(node)
-    for exchanged in (True, False):
-        side = "back" if exchanged else "front"
-        set_film_view(film, with_left_side(pair.lateral, side, np.zeros(3)))
+    from_the_right = with_left_side(pair.lateral, "back", np.zeros(3))
+    # Facing right, stored turned over: the source is where it was, and so are left and right on the film.
+    for view, exchanged in ((from_the_right, True), (pair.lateral, False), (pair.lateral.turned_over(), False)):
+        set_film_view(film, view)
         lists.follow_film(node, film)
         after = lists.landmarks_of_node(node)
         assert after == (before.with_sides_exchanged() if exchanged else before)
         assert after[Level.L3, "pedicle_right" if exchanged else "pedicle_left"].position_px == (11.0, 12.0)
         index = lists.index_of(Level.L1, "transverse_tip_left")
-        expected = with_left_side(pair.lateral, side, np.zeros(3)).detector_points_ras_mm(
-            np.array(after[Level.L1, "transverse_tip_left"].position_px)
-        )
+        expected = view.detector_points_ras_mm(np.array(after[Level.L1, "transverse_tip_left"].position_px))
         assert lists.point_ras_mm(node, index) == pytest.approx(expected, abs=1e-9)
 
 

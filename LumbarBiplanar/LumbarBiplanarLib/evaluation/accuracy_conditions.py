@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ..errors import StudyError
 from ..geometry import standard_pair
@@ -24,7 +25,30 @@ CT_SUBJECTS = (SAMPLE_STUDY_SUBJECT,)
 
 BONES, FILMS = "bones", "films"
 TRUE, NETWORK, RAW, NOTHING = "true", "network", "raw", "nothing"
-AP, PA, PA_AS_AP = "AP", "PA", "PA taken for AP"
+
+
+class Storage(NamedTuple):
+    """From which side drawn whole films are taken, and how they are stored.
+
+    Attributes:
+        posteroanterior: whether a PA film takes the place of the AP film.
+        turned_over: name of the film that is stored turned over, as seen from the detector, or "".
+        mistaken: whether its geometry does not know that and has its source at the other side.
+    """
+
+    posteroanterior: bool = False
+    turned_over: str = ""
+    mistaken: bool = False
+
+
+# By what they are called; the usual films are AP films and lateral films with the source at the patient's left.
+STORAGES = {
+    "PA": Storage(True),
+    "PA stored turned over": Storage(True, "AP"),
+    "PA taken for AP": Storage(True, "AP", mistaken=True),
+    "lateral stored turned over": Storage(turned_over="lateral"),
+    "lateral taken for one from the other side": Storage(turned_over="lateral", mistaken=True),
+}
 
 
 @dataclass(frozen=True)
@@ -37,8 +61,7 @@ class Condition:
         image: of whole films, what the registration gets as lumbar-only image: the ``TRUE`` one, the ``NETWORK``'s
             (with its landmarks), the ``RAW`` film, or ``NOTHING``.
         other_bones: whether drawn whole films show other bones than L1 to L5.
-        frontal: of drawn whole films, whether the frontal one is an ``AP`` film, a ``PA`` film seen from behind, as
-            its geometry says, or one that was turned over and is taken for an AP film (``PA_AS_AP``).
+        storage: of drawn whole films.
         model, angle_deg: projection model of the films and angle between the beams.
         disturbance: errors of landmarks and image; not used where both are the network's.
         wrong_angle_deg: by how much more than the truth the registration believes the beams to be apart.
@@ -57,7 +80,7 @@ class Condition:
     films: str = BONES
     image: str = TRUE
     other_bones: bool = True
-    frontal: str = AP
+    storage: Storage = field(default_factory=Storage)
     model: str = "pinhole"
     angle_deg: float = 90.0
     disturbance: Disturbance = field(default_factory=Disturbance)
@@ -167,8 +190,8 @@ def _network() -> Iterator[Condition]:
         for image, name in ((TRUE, "true image"), (RAW, "raw film"), (NOTHING, "no image")):
             yield replace(own, name=f"no network, {kind}: {name}", image=image)
         if kind == "drawn":
-            for frontal in (PA, PA_AS_AP):
-                yield replace(own, name=f"network, {kind}, {frontal}: pinhole 90", frontal=frontal)
+            for name, storage in STORAGES.items():
+                yield replace(own, name=f"network, {kind}, {name}: pinhole 90", storage=storage)
             yield replace(own, name=f"no network, {kind}: raw film, no other bones", image=RAW, other_bones=False)
 
 

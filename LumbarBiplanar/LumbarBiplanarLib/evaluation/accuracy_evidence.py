@@ -19,9 +19,9 @@ from ..study.case import Case, case_of_films
 from ..study.detecting import detect_case
 from ..study.registering import RAW_SETTINGS, default_options
 from ..training.anatomy import read_context
-from .accuracy_conditions import AP, BONES, CT_SUBJECTS, NETWORK, NOTHING, PA_AS_AP, RAW, Condition
+from .accuracy_conditions import BONES, CT_SUBJECTS, NETWORK, NOTHING, RAW, Condition, Storage
 from .left_out import LeftOutPerson
-from .network_films import DIFFICULTIES, FilmPairTruth, Person, ct_pair, drawn_pair, read_ct, taken_for_ap
+from .network_films import DIFFICULTIES, FilmPairTruth, Person, ct_pair, drawn_pair, read_ct, stored
 from .synthetic_evidence import drawn_evidence, drawn_landmarks, true_image
 
 _DISTANCE_MM, _ISOCENTER_MM = 1100.0, 900.0
@@ -82,9 +82,9 @@ class EvidenceSource:
                 for film in self._bone_evidence(person, condition, seed)
             )
             return Drawn(_options(Options(), condition), evidence)
-        films = self._films(person, condition.geometry, seed, condition.other_bones, condition.frontal)
+        films = self._films(person, condition.geometry, seed, condition.other_bones, condition.storage)
         if condition.image == NETWORK:
-            case, detections, warnings = self._detections(person, condition.geometry, seed, condition.frontal)
+            case, detections, warnings = self._detections(person, condition.geometry, seed, condition.storage)
             return Drawn(_options(default_options(case), condition), None, case, detections, warnings)
         return self._film_evidence(films, condition, _noise(person, seed))
 
@@ -133,18 +133,20 @@ class EvidenceSource:
         return Drawn(_options(Options(**settings), condition), tuple(found))
 
     def _drawn_films(
-        self, person: LeftOutPerson, geometry: str, number: int, other_bones: bool = True, frontal: str = AP
+        self, person: LeftOutPerson, geometry: str, number: int, other_bones: bool, storage: Storage
     ) -> FilmPairTruth:
         known = Person(person.subject, person.surfaces, person.landmarks_ras_mm)
         if person.subject in CT_SUBJECTS:
             return ct_pair(self._ct(), known, geometry, number)
         chosen = {_DIFFICULTY: DIFFICULTIES[_DIFFICULTY]}
-        how = {"other_bones": other_bones, "posteroanterior": frontal != AP}
+        how = {"other_bones": other_bones, "posteroanterior": storage.posteroanterior}
         films = next(drawn_pair(known, self._context(), geometry, number, chosen, **how))
-        return (taken_for_ap(films[0]), films[1]) if frontal == PA_AS_AP else films
+        return tuple(
+            stored(film, storage.mistaken) if film.film.view.name == storage.turned_over else film for film in films
+        )
 
-    def _detected(self, person: LeftOutPerson, geometry: str, number: int, frontal: str):
-        films = tuple(item.film for item in self._films(person, geometry, number, True, frontal))
+    def _detected(self, person: LeftOutPerson, geometry: str, number: int, storage: Storage):
+        films = tuple(item.film for item in self._films(person, geometry, number, True, storage))
         case = case_of_films(films, FilmPair(films[0].view, films[1].view))
         *_, step = detect_case(case, device=self._device, weights=self._weights, model=person.model)
         return case, step.detections, step.warnings

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, Region
 from ..files import read_table
-from .accuracy_conditions import AP, BASE, PA, PA_AS_AP
+from .accuracy_conditions import BASE, STORAGES
 from .accuracy_figures import ERROR_COLUMNS, SHIFTS, TURNS, Tables, millimetres, ratio
 from .accuracy_goals import goal_rows
 from .accuracy_rows import DONE, WHOLE
@@ -59,7 +59,7 @@ def summary_tables(folder: str | Path) -> dict[str, Table]:
         "lumbar-only-levels": _levels("By level", tables.of(MAIN)),
         "lumbar-only-people": _people("By person", tables.of(MAIN)),
         "network": _network(tables),
-        "frontal": _frontal(tables),
+        "storage": _storage(tables),
         "pose": _poses(tables),
         "landmarks": _landmarks(tables),
         "intervals": _intervals(tables),
@@ -123,11 +123,12 @@ def _split(first: str, parts: list[tuple[str, Tables]], title: str) -> Table:
     return Table(title, (first, *ERROR_COLUMNS), rows)
 
 
-def _frontal(tables: Tables) -> Table:
-    """Return one row per kind of frontal film, of the same people's films in the same order."""
-    names = {AP: "network, drawn: pinhole 90"}
-    names |= {kind: f"network, drawn, {kind}: pinhole 90" for kind in (PA, PA_AS_AP)}
-    found = _split("frontal film", [(kind, tables.of(name)) for kind, name in names.items()], "AP and PA films")
+def _storage(tables: Tables) -> Table:
+    """Return one row per way of taking and storing the films, of the same people's films in the same order."""
+    names = {"AP, lateral": "network, drawn: pinhole 90"}
+    names |= {kind: f"network, drawn, {kind}: pinhole 90" for kind in STORAGES}
+    parts = [(kind, tables.of(name)) for kind, name in names.items()]
+    found = _split("films", parts, "Films from the other side, and films stored turned over")
     return Table(found.title, found.columns, found.rows if len(found.rows) > 1 else [])
 
 

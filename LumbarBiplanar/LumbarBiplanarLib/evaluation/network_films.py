@@ -12,7 +12,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..geometry import FilmPair, View, standard_pair
 from ..geometry.frames import transform_points
-from ..geometry.sides import RIGHT, with_left_side
+from ..geometry.sides import SOURCES, source_side, with_source_side
 from ..imaging import Film, Volume, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
@@ -148,16 +148,21 @@ def drawn_pair(
         )
 
 
-def taken_for_ap(truth: BenchmarkFilm) -> BenchmarkFilm:
-    """Return a PA film turned over, with the view of an AP film whose source is as far in front of the spine."""
-    film, view = truth.film, truth.film.view
-    middle = np.concatenate(list(truth.landmarks_ras_mm.values())).mean(axis=0)
-    (column, row), last = view.principal_px, view.size_px[0] - 1
-    on_central_ray = view.source_ras_mm + float(view.depth_mm(middle)) * view.beam_ras
-    believed = replace(with_left_side(view, RIGHT, on_central_ray), principal_px=(last - column, row))
+def stored(truth: BenchmarkFilm, mistaken: bool) -> BenchmarkFilm:
+    """Return a film stored turned over; ``mistaken``: its view has the source at the other side, as far from the spine.
+
+    A PA film is then taken for an AP film, for example.
+    """
+    film = truth.film.turned_over()
+    view, last = film.view, film.view.size_px[0] - 1
+    if mistaken:
+        middle = np.concatenate(list(truth.landmarks_ras_mm.values())).mean(axis=0)
+        on_central_ray = view.source_ras_mm + float(view.depth_mm(middle)) * view.beam_ras
+        usual, other = SOURCES[view.name]
+        view = with_source_side(view, other if source_side(view) == usual else usual, on_central_ray)
     return replace(
         truth,
-        film=replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]), view=believed),
+        film=replace(film, pixels=np.ascontiguousarray(film.pixels), view=view),
         lumbar_mm=np.ascontiguousarray(truth.lumbar_mm[:, ::-1]),
         landmarks_px={level: points * [-1.0, 1.0] + [last, 0.0] for level, points in truth.landmarks_px.items()},
     )

@@ -50,8 +50,11 @@ def integer_pair(key: str, value: Any, meaning: str) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def rigid_matrix(key: str, value: Any) -> np.ndarray:
-    """Return ``value`` as a read-only (4, 4) float64 array, or raise GeometryError unless it is a rigid transform."""
+def rigid_matrix(key: str, value: Any, mirrored: bool = False) -> np.ndarray:
+    """Return ``value`` as a read-only (4, 4) float64 array, or raise GeometryError unless it is a rigid transform.
+
+    ``mirrored`` says whether it must exchange left and right (determinant -1) or must not (1).
+    """
     try:
         matrix = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -69,10 +72,15 @@ def rigid_matrix(key: str, value: Any) -> np.ndarray:
             f"{key} is not rigid: R R^T differs from the identity by {error:.3g}. It must rotate and translate only; "
             "put scale into spacing_mm and write the rotation with at least 8 digits."
         )
-    if np.linalg.det(rotation) < 0:
+    if not mirrored and np.linalg.det(rotation) < 0:
         raise GeometryError(
-            f"{key} mirrors the patient (determinant -1). If the film is saved left-right reversed, flip the image; "
-            "a view is never a mirror."
+            f"{key} mirrors the patient (determinant -1). Correct the sign of one of its rows, or state "
+            '"mirrored": true if the film is stored turned over, as seen from the detector.'
+        )
+    if mirrored and np.linalg.det(rotation) > 0:
+        raise GeometryError(
+            f"{key} does not mirror the patient (determinant 1), but the view is stated to be mirrored, stored as seen "
+            'from the detector. Reverse the first row, or state "mirrored": false.'
         )
     matrix.setflags(write=False)
     return matrix

@@ -18,13 +18,13 @@ from ..errors import GeometryError
 from .frames import rotation_from_vector
 from .limits import LIMITS, nearest_to_beams
 from .pair import FilmPair
-from .sides import left_side, side_of_text, with_left_side
+from .sides import left_side, side_of_text, source_of_text, source_side, with_left_side, with_source_side
 from .view import MODELS, View
 
 TYPED = "typed by the user"
 ASSUMED = "assumed"
 VIEW_KEYS = (
-    *("left_side", "model", "focal_mm", "isocenter_mm", "spacing_x_mm", "spacing_y_mm"),
+    *("left_side", "source_side", "model", "focal_mm", "isocenter_mm", "spacing_x_mm", "spacing_y_mm"),
     *("principal_x_px", "principal_y_px", "size_px"),
 )
 PAIR_KEYS = ("angle_deg", "calibrated", "simultaneous")
@@ -33,6 +33,7 @@ READ_ONLY = frozenset({"size_px"})
 # What a View calls the number, and where in it the number stands.
 _PLACES = {
     "left_side": "camera_from_ras",
+    "source_side": "camera_from_ras",
     "model": "model",
     "focal_mm": "focal_mm",
     "isocenter_mm": "camera_from_ras",
@@ -59,6 +60,7 @@ _NAMES = {
 }
 # How exactly a number is shown; it is kept as it is.
 _DECIMALS = {"spacing_x_mm": 4, "spacing_y_mm": 4, "principal_x_px": 2, "principal_y_px": 2, "angle_deg": 2}
+_SIDES = {"left_side": left_side, "source_side": source_side}
 _YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 
 
@@ -119,8 +121,8 @@ class GeometrySettings:
         if key not in VIEW_KEYS:
             raise GeometryError(f"There is no {key!r} in a geometry; use one of {', '.join(KEYS)}.")
         view = self.view(view_name or "")
-        if key == "left_side":
-            return left_side(view)
+        if key in _SIDES:
+            return _SIDES[key](view)
         if key == "isocenter_mm":
             return float(view.depth_mm(self.isocenter_ras_mm))
         if key in _WHOLE:
@@ -167,8 +169,8 @@ class GeometrySettings:
         Args:
             key: one of ``KEYS``.
             view_name: "AP" or "lateral" for a key of ``VIEW_KEYS``; ignored for the others.
-            text: what was typed: a number, with its unit or without; "pinhole" or "slot"; "yes" or "no"; "right" or
-                "left" of the patient (AP), "front" or "back" (lateral).
+            text: what was typed: a number, with its unit or without; "pinhole" or "slot"; "yes" or "no"; a side of the
+                patient, "right", "left", "front" or "back".
 
         Raises:
             GeometryError: if the text is no such value or an impossible one; says what was typed and what to type.
@@ -184,7 +186,10 @@ class GeometrySettings:
             return self._with_view(self._turned(_number(key, text)), key)
         view = self.view(view_name or "")
         if key == "left_side":
-            return self._seen_from(view, side_of_text(view.name, text))
+            return self._with_left(view, side_of_text(view.name, text))
+        if key == "source_side":
+            moved = with_source_side(view, source_of_text(view.name, text), self.isocenter_ras_mm)
+            return self._with_source_moved(moved, key)
         if key == "model":
             return self._with_view(replace(view, model=_model(text)), key)
         number = _number(key, text)
@@ -206,9 +211,18 @@ class GeometrySettings:
         view = replace(view, provenance={**view.provenance, place: text})
         return replace(self, pair=replace(self.pair, **{"ap" if view.name == "AP" else "lateral": view}))
 
-    def _seen_from(self, view: View, side: str) -> GeometrySettings:
-        """Return the settings with another side of the patient on the left of a film; the angle stays what it was."""
-        changed = self._with_view(with_left_side(view, side, self.isocenter_ras_mm), "left_side")
+    def _with_left(self, view: View, side: str) -> GeometrySettings:
+        """Return the settings with a side of the patient on the left of a film.
+
+        A source that is only assumed moves to the side from which the film then is seen; one that is known stays, and
+        the film is stored turned over.
+        """
+        stays = not self.is_assumed("source_side", view.name)
+        return self._with_source_moved(with_left_side(view, side, self.isocenter_ras_mm, stays), "left_side")
+
+    def _with_source_moved(self, view: View, key: str) -> GeometrySettings:
+        """Return the settings with a view from another side of the patient; the angle stays what it was."""
+        changed = self._with_view(view, key)
         if abs(changed.pair.angle_deg - self.pair.angle_deg) < 1e-9:
             return changed
         return replace(changed, pair=replace(changed.pair, lateral=changed._turned(self.pair.angle_deg)))

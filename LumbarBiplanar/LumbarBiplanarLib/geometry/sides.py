@@ -1,4 +1,8 @@
-"""Which side of the patient lies on the left of a film: how an AP film is seen, and which way the patient faces."""
+"""How a film shows the patient: which side lies on its left, and from which side the beam came.
+
+The first is seen on the film. The second is not: it decides what is magnified. Where both fit the film is as seen from
+the source; otherwise it is stored turned over (``View.mirrored``).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,11 @@ from .view import View
 RIGHT, LEFT, FRONT, BACK = "right", "left", "front", "back"
 # By view name: what lies on the left of the usual film, and of the other one.
 SIDES = {"AP": (RIGHT, LEFT), "lateral": (FRONT, BACK)}
+# By view name: the side of the patient at which the source usually is, and the other one.
+SOURCES = {"AP": (FRONT, BACK), "lateral": (LEFT, RIGHT)}
+# By DICOM's View Position (0018,5101): the side of the patient at which the source was; LL has the left side at the
+# detector.
+SOURCE_OF_VIEW_POSITION = {"AP": FRONT, "PA": BACK, "RL": LEFT, "LL": RIGHT}
 _WORDS = {RIGHT: ("r",), LEFT: ("l",), FRONT: ("f", "a", "anterior"), BACK: ("b", "p", "posterior")}
 
 
@@ -23,30 +32,81 @@ def left_side(view: View) -> str:
     return usual if view.camera_from_ras[0, 0 if view.name == "AP" else 1] <= 0.0 else other
 
 
-def with_left_side(view: View, side: str, center_ras_mm: np.ndarray) -> View:
-    """Return the view with ``side`` on the left of the film, seen from the other side of the patient if need be.
+def source_side(view: View) -> str:
+    """Return the side of the patient at which the source is: "front" or "back" (AP), "left" or "right" (lateral)."""
+    usual, other = SOURCES[view.name]
+    # The usual beams run towards the patient's back, and towards the right.
+    towards = -view.beam_ras[1] if view.name == "AP" else view.beam_ras[0]
+    return usual if towards >= 0.0 else other
 
-    Source and detector then are turned half round about the rows through a point: a view is never a mirror.
+
+def with_left_side(view: View, side: str, center_ras_mm: np.ndarray, source_stays: bool = False) -> View:
+    """Return the view with ``side`` on the left of the film; the numbers of its detector stay.
 
     Args:
         view: AP or lateral view.
         side: one of ``SIDES[view.name]``.
-        center_ras_mm: (3,) the point, RAS mm.
+        center_ras_mm: (3,) a point, RAS mm, that keeps its pixel.
+        source_stays: whether the source stays where it is, so that what was as seen from the source becomes as seen
+            from the detector, or the other way round; otherwise source and detector are turned half round about the
+            rows through the point.
     """
     if left_side(view) == side:
         return view
     across, down, along = view.camera_from_ras[:3, :3]
-    rotation = np.stack([-across, down, -along])
-    return replace(view, camera_from_ras=rigid(rotation, view.camera_points(center_ras_mm) - rotation @ center_ras_mm))
+    if source_stays:
+        return _with_axes(view, np.stack([-across, down, along]), not view.mirrored, center_ras_mm)
+    return _with_axes(view, np.stack([-across, down, -along]), view.mirrored, center_ras_mm)
+
+
+def with_source_side(view: View, side: str, center_ras_mm: np.ndarray) -> View:
+    """Return the view with the source at ``side`` of the patient and the same side of the patient on its left.
+
+    Source and detector then are reflected at the plane of columns and rows through a point: what was as seen from the
+    source becomes as seen from the detector, or the other way round.
+
+    Args:
+        view: AP or lateral view.
+        side: one of ``SOURCES[view.name]``.
+        center_ras_mm: (3,) the point, RAS mm.
+    """
+    if source_side(view) == side:
+        return view
+    across, down, along = view.camera_from_ras[:3, :3]
+    return _with_axes(view, np.stack([across, down, -along]), not view.mirrored, center_ras_mm)
+
+
+def _with_axes(view: View, axes: np.ndarray, mirrored: bool, center_ras_mm: np.ndarray) -> View:
+    """Return the view with other camera axes (3, 3), which keeps the place of a point in the camera frame."""
+    place = rigid(axes, view.camera_points(center_ras_mm) - axes @ center_ras_mm)
+    return replace(view, camera_from_ras=place, mirrored=mirrored)
 
 
 def side_of_text(view_name: str, text: str) -> str:
-    """Return the side of a film that a person means by ``text``; raises GeometryError with what to type."""
+    """Return what a person means to lie on the left of a film; raises GeometryError with what to type."""
+    usual, other = SIDES[view_name]
+    return _side(
+        (usual, other),
+        text,
+        f"Left of the {view_name} film: {text!r} is no side of the patient that can lie there; "
+        f"type {usual} or {other}.",
+    )
+
+
+def source_of_text(view_name: str, text: str) -> str:
+    """Return the side of the patient at which a person means the source to be; raises GeometryError as above."""
+    usual, other = SOURCES[view_name]
+    return _side(
+        (usual, other),
+        text,
+        f"Source of the {view_name} film: {text!r} is no side of the patient at which it can be; "
+        f"type {usual} or {other}.",
+    )
+
+
+def _side(sides: tuple[str, str], text: str, message: str) -> str:
     word = text.strip().lower()
-    for side in SIDES[view_name]:
+    for side in sides:
         if word in (side, *_WORDS[side]):
             return side
-    usual, other = SIDES[view_name]
-    raise GeometryError(
-        f"Left of the {view_name} film: {text!r} is no side of the patient that can lie there; type {usual} or {other}."
-    )
+    raise GeometryError(message)

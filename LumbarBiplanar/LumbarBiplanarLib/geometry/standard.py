@@ -2,7 +2,8 @@
 
 The AP beam runs from anterior to posterior, the lateral one from the patient's left to the right, both horizontal and
 through one point, the origin; a film whose columns are stated to run the other way was taken with the opposite beam.
-The pair is never calibrated.
+If the file states the beam, too, and it is not that of the columns, the film is stored turned over, as seen from the
+detector. The pair is never calibrated.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..errors import GeometryError
 from .frames import rigid
 from .pair import FilmPair
 from .settings import ASSUMED, GeometrySettings
+from .sides import SOURCE_OF_VIEW_POSITION, SOURCES
 from .view import View
 
 # A radiography room with the patient at a wall stand: 1.5 m is too far for most lumbar films, 1.1 m the usual.
@@ -80,7 +82,7 @@ def standard_view(name: str, facts: FilmFacts) -> View:
     spacing_mm, spacing_from = _spacing(facts, focal_mm / isocenter_mm)
     if facts.spacing_plane == "object" and ASSUMED in (focal_from + isocenter_from):
         spacing_from = f"{ASSUMED}: {spacing_from}"
-    rotation, direction_from = _rotation(name, facts)
+    rotation, mirrored, direction_from = _rotation(name, facts)
     width, height = facts.size_px
     return View(
         name,
@@ -98,6 +100,7 @@ def standard_view(name: str, facts: FilmFacts) -> View:
             "size_px": facts.file,
             "spacing_mm": spacing_from,
         },
+        mirrored,
     )
 
 
@@ -119,20 +122,15 @@ def standard_settings(ap: FilmFacts, lateral: FilmFacts) -> GeometrySettings:
 
 
 def direction_note(name: str, facts: FilmFacts) -> str:
-    """Return a warning if the beam that a file states cannot give the image that is taken for granted, else "".
-
-    Which way the columns run matters more than which way the beam ran: the first exchanges left and right, the second
-    changes magnifications by a few percent (errors by 15 %, docs/accuracy.md). So the columns decide, and a beam that
-    contradicts them is only reported.
-    """
-    beam = _beam_sign(name, facts.projection)
-    if beam is None or beam == (_column_sign(name, facts.direction) or 1.0):
+    """Return what to know of a film that is read as stored turned over, because its beam and its columns say so."""
+    beam, columns = _beam_sign(name, facts.projection), _column_sign(name, facts.direction) or 1.0
+    if beam is None or beam == columns:
         return ""
-    columns = f"towards {facts.direction[0]}" if facts.direction else "as on the usual film"
+    run = f"towards {facts.direction[0]}" if facts.direction else "as on the usual film"
     return (
-        f"{facts.file}: View Position is {facts.projection}, but the columns run {columns}: the image is mirrored "
-        "against its beam. Left and right are taken from the columns, sizes are a few percent off; export the film as "
-        "seen from the source to avoid that."
+        f"{facts.file}: View Position is {facts.projection} and the columns run {run}: the film is stored turned over, "
+        "as seen from the detector, and is read so. If the beam ran the other way, change the side of the source in "
+        "the geometry (source_side)."
     )
 
 
@@ -154,21 +152,23 @@ def _spacing(facts: FilmFacts, magnification: float) -> tuple[tuple[float, float
     return facts.spacing_mm, f"{ASSUMED}: {facts.spacing_source} holds at the detector"
 
 
-def _rotation(name: str, facts: FilmFacts) -> tuple[np.ndarray, str]:
-    """Return the (3, 3) rows: columns, rows and beam in RAS, for an upright film that is not mirrored."""
-    beam, source = _column_sign(name, facts.direction), f"Patient Orientation {facts.direction}"
+def _rotation(name: str, facts: FilmFacts) -> tuple[np.ndarray, bool, str]:
+    """Return the (3, 3) rows of an upright film: columns, rows and beam in RAS, whether it is mirrored, and why."""
+    columns, source = _column_sign(name, facts.direction), f"Patient Orientation {facts.direction}"
+    if columns is None:
+        columns, source = 1.0, f"{ASSUMED}: {'right' if name == 'AP' else 'front'} of the patient on the left"
+    beam, beam_from = _beam_sign(name, facts.projection), f"View Position {facts.projection}"
     if beam is None:
-        beam = 1.0
-        source = f"{ASSUMED}: beam from {'front to back' if name == 'AP' else 'the left to the right side'}"
-    depth = np.array([0.0, -beam, 0.0] if name == "AP" else [beam, 0.0, 0.0])
-    rows = np.array([0.0, 0.0, -1.0])
-    return np.stack([np.cross(rows, depth), rows, depth]), source
+        beam, beam_from = columns, f"{ASSUMED}: stored as seen from the source"
+    depth, rows = np.array([0.0, -beam, 0.0] if name == "AP" else [beam, 0.0, 0.0]), np.array([0.0, 0.0, -1.0])
+    across = np.cross(rows, depth) * beam * columns
+    return np.stack([across, rows, depth]), beam != columns, f"{source}; source_side: {beam_from}"
 
 
 def _beam_sign(name: str, projection: str | None) -> float | None:
     """Return 1 for the usual direction of the beam, -1 for the opposite one, None if it is not stated."""
-    usual, opposite = ("AP", "PA") if name == "AP" else ("RL", "LL")
-    return {usual: 1.0, opposite: -1.0}.get(projection or "")
+    usual, opposite = SOURCES[name]
+    return {usual: 1.0, opposite: -1.0}.get(SOURCE_OF_VIEW_POSITION.get(projection or "", ""))
 
 
 def _column_sign(name: str, direction: tuple[str, str] | None) -> float | None:

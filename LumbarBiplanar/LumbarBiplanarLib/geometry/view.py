@@ -5,6 +5,9 @@ World: patient RAS, mm. Pixel (0, 0) is the center of the top-left pixel. docs/g
 
     pinhole   u = cu + (f / sx) X / Z      v = cv + (f / sy) Y / Z      (Hartley & Zisserman 2004, section 6.1)
     slot      u = cu + (f / sx) X / Z      v = cv + Y / sy              (source and detector travel along y together)
+
+A film is an image as seen from the source, or, turned over left to right, as seen from the detector: many PA films are
+stored so. Such a film has x to the left as seen from the source; its camera frame is left-handed (``mirrored``).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from . import checks
 
 MODELS = ("pinhole", "slot")
 _NUMBERS = ("model", "camera_from_ras", "focal_mm", "principal_px", "size_px", "spacing_mm")
+_OVER = np.array([-1.0, 1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +34,18 @@ class View:
     Attributes:
         name: "AP" or "lateral" in a film pair.
         model: "pinhole" or "slot".
-        camera_from_ras: (4, 4) rigid, read-only; takes RAS mm to the camera frame.
+        camera_from_ras: (4, 4) rigid, read-only; takes RAS mm to the camera frame. Its rotation has determinant 1, or
+            -1 on a mirrored film.
         focal_mm: distance from source to detector along z.
         principal_px: (cu, cv), the pixel where the z axis meets the detector.
         size_px: (width, height).
         spacing_mm: detector pitch (x, y); for slot, y is mm of travel, so mm of real height, per row.
         provenance: where each number came from, by attribute name; "unknown" where nobody said.
+        mirrored: whether the film is stored turned over left to right, as seen from the detector.
 
     Raises:
-        GeometryError: if a number is missing, not finite, not positive where it must be, or the matrix is not rigid.
+        GeometryError: if a number is missing, not finite, not positive where it must be, or the matrix is not rigid or
+            mirrors the patient although the film is not mirrored, or the other way round.
     """
 
     name: str
@@ -49,6 +56,7 @@ class View:
     size_px: tuple[int, int]
     spacing_mm: tuple[float, float]
     provenance: Mapping[str, str] = field(default_factory=dict)
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         """Check every number and freeze what could still be changed."""
@@ -57,8 +65,10 @@ class View:
         try:
             if self.model not in MODELS:
                 raise GeometryError(f"model must be 'pinhole' or 'slot', found {self.model!r}.")
+            if not isinstance(self.mirrored, bool):
+                raise GeometryError(f"mirrored must be true or false, found {self.mirrored!r}.")
             values = {
-                "camera_from_ras": checks.rigid_matrix("camera_from_ras", self.camera_from_ras),
+                "camera_from_ras": checks.rigid_matrix("camera_from_ras", self.camera_from_ras, self.mirrored),
                 "focal_mm": checks.positive_number("focal_mm", self.focal_mm, "source to detector, mm"),
                 "principal_px": checks.number_pair("principal_px", self.principal_px, "column, row"),
                 "size_px": checks.integer_pair("size_px", self.size_px, "width, height"),
@@ -212,18 +222,19 @@ class View:
         size = [max(1, round(number)) for number in size]
         return replace(self, principal_px=tuple(principal), size_px=tuple(size), spacing_mm=tuple(spacing_mm))
 
-    def of_mirrored_patient(self) -> View:
-        """Return the view of this film turned over left to right, of a patient mirrored at x = 0 of RAS.
-
-        A film turned over is no projection of the patient, but one of the mirrored patient. Twice is this view again.
-        """
-        turned = np.array([-1.0, 1.0, 1.0, 1.0])
+    def turned_over(self) -> View:
+        """Return the view of this film with its columns in reverse order; twice is this view again."""
         cu, cv = self.principal_px
         return replace(
             self,
-            camera_from_ras=turned[:, None] * self.camera_from_ras * turned,
+            camera_from_ras=_OVER[:, None] * self.camera_from_ras,
             principal_px=(self.size_px[0] - 1 - cu, cv),
+            mirrored=not self.mirrored,
         )
+
+    def of_mirrored_patient(self) -> View:
+        """Return the view of this very film of a patient mirrored at x = 0 of RAS; twice is this view again."""
+        return replace(self, camera_from_ras=self.camera_from_ras * _OVER, mirrored=not self.mirrored)
 
     def pixels_on(self, other: View, pixels: np.ndarray) -> np.ndarray:
         """Return pixels (..., 2) of this view as those of another view of the same film, cropped or of other pitch."""
@@ -242,6 +253,7 @@ class View:
             "principal_px": list(self.principal_px),
             "size_px": list(self.size_px),
             "spacing_mm": list(self.spacing_mm),
+            "mirrored": self.mirrored,
             "provenance": dict(self.provenance),
         }
 
@@ -251,7 +263,7 @@ class View:
         if not isinstance(values, Mapping):
             raise GeometryError(f"A view must be an object with keys name, {', '.join(_NUMBERS)}; found {values!r}.")
         required = {"name", *_NUMBERS}
-        missing, strange = sorted(required - set(values)), sorted(set(values) - required - {"provenance"})
+        missing, strange = sorted(required - set(values)), sorted(set(values) - required - {"mirrored", "provenance"})
         if missing:
             raise GeometryError(f"View {values.get('name')!r}: missing {', '.join(missing)}; add them.")
         if strange:
@@ -259,7 +271,7 @@ class View:
         return cls(**values)
 
     def _key(self) -> tuple:
-        numbers = (self.focal_mm, self.principal_px, self.size_px, self.spacing_mm)
+        numbers = (self.focal_mm, self.principal_px, self.size_px, self.spacing_mm, self.mirrored)
         return (self.name, self.model, self.camera_from_ras.tobytes(), *numbers, tuple(self.provenance.items()))
 
     def __eq__(self, other: object) -> bool:

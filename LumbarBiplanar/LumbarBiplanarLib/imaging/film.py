@@ -78,9 +78,13 @@ class Film:
             view=self.view.cropped(x0, y0, width, height),
         )
 
+    def turned_over(self) -> Film:
+        """Return the film with its columns in reverse order."""
+        return replace(self, pixels=self.pixels[:, ::-1], view=self.view.turned_over())
+
     def of_mirrored_patient(self) -> Film:
-        """Return the film turned over left to right, which is one of the mirrored patient (``View``)."""
-        return replace(self, pixels=self.pixels[:, ::-1], view=self.view.of_mirrored_patient())
+        """Return this very film as one of the mirrored patient (``View``)."""
+        return replace(self, view=self.view.of_mirrored_patient())
 
     def resampled(self, spacing_mm: float | tuple[float, float]) -> Film:
         """Return the film at another detector pitch, averaged over the larger pixel so that nothing aliases."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import FilmError
 from ..files import sha256_of
 from ..geometry import View
+from ..geometry.sides import SOURCE_OF_VIEW_POSITION, SOURCES, source_side
 from .decoding import decode
 from .film import Film, Polarity, check_pixels, check_size
 from .raw import RawImage
@@ -105,6 +106,12 @@ def _orientation_note(raw: RawImage, view: View) -> str | None:
         return (
             f"The file's View Position is {raw.projection}, an oblique one, but it is used as the {view.name} film. "
             "Choose the straight film, or give the beam's true direction in the geometry."
+        )
+    source = SOURCE_OF_VIEW_POSITION.get(raw.projection or "")
+    if source in SOURCES.get(view.name, ()) and source != source_side(view):
+        return (
+            f"The file's View Position is {raw.projection}, but the geometry has the source at the patient's "
+            f"{source_side(view)}; correct source_side in the geometry if the file is right."
         )
     if raw.direction is None:
         return None

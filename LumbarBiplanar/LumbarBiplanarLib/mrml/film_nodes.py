@@ -153,7 +153,8 @@ def ijk_to_ras(view: View) -> vtk.vtkMatrix4x4:
     """Return the right-handed 4 x 4 matrix that takes (column, row, 0) to the detector, RAS mm; a slice is 1 mm."""
     first, right, down = view.detector_points_ras_mm(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
     columns = np.eye(4)
-    columns[:3, 0], columns[:3, 1], columns[:3, 2], columns[:3, 3] = right - first, down - first, view.beam_ras, first
+    columns[:3, 0], columns[:3, 1], columns[:3, 3] = right - first, down - first, first
+    columns[:3, 2] = -view.beam_ras if view.mirrored else view.beam_ras
     matrix = vtk.vtkMatrix4x4()
     matrix.DeepCopy(columns.ravel())
     return matrix

@@ -116,11 +116,11 @@ def _distance_to_see(points: np.ndarray, towards: np.ndarray, half_width: float,
 
 
 def _slice_axes(film_node: Any) -> np.ndarray:
-    """Return the (4, 4) slice-to-RAS matrix of a film: right, up, towards the source, center of the film."""
+    """Return the right-handed (4, 4) slice-to-RAS matrix of a film: right, up, towards who looks at it, its center."""
     view = view_of_node(film_node)
     rotation = view.camera_from_ras[:3, :3]
     axes = np.eye(4)
-    axes[:3, 0], axes[:3, 1], axes[:3, 2] = rotation[0], -rotation[1], -rotation[2]
+    axes[:3, 0], axes[:3, 1], axes[:3, 2] = rotation[0], -rotation[1], np.cross(rotation[0], -rotation[1])
     axes[:3, 3] = view.detector_points_ras_mm((np.asarray(view.size_px) - 1.0) / 2.0)
     return axes
 

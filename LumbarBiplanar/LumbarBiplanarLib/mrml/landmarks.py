@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 
 from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from ..errors import LandmarkError
-from ..geometry.sides import left_side
+from ..geometry.sides import left_side, source_side
 from .film_nodes import GEOMETRY, ROLE, VIEW, view_of_node
 from .landmark_points import (
     DEFINED,
@@ -126,7 +126,7 @@ def _take_geometry(node, film_node) -> None:
 def follow_film(node, film_node) -> bool:
     """Move the points of a list after the geometry of its film has changed, so that they keep their pixels.
 
-    If the film now shows the patient the other way round, what was named left is named right.
+    If the film now shows the patient from the other side, what was named left is named right.
 
     Returns:
         Whether the geometry had changed.
@@ -137,10 +137,19 @@ def follow_film(node, film_node) -> bool:
     with batch(node):
         _take_geometry(node, film_node)
         view = view_of_list(node)
-        if left_side(view) != left_side(before):
+        if _named_otherwise(view, before):
             records = {index: records[index_on_other_side(index)].renamed(index) for index in records}
         place_records(node, records, view)
     return True
+
+
+def _named_otherwise(view, before) -> bool:
+    """Return whether what is left of the patient in one view of a film is right in another.
+
+    On an AP film left and right lie apart; on a lateral film they differ by which is nearer to the source.
+    """
+    read = left_side if view.name == "AP" else source_side
+    return read(view) != read(before)
 
 
 def landmarks_of_node(node, film_node=None) -> FilmLandmarks:

@@ -152,6 +152,7 @@ def view_on_film(view: View, old_view: View, new_view: View) -> View:
         view.size_px,
         spacing,
         view.provenance,
+        new_view.mirrored,
     )
 
 

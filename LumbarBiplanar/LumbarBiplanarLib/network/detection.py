@@ -43,18 +43,27 @@ class Detection:
         return self.landmarks.levels
 
     def of_mirrored_patient(self) -> Detection:
-        """Return the detection on the film turned over left to right, of the mirrored patient: sides are exchanged."""
+        """Return the detection on this very film of the mirrored patient: left and right are exchanged."""
+        return replace(
+            self,
+            view=self.view.of_mirrored_patient(),
+            lumbar_view=self.lumbar_view.of_mirrored_patient(),
+            landmarks=self.landmarks.with_sides_exchanged(),
+        )
+
+    def turned_over(self) -> Detection:
+        """Return the detection on the film turned over left to right."""
         last = self.view.size_px[0] - 1
         landmarks = FilmLandmarks(
             replace(item, position_px=(last - item.position_px[0], item.position_px[1]))
-            for item in self.landmarks.with_sides_exchanged().values()
+            for item in self.landmarks.values()
         )
         levels = self.lumbar_level_mm
         return replace(
             self,
-            view=self.view.of_mirrored_patient(),
+            view=self.view.turned_over(),
             lumbar_mm=np.ascontiguousarray(self.lumbar_mm[:, ::-1]),
-            lumbar_view=self.lumbar_view.of_mirrored_patient(),
+            lumbar_view=self.lumbar_view.turned_over(),
             landmarks=landmarks,
             lumbar_level_mm=None if levels is None else np.ascontiguousarray(levels[..., ::-1]),
         )

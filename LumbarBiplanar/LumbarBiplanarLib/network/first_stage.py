@@ -105,7 +105,7 @@ def network_view(view: View, pitch_mm: float) -> View:
     The first pixel, which stays in place, is that of the film as the network is shown it (``_read``).
     """
     if seen_from_behind(view):
-        return _extended(view.of_mirrored_patient(), pitch_mm).of_mirrored_patient()
+        return _extended(view.turned_over(), pitch_mm).turned_over()
     return _extended(view, pitch_mm)
 
 

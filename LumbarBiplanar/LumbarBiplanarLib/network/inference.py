@@ -17,13 +17,13 @@ from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from ..shape.storage import load_shape_model
 from .detection import Detection
-from .facing import faces_right
 from .first_stage import stretched
 from .fitted_look import fitted_vertebrae, look_at_fitted, mirrored
 from .model import VIEW_NAMES
 from .naming import naming_doubt
 from .reading import Reading, load_networks, read
 from .self_check import checked
+from .showing import way_of_showing
 from .together import read_together
 from .weights import registered_name
 
@@ -87,8 +87,9 @@ def detect_pair(
     if tuple(film.view.name for film in films) != VIEW_NAMES:
         raise DetectionError("A pair is the AP film, then the lateral film; exchange or rename them.")
     networks = load_networks(weights, device)
+    mirrored_patient = way_of_showing(films[1].view).mirrored_patient
     with side_by_side(2) as workers:
-        first, second = workers.map(partial(read, networks, turned=faces_right(films[1].view)), films)
+        first, second = workers.map(partial(read, networks, mirrored_patient=mirrored_patient), films)
     return _joined((first, second), model, level_shift)
 
 
@@ -150,14 +151,14 @@ def look_again(
     if not networks.can_be_shown_models:
         return detection
     fitted = fitted_vertebrae(model, {LUMBAR_LEVELS.index(level): points for level, points in surfaces_mm.items()})
-    coarse, faces, turned = detection.lumbar_view, model.coarse_faces, faces_right(film.view)
-    if turned:
-        film, coarse, fitted = film.of_mirrored_patient(), coarse.of_mirrored_patient(), mirrored(fitted)
-        faces = faces[:, ::-1].copy()
+    showing, faces = way_of_showing(film.view), model.coarse_faces
+    film, coarse = showing.of(film), showing.of(detection.lumbar_view)
+    if showing.mirrored_patient:
+        fitted, faces = mirrored(fitted), faces[:, ::-1].copy()
     close = look_at_fitted(networks.refiner, film.view, stretched(film), coarse, fitted, faces, networks.device)
     if not close.found[list(fitted)].all():
         return detection
-    level_mm = close.level_mm[..., ::-1].copy() if turned else close.level_mm
+    level_mm = close.level_mm[..., ::-1].copy() if showing.turned_over else close.level_mm
     return replace(detection, lumbar_mm=level_mm.sum(axis=0), lumbar_level_mm=level_mm, reading=None)
 
 
@@ -165,9 +166,10 @@ def _joined(
     readings: tuple[Reading, Reading], model: ShapeModel | None, level_shift: int
 ) -> tuple[Detection, Detection]:
     model = load_shape_model() if model is None else model
-    if readings[0].given is None and readings[1].given is not None:
-        # Both films are to be of one patient: the AP film is read again as one of the mirrored patient.
-        readings = read(readings[0].networks, readings[0].film, turned=True), readings[1]
+    mirrored_patient = readings[1].showing.mirrored_patient
+    if readings[0].showing.mirrored_patient != mirrored_patient:
+        # Both films are to be of one patient: the AP film is read again.
+        readings = read(readings[0].networks, readings[0].given, mirrored_patient), readings[1]
     return tuple(_detection(reading) for reading in read_together(model, readings, level_shift))
 
 
@@ -205,6 +207,4 @@ def _detection(reading: Reading) -> Detection:
         reading.networks.name,
         reading.networks.device.type,
     )
-    if reading.given is None:
-        return detection
-    return replace(detection.of_mirrored_patient(), view=reading.given.view)
+    return replace(reading.showing.of(detection), view=reading.given.view)

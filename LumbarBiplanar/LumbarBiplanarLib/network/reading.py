@@ -12,10 +12,9 @@ import torch
 
 from ..errors import DetectionError
 from ..geometry import View
-from ..geometry.sides import left_side
+from ..geometry.sides import FRONT, left_side
 from ..imaging import Film
 from ..rendering import resolve_device
-from .facing import faces_right
 from .first_stage import (
     BACK_TO_FRONT,
     BONE_DARK,
@@ -31,6 +30,7 @@ from .model import VIEW_NAMES, SpineNetwork
 from .naming import naming_evidence
 from .refine_model import SpineRefiner
 from .refinement import CloseLook, look_closely, unrefined
+from .showing import Showing, way_of_showing
 from .weights import SECOND_STAGE, load_refiner, load_weights, read_registry
 
 _LEAST_CONFIDENCE = 0.15
@@ -72,14 +72,14 @@ class Reading:
 
     Attributes:
         networks: that read it.
-        film: the film.
+        film: the film as it is shown to the networks; all here is of that.
         image: (h, w) of ``first_stage.stretched``.
         look: of the first stage.
         close: of the second.
         notes: what a reader should know.
         told_shift: by how much a person has renamed the levels: 1 means that what the first stage calls L1 is L2.
-        given: the film as it was given, if ``film`` is it turned over and all here is of the mirrored patient
-            (``read``); None if it is ``film``.
+        given: the film as it was given.
+        showing: how it is shown.
     """
 
     networks: Networks
@@ -88,8 +88,9 @@ class Reading:
     look: FirstLook
     close: CloseLook
     notes: tuple[str, ...]
+    given: Film
+    showing: Showing
     told_shift: int = 0
-    given: Film | None = None
 
     @functools.cached_property
     def names(self) -> dict[int, float]:
@@ -132,32 +133,28 @@ def _networks(files: tuple[Path | None, ...], device: str, written: tuple[int, .
     return Networks(spine, refiner, torch.device(device), f"{info.name}, {close.name}")
 
 
-def read(networks: Networks, film: Film, turned: bool | None = None) -> Reading:
-    """Read a film, turned over as one of the mirrored patient if the patient faces right on it, or if so told.
+def read(networks: Networks, given: Film, mirrored_patient: bool | None = None) -> Reading:
+    """Read a film, shown in the way that the networks know.
 
-    The networks know lateral films on which the patient faces left. Raises DetectionError as ``read_film``.
+    Args:
+        networks: both stages.
+        given: the film.
+        mirrored_patient: as for ``way_of_showing``.
+
+    Raises:
+        DetectionError: if it shows no lumbar spine, or not the way it should.
     """
-    turned = faces_right(film.view) if turned is None else turned
-    if not turned:
-        return read_film(networks, film)
-    return read_film(networks, film.of_mirrored_patient(), film)
-
-
-def read_film(networks: Networks, film: Film, given: Film | None = None) -> Reading:
-    """Read a film as it is; raises DetectionError if it shows no lumbar spine, or not the way it should.
-
-    ``given`` is the film that the user knows, if another one.
-    """
-    if film.view.name not in VIEW_NAMES:
-        raise DetectionError(f"The film's view is called {film.view.name!r}; it must be 'AP' or 'lateral'.")
-    told = film if given is None else given
+    if given.view.name not in VIEW_NAMES:
+        raise DetectionError(f"The film's view is called {given.view.name!r}; it must be 'AP' or 'lateral'.")
+    showing = way_of_showing(given.view, mirrored_patient)
+    film = showing.of(given)
     image = stretched(film)
     look = first_look(networks.spine, film.view, image, networks.device)
     if look.score < LEAST_SCORE:
         way = better_otherwise(networks.spine, film.view, image, look, networks.device)
         if way is not None and _surer_when_turned(networks, film, _LIKELY_PRESENCE, way[2]):
             raise DetectionError(_looks_turned(film, look, *way[:2]))
-        raise DetectionError(_not_found(told, look))
+        raise DetectionError(_not_found(given, look))
     close = unrefined(look, film.view)
     if networks.refiner is not None:
         close = look_closely(networks.refiner, film.view, image, look, networks.device)
@@ -169,8 +166,8 @@ def read_film(networks: Networks, film: Film, given: Film | None = None) -> Read
         if way is not None and _surer_when_turned(networks, film, sure, way[2]):
             raise DetectionError(_looks_turned(film, look, *way[:2]))
     if not close.found.any():
-        raise DetectionError(_not_found(told, look))
-    return Reading(networks, film, image, look, close, look.choice.notes, given=given)
+        raise DetectionError(_not_found(given, look))
+    return Reading(networks, film, image, look, close, look.choice.notes, given, showing)
 
 
 def _presence(close: CloseLook) -> float:
@@ -233,5 +230,5 @@ def _not_found(film: Film, look: FirstLook) -> str:
 
 def _facing(view: View) -> str:
     if view.name == "lateral":
-        return f"with the patient facing {'right' if faces_right(view) else 'left'}"
+        return f"with the patient facing {'left' if left_side(view) == FRONT else 'right'}"
     return f"with the patient's {left_side(view)} on its left"

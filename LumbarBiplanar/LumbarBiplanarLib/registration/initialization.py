@@ -240,7 +240,9 @@ def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, see
 
 def _mistaken(ap: FilmEvidence, lateral: FilmEvidence) -> dict[tuple[str, str], tuple[FilmEvidence, FilmEvidence]]:
     """Return what may have been mistaken for each other: {(what, remedy): the evidence the other way round}."""
-    sides = "Left and right are the patient's: name the landmarks so, or set a mirrored film right."
+    sides = (
+        "Left and right are the patient's: name the landmarks so, or state in the geometry what is on the film's left."
+    )
     mirrored = [FilmEvidence(film.view, film.landmarks.with_sides_exchanged()) for film in (ap, lateral)]
     return {
         ("The films", "Give the AP film as AP and the lateral film as lateral."): (

@@ -105,6 +105,9 @@ def set_up_triangles(
     offsets = torch.arange(n_views, device=device)[:, None, None] * n_points
     given = (batch.triangles[None] + offsets).reshape(-1, 3).T
     corners, parity = _sorted_corners(given, s)
+    # A mirrored film shows every triangle from its other side.
+    facing = torch.tensor([-1.0 if view.mirrored else 1.0 for view in views], dtype=torch.float64, device=device)
+    weight = (facing[:, None] * batch.weight).reshape(-1) / subsamples
     unit = batch.mesh_of_triangle + batch.count * torch.arange(n_views, device=device)[:, None]
     sizes = torch.tensor([view.size_px for view in views], device=device)
     origin = center[..., :2].long()
@@ -118,7 +121,7 @@ def set_up_triangles(
         s=s[corners],
         t=t[corners],
         w=w[corners],
-        sign=parity.to(dtype) * (batch.weight.repeat(n_views) / subsamples).to(dtype),
+        sign=parity.to(dtype) * weight.to(dtype),
         unit=unit,
         column_bounds=torch.stack([first[:, 0], last[:, 0]])[:, unit],
         row_bounds=torch.stack([first[:, 1], last[:, 1]])[:, unit],

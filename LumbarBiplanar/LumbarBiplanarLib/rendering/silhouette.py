@@ -46,7 +46,8 @@ def silhouettes(points, faces, view: View, count: int = 240) -> np.ndarray:
     if any(mesh.ndim != 2 or mesh.shape[1] != 3 for mesh in meshes):
         raise ValueError("points must have shape (V, 3) or (N, V, 3), or be a sequence of arrays (V, 3).")
     shared = hasattr(faces, "ndim") and faces.ndim == 2
-    topologies = [_topology(faces)] * len(meshes) if shared else [_topology(part) for part in faces]
+    topologies = [_topology(part, view.mirrored) for part in ([faces] if shared else faces)]
+    topologies = topologies * len(meshes) if shared else topologies
     if len(topologies) != len(meshes):
         raise ValueError(f"{len(meshes)} meshes, but {len(topologies)} lists of faces; give one each, or one for all.")
     outlines = []
@@ -57,9 +58,13 @@ def silhouettes(points, faces, view: View, count: int = 240) -> np.ndarray:
     return outlines[0] if single else np.stack(outlines)
 
 
-def _topology(faces) -> _Topology:
-    """Return the topology of triangles; the last ones are kept, for the outlines of a running registration."""
-    faces = np.ascontiguousarray(faces, dtype=np.int64)
+def _topology(faces, mirrored: bool) -> _Topology:
+    """Return the topology of triangles, as a mirrored film shows them if so told: from their other side.
+
+    The last ones are kept, for the outlines of a running registration.
+    """
+    faces = np.asarray(faces, dtype=np.int64)
+    faces = np.ascontiguousarray(faces[..., ::-1] if mirrored else faces)
     return _kept_topology(faces.tobytes(), faces.shape)
 
 

@@ -190,6 +190,11 @@ def geometry(result: CaseResult) -> list[str]:
         "Both films were taken at once."
         if pair.simultaneous
         else "The films were NOT taken at once: the patient may have moved.",
+        *(
+            f"The {view.name} film is stored turned over, as seen from the detector."
+            for view in pair.views
+            if view.mirrored
+        ),
     ]
     header = ("Number", "Film", "Value", "Where it came from")
     parts = [kept_together((heading("Geometry"), paragraph(" ".join(stated)), table(header, rows, css="small")))]

@@ -64,6 +64,7 @@ def _state(settings: GeometrySettings) -> str:
 def _assumptions(settings: GeometrySettings) -> list[str]:
     names = {
         "left_side": _("side of the patient on the left"),
+        "source_side": _("side of the source"),
         "model": _("projection"),
         "focal_mm": _("source-detector distance"),
         "isocenter_mm": _("place of the patient"),

@@ -21,6 +21,7 @@ def title_of(key: str) -> str:
     """Return what the table calls a number of the geometry, with its unit."""
     return {
         "left_side": _("Left of the film is"),
+        "source_side": _("Source is at the"),
         "model": _("Projection"),
         "focal_mm": _("Source–detector (mm)"),
         "isocenter_mm": _("Source–isocenter (mm)"),
@@ -41,7 +42,14 @@ def explanation_of(key: str) -> str:
         "left_side": _(
             "Side of the patient on the left of the film. AP: right, seen from the front; left, seen from behind, as "
             "a PA film is seen from the source. Lateral: front, the patient faces left; back, the patient faces right. "
-            "A change moves source and detector to the other side of the patient."
+            "A change turns the film over if it is known where the source is; else source and detector move to the "
+            "other side of the patient."
+        ),
+        "source_side": _(
+            "Side of the patient at which the X-ray source is. AP: front; a PA film: back. Lateral: left or right; the "
+            "detector is at the other side. Many films are stored turned over, as seen from the detector: a PA film "
+            "with the patient's right on its left, a left lateral film (left side at the detector) on which the "
+            "patient faces left. They are read so."
         ),
         "model": _("pinhole: cone beam (radiography room, C-arm). slot: slot scanner, which does not magnify heights."),
         "focal_mm": _("Distance from the X-ray source to the detector along the central ray."),
