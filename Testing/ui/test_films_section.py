@@ -10,6 +10,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from LumbarBiplanarLib.geometry.settings import KEYS
 from LumbarBiplanarLib.imaging import Polarity
 
 QUANTITY, AP, LATERAL, WHERE_FROM = range(4)
@@ -65,7 +66,7 @@ def test_the_sample_study_fills_views_table_and_texts(loaded, app):
     parameters = loaded.parameters
     assert background(app, "AP") == parameters.apFilm.GetID()
     assert background(app, "lateral") == parameters.lateralFilm.GetID()
-    assert loaded.ui.geometryTable.rowCount == 12
+    assert loaded.ui.geometryTable.rowCount == len(KEYS)
     assert cell(loaded, "Beam angle", AP) == "85"
     assert cell(loaded, "Calibrated", AP) == "yes"
     assert cell(loaded, "Film size", LATERAL) == "360 x 374"
@@ -100,18 +101,24 @@ def test_two_films_without_geometry_get_a_usual_one_that_says_what_is_assumed(pa
     assert app.messages == []
 
 
-def test_a_pa_film_is_told_by_what_lies_on_its_left(loaded, app):
+def test_a_pa_film_is_told_by_what_lies_on_its_left_and_where_the_source_is(loaded, app):
     from LumbarBiplanarLib.mrml.films import view_of_node
 
-    beam = view_of_node(loaded.parameters.apFilm).beam_ras
+    film = loaded.parameters.apFilm
+    beam = view_of_node(film).beam_ras
     assert (cell(loaded, "Left of", AP), cell(loaded, "Left of", LATERAL)) == ("right", "front")
+    assert (cell(loaded, "Source is", AP), cell(loaded, "Source is", LATERAL)) == ("front", "left")
     type_into(app, loaded, "Left of", AP, "front")
     assert "type right or left" in only_message(app)
     assert cell(loaded, "Left of", AP) == "right"
     type_into(app, loaded, "Left of", AP, "L")
     assert cell(loaded, "Left of", AP) == "left" and cell(loaded, "Beam angle", AP) == "85"
     assert cell(loaded, "Left of", WHERE_FROM).startswith("AP: typed by the user")
-    assert view_of_node(loaded.parameters.apFilm).beam_ras == pytest.approx(-beam)
+    # The file knows where the source is: from there, what lies on the left is stored turned over.
+    assert view_of_node(film).mirrored and view_of_node(film).beam_ras == pytest.approx(beam)
+    type_into(app, loaded, "Source is", AP, "back")
+    assert not view_of_node(film).mirrored and view_of_node(film).beam_ras == pytest.approx(-beam)
+    assert cell(loaded, "Left of", AP) == "left" and cell(loaded, "Beam angle", AP) == "85"
 
 
 def test_file_dialogs_open_where_the_last_one_was_closed(panel, app, sample_study):
