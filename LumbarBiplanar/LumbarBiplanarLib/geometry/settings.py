@@ -215,10 +215,11 @@ class GeometrySettings:
         """Return the settings with a side of the patient on the left of a film.
 
         A source that is only assumed moves to the side from which the film then is seen; one that is known stays, and
-        the film is stored turned over.
+        the film is stored turned over, its principal point with it.
         """
-        stays = not self.is_assumed("source_side", view.name)
-        return self._with_source_moved(with_left_side(view, side, self.isocenter_ras_mm, stays), "left_side")
+        if self.is_assumed("source_side", view.name):
+            return self._with_source_moved(with_left_side(view, side, self.isocenter_ras_mm), "left_side")
+        return self._with_view(view if left_side(view) == side else view.turned_over(), "left_side")
 
     def _with_source_moved(self, view: View, key: str) -> GeometrySettings:
         """Return the settings with a view from another side of the patient; the angle stays what it was."""

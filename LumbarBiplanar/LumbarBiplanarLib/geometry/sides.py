@@ -40,22 +40,20 @@ def source_side(view: View) -> str:
     return usual if towards >= 0.0 else other
 
 
-def with_left_side(view: View, side: str, center_ras_mm: np.ndarray, source_stays: bool = False) -> View:
-    """Return the view with ``side`` on the left of the film; the numbers of its detector stay.
+def with_left_side(view: View, side: str, center_ras_mm: np.ndarray) -> View:
+    """Return the view with ``side`` on the left of the film, seen from the other side of the patient if need be.
+
+    Source and detector then are turned half round about the rows through a point; a mirrored film stays one. See
+    ``View.turned_over`` for a film that is taken from where it was.
 
     Args:
         view: AP or lateral view.
         side: one of ``SIDES[view.name]``.
-        center_ras_mm: (3,) a point, RAS mm, that keeps its pixel.
-        source_stays: whether the source stays where it is, so that what was as seen from the source becomes as seen
-            from the detector, or the other way round; otherwise source and detector are turned half round about the
-            rows through the point.
+        center_ras_mm: (3,) the point, RAS mm.
     """
     if left_side(view) == side:
         return view
     across, down, along = view.camera_from_ras[:3, :3]
-    if source_stays:
-        return _with_axes(view, np.stack([-across, down, along]), not view.mirrored, center_ras_mm)
     return _with_axes(view, np.stack([-across, down, -along]), view.mirrored, center_ras_mm)
 
 
