@@ -12,7 +12,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from films_sample import PAIR, SIZE, small_film, small_films
 
 from LumbarBiplanarLib.errors import FilmError, GeometryError
-from LumbarBiplanarLib.geometry import FilmPair, GeometrySettings, standard_pair
+from LumbarBiplanarLib.geometry import FilmFacts, FilmPair, GeometrySettings, standard_pair
 from LumbarBiplanarLib.imaging import Polarity, write_film
 
 
@@ -121,6 +121,32 @@ def test_films_of_two_sizes_keep_their_detector_and_take_the_direction(films, no
     assert pair.angle_deg == pytest.approx(PAIR.angle_deg)
     films.exchange(nodes[1], nodes[0])
     assert films.pair_of_nodes(*nodes) == PAIR
+
+
+def test_films_in_the_wrong_places_are_what_their_files_state_once_they_are_exchanged(
+    scene, films, monkeypatch, tmp_path
+):
+    from LumbarBiplanarLib.mrml import film_pairs
+
+    states = {
+        "pa.dcm": FilmFacts(SIZE, projection="PA", direction=("L", "F")),
+        "left.dcm": FilmFacts(SIZE, projection="LL", direction=("P", "F")),
+    }
+    monkeypatch.setattr(film_pairs, "film_facts", lambda path: states[path.name])
+    pair = standard_pair(size_px=(SIZE, SIZE))
+    wrong = [
+        films.add_film(scene, small_film(view, seed, path=tmp_path / name))
+        for seed, (view, name) in enumerate(zip(pair.views, ("left.dcm", "pa.dcm"), strict=True))
+    ]
+    films.settle_geometry(*wrong)
+    films.exchange(*wrong)
+    settings = films.settings_of_nodes(wrong[1], wrong[0])
+    assert [settings.value("source_side", name) for name in ("AP", "lateral")] == ["back", "right"]
+    assert all(view.mirrored for view in settings.pair.views)
+    # What the user typed is not lost to the headers.
+    films.set_settings(wrong[1], wrong[0], settings.edited("focal_mm", "AP", "1234"))
+    films.exchange(wrong[1], wrong[0])
+    assert films.view_of_node(wrong[1]).focal_mm == 1234
 
 
 def user_volume(scene, pixels, file=None):

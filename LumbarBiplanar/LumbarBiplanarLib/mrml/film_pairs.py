@@ -135,8 +135,9 @@ def settle_geometry(ap: Any, lateral: Any, previous: GeometrySettings | None = N
 def exchange(ap: Any, lateral: Any) -> None:
     """Make the AP film the lateral one and the lateral film the AP one.
 
-    Where a geometry came from a file and the films have the same size, each takes the whole view of its new place.
-    Otherwise pixel size, distance and principal point go with the film, the direction with the place.
+    Without a geometry that was given or changed by the user, the films get the usual one of their headers in their new
+    places. Where a geometry came from a file and the films have the same size, each takes the whole view of its new
+    place. Otherwise pixel size, distance and principal point go with the film, the direction with the place.
 
     Raises:
         FilmError: if one is no film, or both show the same image.
@@ -144,7 +145,10 @@ def exchange(ap: Any, lateral: Any) -> None:
     """
     settings = settings_of_nodes(ap, lateral)
     old = settings.pair
-    if settings.origin and old.ap.size_px == old.lateral.size_px:
+    if not settings.is_given:
+        settings = standard_settings_of_nodes(lateral, ap)
+        pair = settings.pair
+    elif settings.origin and old.ap.size_px == old.lateral.size_px:
         pair = old
     else:
         pair = replace(old, ap=_with_film_of(old.ap, old.lateral), lateral=_with_film_of(old.lateral, old.ap))
