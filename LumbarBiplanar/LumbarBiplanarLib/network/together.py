@@ -18,6 +18,7 @@ from .naming import agreed_names, median_gap_mm, naming_doubt
 from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
 from .refinement import first_crops, look_closely
+from .source_doubt import source_doubt
 
 # Rays to the middle of a body pass each other at 0.2 to 0.8 mm if the geometry is true and the patient stood still
 # (films of random spines); what passes farther is not one spine in one place. The fit alone would not notice: it
@@ -53,7 +54,9 @@ def read_together(model: ShapeModel, readings: Readings, level_shift: int = 0) -
         return _noted(alone, "The films were taken in the same direction, so each was read by itself.")
     if gap_mm is not None and gap_mm <= _APART_MM:
         doubt = None if level_shift else naming_doubt(evidence, agreed)
-        return _noted(_fitted(model, named), *([doubt] if doubt else []))
+        about_source = _source_doubt(named)
+        ap, lateral = _noted(_fitted(model, named), *([doubt] if doubt else []))
+        return (replace(ap, notes=(*ap.notes, about_source)) if about_source else ap), lateral
     alone = named if agreed == (0, 0) else _all_renamed(readings, (0, 0), level_shift)
     if gap_mm is None:
         return alone
@@ -75,6 +78,14 @@ def _centers(readings: Readings) -> tuple[np.ndarray, np.ndarray]:
     return tuple(
         np.where(reading.close.found[:, None], body, np.nan) for reading, body in zip(readings, bodies, strict=True)
     )
+
+
+def _source_doubt(readings: Readings) -> str | None:
+    """Return ``source_doubt`` by all landmarks that each film shows by itself."""
+    both = readings[0].seen & readings[1].seen
+    pixels = np.stack([reading.close.landmarks_px[both] for reading in readings])
+    variances = [np.diagonal(item.close.covariances, axis1=1, axis2=2).reshape(5, 20, 2)[both] for item in readings]
+    return source_doubt(_views(readings), pixels, np.stack(variances).mean(axis=-1))
 
 
 def _noted(readings: Readings, *notes: str) -> Readings:
