@@ -238,6 +238,23 @@ def test_another_volume_that_the_user_put_into_a_film_view_stays(shown, app, fil
     assert background(app, "AP") == volume.GetID()
 
 
+@pytest.mark.parametrize("case", ["just entered", "after a scene was closed"])
+def test_a_volume_that_slicer_loads_takes_the_place_of_no_film(layout, app, films, tmp_path, case):
+    volume = slicer.util.addVolumeFromArray(np.random.default_rng(0).random((4, 30, 40)), name="CT")
+    assert slicer.util.saveNode(volume, str(tmp_path / "ct.nrrd"))
+    layout.enter()
+    if case == "after a scene was closed":
+        layout.exit()
+        app.clear()
+        films = {name: app.scene.AddNode(film) for name, film in films.items()}
+        layout.enter()
+    layout.show_films(films, {}, 0.4)
+    loaded = slicer.util.loadVolume(str(tmp_path / "ct.nrrd"))
+    app.process_events()
+    assert background(app, "Red") == loaded.GetID(), "Slicer shows it in its own views"
+    assert {name: background(app, name) for name in films} == {name: film.GetID() for name, film in films.items()}
+
+
 def test_view_groups_that_a_scene_has_broken_are_set_again(layout, app):
     layout.enter()
     for name in ("AP", "lateral"):

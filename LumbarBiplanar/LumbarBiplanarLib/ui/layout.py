@@ -93,7 +93,7 @@ class FilmLayout:
             slicer.app.layoutManager().setLayout(LAYOUT_ID)
         elif self._own_layout is None:
             self._own_layout = node.SlicerLayoutFourUpView  # a scene has brought ours; the user's is not known
-        self._set_view_groups()
+        self._set_up_views()
         self._keep()
 
     def exit(self) -> None:
@@ -124,13 +124,17 @@ class FilmLayout:
         What the scene shows in the views, zoom and camera included, stays when its films are shown next.
         """
         self._from_scene = True
-        self._set_view_groups()
+        self._set_up_views()
 
-    def _set_view_groups(self) -> None:
+    def _set_up_views(self) -> None:
         for name in VIEW_NAMES:
-            node = self.slice_node(name)
-            if node is not None and node.GetViewGroup() != VIEW_GROUPS[name]:
-                node.SetViewGroup(VIEW_GROUPS[name])
+            logic = self.slice_logic(name)
+            if logic is None:
+                continue
+            if logic.GetSliceNode().GetViewGroup() != VIEW_GROUPS[name]:
+                logic.GetSliceNode().SetViewGroup(VIEW_GROUPS[name])
+            # Slicer shows every volume that it loads in all views that do not refuse; the film's would lose its film.
+            logic.GetSliceCompositeNode().SetDoPropagateVolumeSelection(False)
 
     # -- views -----------------------------------------------------------------------------------------------------
 
