@@ -161,6 +161,19 @@ def test_a_second_object_does_not_double_the_outlines(scene, films, silhouettes)
     assert scene.GetNumberOfNodes() == count
 
 
+def test_two_objects_that_draw_in_turn_leave_one_outline_per_vertebra(scene, films, silhouettes):
+    from LumbarBiplanarLib.mrml.overlay import SILHOUETTE_ROLE, Silhouettes, nodes_of_role
+
+    outlines = {"AP": {YELLOW: square((120.0, 200.0))}}
+    silhouettes.update(outlines)
+    another = Silhouettes(scene, films)
+    for drawing in (another, silhouettes, another):
+        drawing.update(outlines)
+        drawn = list(drawing.nodes.values())
+        assert len(drawn) == 1 and drawn[0].GetDisplayNode().GetVisibility()
+        assert nodes_of_role(scene, "vtkMRMLModelNode", SILHOUETTE_ROLE) == drawn
+
+
 def test_closing_the_scene_in_the_middle_breaks_nothing(app, scene, silhouettes):
     silhouettes.update({"AP": {YELLOW: square((120.0, 200.0))}})
     app.clear()

@@ -138,6 +138,7 @@ class Silhouettes:
     def _outline(self, film, view_name: str, level: Level) -> Outline:
         found = self._outlines.get((view_name, level))
         if found is None or not self._scene.IsNodePresent(found.node):
+            remove_leftovers(self._scene, SILHOUETTE_ROLE, {film}, level)  # another logic's, such as the console's
             found = Outline(self._scene, film, view_name, level)
             found.show(False)
             self._outlines[view_name, level] = found
@@ -191,17 +192,18 @@ def _film_points_ras_mm(ras_from_pixel: np.ndarray, pixels: np.ndarray) -> np.nd
     return np.asarray(pixels) @ ras_from_pixel[:3, :2].T + ras_from_pixel[:3, 3]
 
 
-def remove_leftovers(scene, role: str, films: set) -> None:
-    """Remove models of a role that an earlier object has left in the scene.
+def remove_leftovers(scene, role: str, films: set, level: Level | None = None) -> None:
+    """Remove models of a role that another object has left in the scene.
 
     Args:
         scene: the MRML scene.
         role: of models that are never saved.
         films: the film nodes whose models go, besides those of films that are gone.
+        level: the vertebra whose models go; None means all.
     """
     for node in nodes_of_role(scene, "vtkMRMLModelNode", role):
         film = node.GetNodeReference(FILM_REFERENCE)
-        if film is None or film in films:
+        if (film is None or film in films) and (level is None or node.GetAttribute(LEVEL) == level.name):
             _remove_with_display(scene, node)
 
 
