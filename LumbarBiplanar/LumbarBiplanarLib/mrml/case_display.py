@@ -10,6 +10,8 @@ from .case_run import CaseRun
 from .films import VIEW_NAMES
 from .live_view import LiveView
 from .measurement_markups import clear as clear_measurement_markups
+from .other_cases import result_nodes, show_one_case, vertebrae_left
+from .parameters import NODE_FIELDS
 from .vertebrae import find as find_vertebrae
 
 if TYPE_CHECKING:
@@ -61,6 +63,13 @@ class CaseDisplay(CaseRun):
         if result is not None and result is not self._drawn:
             self._show_result(result)
 
+    def showOneCase(self) -> None:
+        """Take what other cases of the scene show out of the views, for example after a scene was added to this one."""
+        show_one_case(self.scene, {name: self.filmNode(name) for name in VIEW_NAMES})
+        for name in VIEW_NAMES:
+            if self.filmNode(name) is not None:
+                self._show_landmarks_of(name)
+
     def clearShown(self) -> None:
         """Take outlines and the surfaces of a run out of the scene; what is saved with the scene stays.
 
@@ -93,12 +102,36 @@ class CaseDisplay(CaseRun):
         if self._live is not None:
             self._live[1].remove()
         self._live = self._result = self._drawn = None
-        if parameters.reconstruction is not None and film is not None:
-            for node in find_vertebrae(self.scene, film).values():
+        if parameters.reconstruction is not None:
+            if film is None:
+                found = vertebrae_left(self.scene, parameters.reconstruction)
+            else:
+                found = find_vertebrae(self.scene, film).values()
+            for node in found:
                 self._remove(node)
         clear_measurement_markups(self.scene)
         self._remove(parameters.reconstruction)
         self._remove(parameters.measurements)
+
+    def _leave_case(self) -> None:
+        if any(self.filmNode(name) is None for name in VIEW_NAMES):
+            self._drop_result()  # without its films nobody could come back to it
+        if self._live is not None:
+            self._live[1].give_up()
+        self._live = self._result = self._drawn = None
+        clear_measurement_markups(self.scene)
+        modified = self.parameters.StartModify()
+        for field in NODE_FIELDS:
+            setattr(self.parameters, field, None)
+        self.parameters.EndModify(modified)
+
+    def _come_to_case(self) -> None:
+        parameters = self.parameters
+        parameters.reconstruction, parameters.measurements = result_nodes(self.scene, self.filmNode("AP"))
+        self.showOneCase()
+        result = self.result()
+        if result is not None:
+            self._show_result(result)
 
     def _live_view(self) -> LiveView | None:
         """Return what draws on the films of the case; None while one is missing."""

@@ -32,6 +32,7 @@ from .films import (
 from .geometry_change import bring_along
 from .landmarks import find_landmark_list, is_landmark_list, renamed_by
 from .lumbar_images import find_lumbar_image
+from .other_cases import partner_of
 from .parameters import LevelNames
 
 
@@ -69,7 +70,7 @@ class CaseFilms(CaseGeometry):
     def loadFilms(
         self, apPath: str | Path, lateralPath: str | Path, geometryPath: str | Path | None = None
     ) -> tuple[Any, Any]:
-        """Read both films of a case, and their geometry.
+        """Read both films of a case, and their geometry; a case that was there before waits in the scene.
 
         Args:
             apPath, lateralPath: the films.
@@ -95,10 +96,7 @@ class CaseFilms(CaseGeometry):
             settle_geometry(ap, lateral)
         else:
             set_pair(ap, lateral, pair, Path(geometryPath).name)
-        self._drop_result()
-        self._set_node("lateral", "Film", None)  # the AP film begins a case of its own
-        for name, node in zip(VIEW_NAMES, (ap, lateral), strict=True):
-            self._place_film(node, name)
+        self._take_case(ap, lateral)
         return ap, lateral
 
     def loadSampleStudy(self) -> tuple[Any, Any]:
@@ -108,6 +106,8 @@ class CaseFilms(CaseGeometry):
 
     def useVolume(self, node: Any, viewName: str) -> Any:
         """Make a volume of the scene the AP or the lateral film; a volume that Slicer loaded is copied, not changed.
+
+        A film of another case of the scene brings its other film, and whatever else belongs to that case, with it.
 
         Args:
             node: a film of this module, or a volume of one slice.
@@ -129,6 +129,10 @@ class CaseFilms(CaseGeometry):
                     film=film.GetName(), view=_other_name(viewName)
                 )
             )
+        partner = partner_of(film) if film.GetAttribute(VIEW) == viewName else None
+        if partner is not None and partner is not self._other(viewName):
+            self._take_case(*((film, partner) if viewName == "AP" else (partner, film)))
+            return film
         return self._take_film(film, viewName)
 
     def swapFilms(self) -> None:
@@ -194,6 +198,13 @@ class CaseFilms(CaseGeometry):
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
+    def _take_case(self, ap: Any, lateral: Any) -> None:
+        """Go to the case of two films, with what belongs to them; the case of before stays in the scene."""
+        self._leave_case()
+        for name, node in zip(VIEW_NAMES, (ap, lateral), strict=True):
+            self._place_film(node, name)
+        self._come_to_case()
+
     def _take_new_film(self, node: Any, view_name: str) -> Any:
         """Take a film that was just added; after an error it is not in the scene any more."""
         try:
@@ -235,6 +246,14 @@ class CaseFilms(CaseGeometry):
             display = node.GetDisplayNode()
             if display is not None and is_landmark_list(node) and node.GetAttribute(VIEW) == view_name:
                 display.SetVisibility(node is chosen)
+
+    def _leave_case(self) -> None:
+        """Let go of films, landmarks and result; they stay in the scene."""
+        raise NotImplementedError
+
+    def _come_to_case(self) -> None:
+        """Take up and show the result that belongs to the films, if there is one."""
+        raise NotImplementedError
 
     def _other(self, view_name: str) -> Any:
         return self.filmNode(_other_name(view_name))

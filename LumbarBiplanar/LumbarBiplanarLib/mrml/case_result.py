@@ -15,6 +15,7 @@ from .film_nodes import keep_corrected_view
 from .films import VIEW_NAMES
 from .lumbar_images import detection_parts
 from .measurement_table import write_table
+from .other_cases import keep_with_film
 from .reconstruction_node import (
     options_of,
     quality_of,
@@ -94,6 +95,7 @@ class CaseResults(CaseLandmarks):
             parameters.EndModify(modified)
         for made in (node, table):
             add_to_case(self.scene, made, film)
+            keep_with_film(made, film)
         for name, view in zip(VIEW_NAMES, result.reconstruction.final_state.corrected_views, strict=True):
             keep_corrected_view(self.filmNode(name), view)
         self._result = (node.GetID(), node.GetText()), result, ""

@@ -206,7 +206,7 @@ def find(scene, film_node=None) -> dict[Level, slicer.vtkMRMLModelNode]:
     found = {}
     for node in nodes_of_role(scene, "vtkMRMLModelNode", VERTEBRA_ROLE):
         level = Level.__members__.get(node.GetAttribute(LEVEL) or "")
-        belongs = film_node is None or node.GetNodeReferenceID(FILM_REFERENCE) in (None, film_node.GetID())
+        belongs = film_node is None or node.GetNodeReferenceID(FILM_REFERENCE) == film_node.GetID()
         if level is not None and belongs:
             found.setdefault(level, node)
     return {level: found[level] for level in LUMBAR_LEVELS if level in found}

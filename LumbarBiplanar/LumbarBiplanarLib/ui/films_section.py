@@ -169,10 +169,15 @@ class FilmsSection:
             return
         self._accepting = True
         try:
-            for name in VIEW_NAMES:
+            # What was chosen comes first: the other film may belong to another case only since then.
+            for name in sorted(VIEW_NAMES, key=lambda name: self._is_accepted(parameters, name)):
                 self._accept(parameters, name)
         finally:
             self._accepting = False
+
+    def _is_accepted(self, parameters: Any, name: str) -> bool:
+        node = getattr(parameters, _FIELDS[name])
+        return node is not None and node.GetID() == self._accepted[name]
 
     def _accept(self, parameters: Any, name: str) -> None:
         node = getattr(parameters, _FIELDS[name])

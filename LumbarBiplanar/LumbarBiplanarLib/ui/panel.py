@@ -49,6 +49,7 @@ class Panel(PanelRun, VTKObservationMixin):
         # A Slicer without a window has no views to lay out.
         self.layout = None if slicer.app.layoutManager() is None else FilmLayout()
         self.entered = False
+        self._scene_added = True  # one may have been before this was made
         self._binding: ParameterBinding | None = None
         self._hint = ""
         self._refresh_timer = qt.QTimer()
@@ -127,6 +128,9 @@ class Panel(PanelRun, VTKObservationMixin):
     def _use_scene(self) -> None:
         """Bind the form to the scene's parameter node and draw the result that it holds."""
         self._set_parameters(self.logic.parameters)
+        if self._scene_added:
+            self._scene_added = False
+            self.logic.showOneCase()
         try:
             self.logic.showResult()
         except LumbarBiplanarError as problem:
@@ -157,6 +161,7 @@ class Panel(PanelRun, VTKObservationMixin):
         self._let_go()
 
     def _on_end_import(self, *_args: Any) -> None:
+        self._scene_added = True
         if self.layout is not None:
             self.layout.restore_view_groups()
         if self.entered:
