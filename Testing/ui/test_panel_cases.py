@@ -50,6 +50,32 @@ def test_a_scene_that_is_added_shows_its_own_case_only(app, panel, scene, tmp_pa
     assert len(nodes(scene, "reconstruction")) == 2 and len(nodes(scene, "vertebra")) == 10
 
 
+def test_a_surface_of_a_waiting_case_that_was_saved_visible_is_visible_again(app, panel, scene, tmp_path):
+    app.load_scene(tmp_path / "case.mrb", clear=False)
+    app.process_events()
+    compared = next(node for node in nodes(scene, "vertebra") if not node.GetDisplayNode().GetVisibility())
+    compared.GetDisplayNode().SetVisibility(True)
+    app.save_scene(tmp_path / "both.mrb")
+    app.load_scene(tmp_path / "both.mrb")
+    app.process_events()
+    assert sum(bool(node.GetDisplayNode().GetVisibility()) for node in nodes(scene, "vertebra")) == 6
+
+
+def test_of_a_case_that_was_added_twice_each_copy_stays_whole(app, panel, scene, tmp_path):
+    fields = ("apFilm", "lateralFilm", "apLandmarks", "lateralLandmarks", "reconstruction")
+    app.load_scene(tmp_path / "case.mrb", clear=False)
+    app.process_events()
+    first = {field: getattr(panel.parameters, field) for field in fields}
+    app.load_scene(tmp_path / "case.mrb", clear=False)
+    app.process_events()
+    assert not any(getattr(panel.parameters, field) is node for field, node in first.items())
+    panel.ui.apFilmSelector.setCurrentNode(first["apFilm"])
+    for _round in range(3):
+        app.process_events()
+    assert {field: getattr(panel.parameters, field) for field in fields} == first
+    assert app.messages == []
+
+
 @pytest.mark.parametrize("selector", ["apFilmSelector", "lateralFilmSelector"])
 def test_a_film_chosen_from_another_case_brings_the_whole_case(app, panel, scene, tmp_path, selector):
     films = panel.parameters.apFilm, panel.parameters.lateralFilm
@@ -72,3 +98,10 @@ def test_a_film_chosen_from_another_case_brings_the_whole_case(app, panel, scene
     views = {name: panel.layout.slice_logic(name).GetSliceCompositeNode() for name in ("AP", "lateral")}
     assert tuple(view.GetBackgroundVolumeID() for view in views.values()) == tuple(film.GetID() for film in films)
     assert app.messages == []
+
+
+def test_one_film_of_a_case_can_be_taken_out_of_its_selector(app, panel):
+    panel.ui.lateralFilmSelector.setCurrentNode(None)
+    for _round in range(3):
+        app.process_events()
+    assert panel.parameters.lateralFilm is None and panel.parameters.apFilm is not None

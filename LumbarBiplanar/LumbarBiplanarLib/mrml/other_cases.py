@@ -35,9 +35,9 @@ def partner_of(film_node: Any) -> Any:
         for film in scene_films(scene)
         if film.GetAttribute(PAIR) == pair and film.GetAttribute(VIEW) != film_node.GetAttribute(VIEW)
     ]
-    # A scene that was added twice holds a case twice.
-    folder = case_folder(scene, film_node, create=False)
-    found.sort(key=lambda film: case_folder(scene, film, create=False) != folder)
+    if len(found) > 1:  # a scene that was added twice holds a case twice
+        folder = case_folder(scene, film_node, create=False)
+        found.sort(key=lambda film: case_folder(scene, film, create=False) != folder)
     return found[0] if found else None
 
 

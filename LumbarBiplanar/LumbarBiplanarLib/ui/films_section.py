@@ -13,6 +13,7 @@ from ..errors import LumbarBiplanarError
 from ..geometry import GeometrySettings
 from ..imaging import Polarity
 from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, stated_polarity
+from ..mrml.other_cases import partner_of
 from .dicom_browser import choose_films
 from .films_text import film_title, geometry_text, selector_tip
 from .geometry_table import GeometryTable
@@ -182,7 +183,7 @@ class FilmsSection:
     def _accept(self, parameters: Any, name: str) -> None:
         node = getattr(parameters, _FIELDS[name])
         other = getattr(parameters, _FIELDS["lateral" if name == "AP" else "AP"])
-        if node is None or belongs_to_pair(node, other, name):
+        if node is None or _belong_together(node, other, name):
             self._accepted[name] = node.GetID() if node is not None else None
             return
         # The logic needs the case as it was before the choice: the geometry stays if it fits the new film.
@@ -275,3 +276,10 @@ class FilmsSection:
             self._services.status(_("{title}: {done}.").format(title=title, done=done))
             self._services.log(_("{title}: {done}.").format(title=title, done=done))
         self._services.changed()
+
+
+def _belong_together(node: Any, other: Any, view_name: str) -> bool:
+    """Tell whether a node can be the film of a view as it stands, and is not of another copy of the case."""
+    if not belongs_to_pair(node, other, view_name):
+        return False
+    return other is None or partner_of(node) in (None, other)

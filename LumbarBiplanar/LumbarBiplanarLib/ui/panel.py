@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ..errors import LumbarBiplanarError
+from ..mrml.films import scene_films
 from .correct_section import CorrectSection
 from .detect_section import DetectSection
 from .films_section import FilmsSection
@@ -49,7 +50,7 @@ class Panel(PanelRun, VTKObservationMixin):
         # A Slicer without a window has no views to lay out.
         self.layout = None if slicer.app.layoutManager() is None else FilmLayout()
         self.entered = False
-        self._scene_added = True  # one may have been before this was made
+        self._scene_added = True  # to a scene with films; it may have been before this was made
         self._binding: ParameterBinding | None = None
         self._hint = ""
         self._refresh_timer = qt.QTimer()
@@ -148,6 +149,7 @@ class Panel(PanelRun, VTKObservationMixin):
     # -- scene -----------------------------------------------------------------------------------------------------
 
     def _on_start_close(self, *_args: Any) -> None:
+        self._scene_added = False
         self._let_go()
         for section in self.sections:
             section.scene_closing()
@@ -158,10 +160,10 @@ class Panel(PanelRun, VTKObservationMixin):
         self.changed()
 
     def _on_start_import(self, *_args: Any) -> None:
+        self._scene_added = self._scene_added or bool(scene_films(slicer.mrmlScene))
         self._let_go()
 
     def _on_end_import(self, *_args: Any) -> None:
-        self._scene_added = True
         if self.layout is not None:
             self.layout.restore_view_groups()
         if self.entered:
