@@ -105,3 +105,16 @@ def test_one_film_of_a_case_can_be_taken_out_of_its_selector(app, panel):
     for _round in range(3):
         app.process_events()
     assert panel.parameters.lateralFilm is None and panel.parameters.apFilm is not None
+
+
+def test_undo_takes_back_nothing_in_a_case_that_waits(app, panel, tmp_path):
+    panel.parameters.refitOnMove = False
+    panel.logic.moveLandmark("AP", "L3", "pedicle_left", (150.0, 160.0))
+    app.process_events()
+    assert panel.ui.undoLandmarkButton.enabled
+    app.leave_module()
+    app.open_module()
+    assert panel.ui.undoLandmarkButton.enabled, "the case is the same"
+    app.load_scene(tmp_path / "case.mrb", clear=False)
+    app.process_events()
+    assert not panel.ui.undoLandmarkButton.enabled

@@ -70,8 +70,10 @@ class LandmarkScene:
         self._watch = LandmarkWatch(pairs, pressed=self._on_pressed, moving=self._on_moving, changed=self._on_changed)
         self._rings = {name: LandmarkRings(film) for name, (film, _points) in pairs.items()}
         self._line = EpipolarLine({name: film for name, (film, _points) in pairs.items()})
+        lists = [points for _film, points in pairs.values()]
         for node in self.history.nodes:
-            if node.GetScene() is None:
+            # Leaving the module takes all lists away for a while; another case takes them away for good.
+            if node.GetScene() is None or (lists and node not in lists):
                 self.history.forget(node)
         if self.chosen is not None and self.chosen[0] not in pairs:
             self.chosen = None
