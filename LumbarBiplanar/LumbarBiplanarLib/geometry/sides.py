@@ -82,29 +82,17 @@ def _with_axes(view: View, axes: np.ndarray, mirrored: bool, center_ras_mm: np.n
 
 def side_of_text(view_name: str, text: str) -> str:
     """Return what a person means to lie on the left of a film; raises GeometryError with what to type."""
-    usual, other = SIDES[view_name]
-    return _side(
-        (usual, other),
-        text,
-        f"Left of the {view_name} film: {text!r} is no side of the patient that can lie there; "
-        f"type {usual} or {other}.",
-    )
+    return _meant(SIDES[view_name], f"Left of the {view_name} film", text)
 
 
 def source_of_text(view_name: str, text: str) -> str:
     """Return the side of the patient at which a person means the source to be; raises GeometryError as above."""
-    usual, other = SOURCES[view_name]
-    return _side(
-        (usual, other),
-        text,
-        f"Source of the {view_name} film: {text!r} is no side of the patient at which it can be; "
-        f"type {usual} or {other}.",
-    )
+    return _meant(SOURCES[view_name], f"Source of the {view_name} film", text)
 
 
-def _side(sides: tuple[str, str], text: str, message: str) -> str:
+def _meant(sides: tuple[str, str], what: str, text: str) -> str:
     word = text.strip().lower()
     for side in sides:
         if word in (side, *_WORDS[side]):
             return side
-    raise GeometryError(message)
+    raise GeometryError(f"{what}: {text!r} is no side of the patient that can be there; type {sides[0]} or {sides[1]}.")
