@@ -10,6 +10,8 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level
 from LumbarBiplanarLib.errors import LandmarkError, RegistrationError
+from LumbarBiplanarLib.geometry.limits import nearest_to_beams
+from LumbarBiplanarLib.geometry.sides import with_source_side
 from LumbarBiplanarLib.registration import FilmEvidence, Options, initial_poses, reconstruct, register
 from registration_phantom import drawn_evidence, drawn_landmarks, phantom_model, phantom_truth
 
@@ -159,6 +161,16 @@ def test_exchanged_names_of_left_and_right_are_recognized(films, whose):
         evidence[film] = replace(evidence[film], landmarks=evidence[film].landmarks.with_sides_exchanged())
     with pytest.raises(RegistrationError, match=f"Left and right of {whose} are probably exchanged.*patient's"):
         next(register(phantom_model(), tuple(evidence)))
+
+
+def test_landmarks_of_a_film_taken_from_the_other_side_are_told():
+    ap, lateral = landmark_evidence(phantom_truth(0), 1.0)
+    told = "fits a source at the patient's front, not at the back"
+    middle = nearest_to_beams([ap.view, lateral.view])
+    behind = replace(ap, view=with_source_side(ap.view, "back", middle))
+    for film, expected in ((ap, False), (behind, True)):
+        _, warnings = initial_poses(phantom_model(), (film, lateral))
+        assert any(told in warning for warning in warnings) is expected
 
 
 def test_films_that_name_different_levels_are_refused():

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS
 from ..errors import DetectionError, GeometryError
+from ..geometry.source_doubt import source_doubt
 from ..rendering.threads import side_by_side
 from ..shape.model import ShapeModel
 from .consistency import BODY_LANDMARKS
@@ -18,7 +19,6 @@ from .naming import agreed_names, median_gap_mm, naming_doubt
 from .pair_fit import Sighting, VertebraFit, fit_vertebra
 from .reading import LEAST_SEEN, Reading
 from .refinement import first_crops, look_closely
-from .source_doubt import source_doubt
 
 # Rays to the middle of a body pass each other at 0.2 to 0.8 mm if the geometry is true and the patient stood still
 # (films of random spines); what passes farther is not one spine in one place. The fit alone would not notice: it

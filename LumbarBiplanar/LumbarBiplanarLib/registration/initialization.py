@@ -9,6 +9,8 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level, load_landmarks
 from ..errors import GeometryError, LandmarkError, RegistrationError
 from ..geometry import rotation_from_vector, similarity_fit, transform_points, triangulate, vector_from_rotation
+from ..geometry.limits import nearest_to_beams
+from ..geometry.source_doubt import source_doubt
 from ..shape.model import ShapeModel
 from .evidence import FilmEvidence
 from .poses import PointBasis, VertebraState, landmark_basis
@@ -220,7 +222,7 @@ def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, see
     misfit = float(np.median([rms for _, rms in fits.values()]))
     gap = float(np.median(np.concatenate([seen[level].gap_mm for level in fits])))
     if max(misfit, gap) < _LARGE_MISFIT_MM:
-        return []
+        return _source_doubt(evidence)
     found = f"the vertebrae miss their landmarks by {misfit:.0f} mm and the rays by {gap:.0f} mm (median)"
     others = {what: _misfit_mm(model, basis, other, list(fits)) for what, other in _mistaken(*evidence).items()}
     what, remedy = min(others, key=others.__getitem__)
@@ -236,6 +238,27 @@ def _check_consistency(model: ShapeModel, basis: PointBasis, evidence, fits, see
     if max(misfit, gap) > _IMPOSSIBLE_MISFIT_MM:
         raise RegistrationError(text)
     return [text]
+
+
+def _source_doubt(evidence: tuple[FilmEvidence, FilmEvidence]) -> list[str]:
+    """Return a warning if the landmarks speak for an AP film taken from the other side (``source_doubt``).
+
+    Landmarks that were fitted to both films in the geometry as it is (``network.together``) speak for that.
+    """
+    shown = [film.landmarks.visible() for film in evidence]
+    keys = [key for key in shown[0] if key in shown[1]]
+    if not keys:
+        return []
+    kinds = dict(zip(LANDMARK_NAMES, load_landmarks(), strict=True))
+    pixels, variances = [], []
+    for film, landmarks, usual in zip(evidence, shown, ("sigma_ap_mm", "sigma_lateral_mm"), strict=True):
+        items = [landmarks[key] for key in keys]
+        sigma_mm = [getattr(kinds[item.name], usual) if item.sigma_mm is None else item.sigma_mm for item in items]
+        pixel_mm = film.view.pixel_size_at(nearest_to_beams([item.view for item in evidence])).mean()
+        pixels.append([item.position_px for item in items])
+        variances.append((np.array(sigma_mm) / pixel_mm) ** 2)
+    told = source_doubt([film.view for film in evidence], np.array(pixels), np.array(variances))
+    return [told] if told else []
 
 
 def _mistaken(ap: FilmEvidence, lateral: FilmEvidence) -> dict[tuple[str, str], tuple[FilmEvidence, FilmEvidence]]:

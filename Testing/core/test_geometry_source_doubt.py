@@ -9,8 +9,8 @@ import pytest
 
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.geometry.sides import BACK, FRONT, with_source_side
+from LumbarBiplanarLib.geometry.source_doubt import source_doubt, source_side_evidence
 from LumbarBiplanarLib.network import detect_pair
-from LumbarBiplanarLib.network.source_doubt import source_doubt, source_side_evidence
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training.spine import random_spine
 from network_phantom import phantom_film

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import GeometryError
-from ..geometry import View
-from ..geometry.limits import nearest_to_beams
-from ..geometry.sides import BACK, FRONT, source_side
-from ..geometry.triangulation import triangulate
+from .limits import nearest_to_beams
+from .sides import BACK, FRONT, source_side
+from .triangulation import triangulate
+from .view import View
 
 _LEAST_LANDMARKS = 20
 # Logarithm of the odds above which another side is told.
