@@ -14,7 +14,9 @@ from LumbarBiplanarLib.shape.surfaces import (
     read_surface,
     signed_volume,
     surface_distances,
+    surface_file,
     surface_from_mask,
+    to_polydata,
     vertex_areas,
     vertex_normals,
     write_surface,
@@ -99,11 +101,51 @@ def test_a_written_surface_comes_back_in_ras_mm(ball, tmp_path, suffix):
         assert field_data(path, "QUALITY") == "refuse"
 
 
-def test_an_lps_file_is_turned_to_ras(ball, tmp_path):
-    path = tmp_path / "ball.stl"
-    write_surface(path, ball)
-    turned = read_surface(path, lps=True).points_ras_mm
-    assert np.allclose(turned.mean(axis=0)[:2], -ball.points_ras_mm.mean(axis=0)[:2], atol=0.2)
+def written_like_slicer(path, surface, space):
+    """Write a surface as 3D Slicer writes models (vtkMRMLModelStorageNode): the frame in header, comment or field."""
+    import vtk
+
+    remark = f"3D Slicer output. SPACE={space}" if space else "by another program"
+    polydata = to_polydata(surface)
+    if path.suffix == ".obj":  # Slicer's exporter of OBJ needs a window
+        points = [f"v {x} {y} {z}" for x, y, z in surface.points_ras_mm]
+        faces = [f"f {a} {b} {c}" for a, b, c in surface.faces + 1]
+        path.write_text("\n".join([f"# {remark}", *points, *faces]))
+        return
+    if path.suffix == ".vtp":
+        writer = vtk.vtkXMLPolyDataWriter()
+        if space:
+            stated = vtk.vtkStringArray()
+            stated.SetName("SPACE")
+            stated.InsertNextValue(space)
+            polydata.GetFieldData().AddArray(stated)
+    elif path.suffix == ".ply":
+        writer = vtk.vtkPLYWriter()
+        writer.AddComment(remark)
+    else:
+        writer = {".stl": vtk.vtkSTLWriter, ".vtk": vtk.vtkPolyDataWriter}[path.suffix]()
+        writer.SetHeader(remark)
+        writer.SetFileTypeToBinary()
+    writer.SetFileName(str(path))
+    writer.SetInputData(polydata)
+    assert writer.Write()
+
+
+@pytest.mark.parametrize("suffix", [".vtp", ".vtk", ".stl", ".ply", ".obj"])
+def test_the_frame_that_a_file_states_goes_before_what_the_caller_says(ball, tmp_path, suffix):
+    path, middle = tmp_path / f"ball{suffix}", ball.points_ras_mm.mean(axis=0)
+    turned = middle * [-1.0, -1.0, 1.0]
+    for space, without, with_lps in (("LPS", turned, turned), ("RAS", middle, middle), ("", middle, turned)):
+        written_like_slicer(path, ball, space)
+        for lps, goal in ((False, without), (True, with_lps)):
+            assert np.allclose(read_surface(path, lps=lps).points_ras_mm.mean(axis=0), goal, atol=0.2), (space, lps)
+
+
+def test_a_surface_is_found_in_every_format_the_richest_first(ball, tmp_path):
+    assert surface_file(tmp_path, "L1") is None
+    for suffix in (".obj", ".ply", ".stl", ".vtk", ".vtp"):
+        (tmp_path / f"L1{suffix}").touch()
+        assert surface_file(tmp_path, "L1") == tmp_path / f"L1{suffix}"
 
 
 def test_files_that_hold_no_surface_are_refused_by_name(tmp_path):

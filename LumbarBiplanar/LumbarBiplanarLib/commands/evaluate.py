@@ -20,14 +20,15 @@ example:
 Distances run from each surface to the other, in mm, weighted by area; both directions and all levels count alike.
 Reported: mean, root mean square, 95th percentile and maximum; as reconstructed, after one rigid motion of the whole
 spine, and after a rigid motion of each vertebra; per level and per region (body, pedicle, transverse, spinous,
-articular, lamina). TRUTH is a folder with L1.vtp ... L5.vtp in RAS mm, or one with a folder 'truth' that holds them,
-which goes before its own. With landmarks.json in it, the errors of the landmarks are reported too."""
+articular, lamina). TRUTH is a folder with L1.vtp ... L5.vtp (or .vtk, .stl, .ply, .obj) in mm, RAS unless they state
+LPS, or one with a folder 'truth' that holds them, which goes before its own. With landmarks.json in it, the errors of
+the landmarks are reported too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate`` to a parser."""
     parser.add_argument("--reconstruction", type=Path, required=True, metavar="DIR", help="result of 'reconstruct'")
-    parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="true surfaces, RAS mm")
+    parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="true surfaces, mm")
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures; earlier figures are replaced")
     parser.add_argument("--force", action="store_true", help="let --json replace a file that holds something else")
 

@@ -13,7 +13,7 @@ from ..anatomy import LUMBAR_LEVELS, Level, Region
 from ..errors import StudyError
 from ..files import read_json
 from ..geometry import FilmPair, transform_points
-from ..shape.surfaces import Surface, read_surface
+from ..shape.surfaces import Surface, read_surface, surface_file
 from ..study.landmarks_file import read_landmarks, read_positions
 from .metrics import POSTERIOR, Distances, misnamed_levels, rigid_alignment, summarized, two_way_distances
 
@@ -69,9 +69,9 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
 
     Args:
         reconstruction: folder written by ``lumbar-biplanar reconstruct``.
-        truth: folder with L1.vtp ... (or .stl, .ply, .obj), in RAS mm, or with a folder ``truth`` that holds them, as
-            ``lumbar-biplanar synthesize`` writes it; that folder goes before surfaces beside it. landmarks.json there
-            gives the true landmarks.
+        truth: folder with L1.vtp ... (or .vtk, .stl, .ply, .obj), in mm and the frame that they state, else RAS, or
+            with a folder ``truth`` that holds them, as ``lumbar-biplanar synthesize`` writes it; that folder goes
+            before surfaces beside it. landmarks.json there gives the true landmarks.
 
     Raises:
         StudyError: if a folder holds no surfaces, or they have no level in common.
@@ -103,18 +103,14 @@ def truth_folder(path: str | Path) -> Path:
 
 
 def read_surfaces(folder: str | Path) -> dict[Level, Surface]:
-    """Return the surfaces L1 ... L5 of a folder, RAS mm; of one level .vtp goes before .stl, .ply and .obj.
+    """Return the surfaces L1 ... L5 of a folder, RAS mm; of one level .vtp goes before .vtk, .stl, .ply and .obj.
 
     Raises:
         StudyError: if the folder is missing or holds none.
     """
-    folder, found = Path(folder), {}
-    for level in LUMBAR_LEVELS:
-        for suffix in (".vtp", ".stl", ".ply", ".obj"):
-            path = folder / f"{level.name}{suffix}"
-            if path.is_file():
-                found[level] = read_surface(path)
-                break
+    folder = Path(folder)
+    files = {level: surface_file(folder, level.name) for level in LUMBAR_LEVELS}
+    found = {level: read_surface(path) for level, path in files.items() if path is not None}
     if not found:
         what = "holds no surface L1.vtp ... L5.vtp" if folder.is_dir() else "is no folder"
         raise StudyError(f"{folder} {what}; give the folder of a reconstruction, or one with true surfaces.")

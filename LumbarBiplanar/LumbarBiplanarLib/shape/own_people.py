@@ -35,7 +35,7 @@ def read_people(
             several files have one name, like folder and file ("case1/seg").
         meshes: surfaces, one file per vertebra, called PERSON_LEVEL: ``smith_L3.stl``. mm, axes roughly RAS.
         labels: {level: value of its label}; None means VerSe's, 20 to 24.
-        lps: the meshes are LPS instead of RAS.
+        lps: the meshes that state no frame are LPS instead of RAS.
         leave_out: vertebrae that must not be in the model, PERSON or PERSON:LEVEL.
         note: called with a line for everything that is there but not used.
 

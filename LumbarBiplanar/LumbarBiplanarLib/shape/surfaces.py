@@ -1,7 +1,7 @@
 """Triangle surfaces: from label masks, to and from files, and the distances between them.
 
-Files are read and written in RAS mm; formats that have no frame of their own (STL, PLY, OBJ) are taken as RAS unless
-the caller says otherwise.
+Files are read and written in RAS mm. A file that states its frame, as those of this program and of 3D Slicer do, is
+believed; one that states none is taken as RAS unless the caller says otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import ShapeModelError
 from ..files import atomic_path
 
-_SUFFIXES = (".vtp", ".vtk", ".stl", ".ply", ".obj")
+# Surface files, the ones that keep most first.
+SUFFIXES = (".vtp", ".vtk", ".stl", ".ply", ".obj")
 
 
 @dataclass(frozen=True)
@@ -213,8 +214,19 @@ def surface_distances(points_mm: np.ndarray, surface: Surface) -> tuple[np.ndarr
     return np.sqrt(squared), closest
 
 
+def surface_file(folder: str | Path, name: str) -> Path | None:
+    """Return the surface file called ``name`` in a folder, the first of ``SUFFIXES`` that is there, or None."""
+    paths = [Path(folder) / f"{name}{suffix}" for suffix in SUFFIXES]
+    return next((path for path in paths if path.is_file()), None)
+
+
 def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
-    """Read a surface (.vtp, .vtk, .stl, .ply, .obj) as RAS mm; ``lps`` says that the file's points are LPS.
+    """Read a surface (.vtp, .vtk, .stl, .ply, .obj) as RAS mm.
+
+    Args:
+        path: the file. The frame that it states goes first: ``SPACE=RAS`` or ``SPACE=LPS`` in the header or a comment,
+            or in the field data of a .vtp, as 3D Slicer writes and reads it (vtkMRMLModelStorageNode).
+        lps: the points of a file that states no frame are LPS.
 
     Raises:
         ShapeModelError: if the file is missing, of another type, or holds no triangles.
@@ -232,7 +244,7 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
         ".obj": vtk.vtkOBJReader,
     }
     if path.suffix.lower() not in readers:
-        raise ShapeModelError(f"{path}: unknown surface type; use one of {', '.join(_SUFFIXES)}.")
+        raise ShapeModelError(f"{path}: unknown surface type; use one of {', '.join(SUFFIXES)}.")
     reader = readers[path.suffix.lower()]()
     reader.SetFileName(str(path))
     reader.Update()
@@ -240,8 +252,24 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
         surface = from_polydata(reader.GetOutput())
     except ShapeModelError as error:
         raise ShapeModelError(f"{path}: not a readable surface ({error}).") from None
-    points = surface.points_ras_mm * (np.array([-1.0, -1.0, 1.0]) if lps else 1.0)
-    return Surface(points, surface.faces)
+    stated = _stated_frame(reader)
+    if stated == "LPS" or (stated is None and lps):
+        return Surface(surface.points_ras_mm * np.array([-1.0, -1.0, 1.0]), surface.faces)
+    return surface
+
+
+def _stated_frame(reader) -> str | None:
+    """Return "RAS" or "LPS" if the file that a VTK reader has read says so, else None."""
+    field = reader.GetOutput().GetFieldData().GetAbstractArray("SPACE")
+    remarks = [] if field is None or not field.GetNumberOfValues() else [f"SPACE={field.GetVariantValue(0).ToString()}"]
+    remarks += [getattr(reader, name)() for name in ("GetHeader", "GetComment") if hasattr(reader, name)]
+    if hasattr(reader, "GetComments"):
+        comments = reader.GetComments()
+        remarks += [comments.GetValue(k) for k in range(comments.GetNumberOfValues())]
+    for frame in ("RAS", "LPS"):
+        if any(remark and f"SPACE={frame}" in remark for remark in remarks):
+            return frame
+    return None
 
 
 def write_surface(
