@@ -8,6 +8,7 @@ import SimpleITK
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.cli import main
+from LumbarBiplanarLib.commands.labels import labels_of
 from LumbarBiplanarLib.errors import ShapeModelError
 from LumbarBiplanarLib.shape import Surface, load_shape_model
 from LumbarBiplanarLib.shape.own_people import read_people
@@ -127,3 +128,12 @@ def test_a_users_masks_join_the_model(shared_data, model):
 def test_the_command_says_what_is_wrong_with_its_arguments(tmp_path, capsys, extra, message):
     assert main(["shape-model", "build", "--output", str(tmp_path / "x.npz"), *extra]) != 0
     assert message in capsys.readouterr().err
+
+
+def test_labels_can_be_named_by_their_convention():
+    assert labels_of([]) is None
+    assert labels_of(["verse"]) == {level: level.value for level in LUMBAR_LEVELS}
+    assert labels_of(["totalseg"])[Level.L1] == 31
+    assert labels_of(["l1=5", "L2=4", "L3=3", "L4=2", "L5=1"])[Level.L1] == 5
+    with pytest.raises(ShapeModelError, match="alone"):
+        labels_of(["verse", "L1=3"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from LumbarBiplanarLib import cli
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
@@ -98,3 +99,62 @@ def test_a_surface_in_metres_is_refused():
 def test_a_folder_without_vertebrae_says_what_is_expected(tmp_path):
     with pytest.raises(StudyError, match=r"L1\.vtp \.\.\. L5\.vtp"):
         read_vertebrae(tmp_path)
+
+
+WHOLE, CUT = np.s_[10:90, 10:50, 10:25], np.s_[10:90, 10:50, 40:60]
+
+
+def write_mask(path, boxes):
+    """A mask of 1 mm with boxes of labels, {label: slices in x, y, z}."""
+    data = np.zeros((100, 60, 60), dtype=np.uint8)
+    for label, box in boxes.items():
+        data[box] = label
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(data.transpose(2, 1, 0)), str(path))
+    return path
+
+
+def test_a_mask_of_totalsegmentator_is_told_by_its_labels_and_its_organs_are_no_vertebrae(tmp_path):
+    organs = {20: np.s_[0:10, 0:10, 26:36], 24: np.s_[80:90, 0:10, 26:36]}
+    notes = []
+    found = read_vertebrae(write_mask(tmp_path / "ct.nii.gz", {**organs, 29: WHOLE, 28: CUT}), note=notes.append)
+    assert list(found) == [Level.L3]
+    assert len(notes) == 1 and "L4 reaches the border" in notes[0]
+
+
+def test_a_mask_of_verse_is_told_by_its_labels(tmp_path):
+    assert list(read_vertebrae(write_mask(tmp_path / "ct.nii.gz", {22: WHOLE}))) == [Level.L3]
+
+
+def test_labels_of_a_segmentation_have_to_be_named(tmp_path, capsys):
+    mask = write_mask(tmp_path / "segmentation.nrrd", {3: WHOLE})
+    with pytest.raises(StudyError, match=r"segmentation\.nrrd has the labels 3, .*--labels"):
+        read_vertebrae(mask)
+    own = {level: number for number, level in enumerate(LUMBAR_LEVELS, start=1)}
+    assert list(read_vertebrae(mask, labels=own)) == [Level.L3]
+    command = ["register-ct", *given_arguments()[1:], "--surfaces", str(mask), "--output", str(tmp_path / "out")]
+    named = ["--labels", "L1=1", "L2=2", "L3=3", "L4=4", "L5=5"]
+    assert cli.main([*command, *named]) == 3  # a box is read, and is no vertebra
+    assert "L3: the surface does not look like one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--labels", "totalseg"], ["--lps"]])
+def test_an_option_of_the_other_kind_of_source_is_refused(tmp_path, capsys, option):
+    source = tmp_path if option[0] == "--labels" else write_mask(tmp_path / "mask.nii.gz", {22: WHOLE})
+    command = ["register-ct", *given_arguments()[1:], "--surfaces", str(source), "--output", str(tmp_path / "out")]
+    assert cli.main([*command, *option]) == 3
+    message = capsys.readouterr().err
+    assert option[0] in message and "leave it out" in message.lower() and str(source) in message
+
+
+def test_surfaces_saved_by_slicer_stand_where_they_are(tmp_path):
+    import vtk
+
+    from LumbarBiplanarLib.shape.surfaces import to_polydata
+
+    true = true_surface(Level.L2)
+    writer = vtk.vtkPolyDataWriter()
+    writer.SetHeader("3D Slicer output. SPACE=LPS")
+    writer.SetFileName(str(tmp_path / "L2.vtk"))
+    writer.SetInputData(to_polydata(Surface(true.points_ras_mm * [-1.0, -1.0, 1.0], true.faces)))
+    writer.Write()
+    assert np.allclose(read_vertebrae(tmp_path)[Level.L2].points_ras_mm, true.points_ras_mm, atol=1e-3)

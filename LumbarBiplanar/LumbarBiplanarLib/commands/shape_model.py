@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
+from .labels import add_labels, labels_of
 from .terminal import counted, print_table, progress_bar, warn
 
 SUMMARY = "build the shape model from masks and meshes, evaluate it, or import shapes of a statismo model"
@@ -23,8 +23,6 @@ DATA is the folder of open data that docs/shape-model.md describes. With --masks
 your own people; the module's model lends the template, regions and landmarks, and its means count as eight people of
 every level. The same page says what a mask must look like."""
 
-# TotalSegmentator's vertebrae in its task "total".
-_TOTALSEG = "totalseg"
 # A correspondence that stays this far from its surface has met something else than the vertebra it was told.
 _POOR_MM = 0.8
 _RESIDUAL_COLUMNS = ("vertebra", "mean distance to its surface (mm)", "used for")
@@ -39,11 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--meshes", type=Path, nargs="+", default=[], metavar="FILE", help="surfaces called PERSON_L1 ... PERSON_L5, mm"
     )
-    build.add_argument(
-        "--labels", nargs="+", default=[], metavar="L1=VALUE",
-        help=f"labels in the masks, as L1=20 L2=21 ... (these, VerSe's, are the default) or '{_TOTALSEG}'",
-    )  # fmt: skip
-    build.add_argument("--lps", action="store_true", help="the meshes are LPS instead of RAS")
+    add_labels(build, "labels in the masks (verse)")
+    build.add_argument("--lps", action="store_true", help="meshes that state no frame are LPS instead of RAS")
     build.add_argument(
         "--new-template", action="store_true",
         help="with --data: make the template anew, so that vertices and landmarks differ from the module's model",
@@ -107,7 +102,12 @@ def _collected(args: argparse.Namespace):
             return collect_open_data(args.data, model=model, progress=counted(update))
     notes: list[str] = []
     specimens = read_people(
-        args.masks, args.meshes, labels=_labels(args.labels), lps=args.lps, leave_out=args.leave_out, note=notes.append
+        args.masks,
+        args.meshes,
+        labels=labels_of(args.labels),
+        lps=args.lps,
+        leave_out=args.leave_out,
+        note=notes.append,
     )
     warn(notes)
     with progress_bar("corresponding", args.verbose) as update:
@@ -126,28 +126,6 @@ def _collected(args: argparse.Namespace):
         if item.residual_mm > _POOR_MM
     )
     return collection
-
-
-def _labels(given: list[str]):
-    """Return {level: label} of ``--labels``, None for the default."""
-    from ..anatomy import LUMBAR_LEVELS, parse_level
-    from ..errors import ShapeModelError
-    from ..shape.sources import TOTALSEG_LABELS
-
-    if not given:
-        return None
-    if given == [_TOTALSEG]:
-        return dict(TOTALSEG_LABELS)
-    found = {}
-    for text in given:
-        match = re.fullmatch(r"(L[1-5])=(\d+)", text, re.IGNORECASE)
-        if match is None:
-            raise ShapeModelError(f"--labels {text}: write LEVEL=VALUE, for example L1=20, or '{_TOTALSEG}'.")
-        found[parse_level(match[1].upper())] = int(match[2])
-    missing = [level.name for level in LUMBAR_LEVELS if level not in found]
-    if missing:
-        raise ShapeModelError(f"--labels does not say which label is {', '.join(missing)}; name all of L1 to L5.")
-    return found
 
 
 def _import(args: argparse.Namespace) -> int:

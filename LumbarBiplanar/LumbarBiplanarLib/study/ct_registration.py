@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, FilmLandmarks, Level
-from ..errors import StudyError
+from ..errors import StudyError, VolumeError
 from ..files import write_json
 from ..geometry.frames import transform_points
+from ..imaging.labels import LABELS, guess_convention
 from ..shape import load_shape_model
-from ..shape.sources import mask_specimens
+from ..shape.sources import mask_specimens, read_labels
 from ..shape.subject import SubjectModel, rigid_ras_from_ct, subject_model
-from ..shape.surfaces import Surface, oriented_outward, read_surface, write_surface
+from ..shape.surfaces import Surface, oriented_outward, read_surface, surface_file, write_surface
 from .case import Case
 from .detecting import detect_case
 from .evidence import evidence_of
@@ -36,7 +37,6 @@ FILES = (
 # Vertebrae that cannot change their shape are solved quickly, and may start far off: coarse images until they stand.
 # Their steps, of poses alone, do not fall short.
 CT_SETTINGS: dict[str, Any] = {"coarse_iterations": 40, "coarse_tolerance_mm": 0.1, "image_relaxation": 1.0}
-_SUFFIXES = (".vtp", ".stl", ".ply", ".obj")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,37 +56,55 @@ class CtRegistration:
     ras_from_ct: Mapping[Level, np.ndarray]
 
 
-def read_vertebrae(source: str | Path, *, lps: bool = False) -> dict[Level, Surface]:
+def read_vertebrae(
+    source: str | Path,
+    *,
+    lps: bool = False,
+    labels: Mapping[Level, int] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[Level, Surface]:
     """Read the vertebrae of a person.
 
     Args:
-        source: folder with L1.vtp, L2.vtp ... (or .stl, .ply, .obj), or a label mask with the labels of VerSe
-            (20 to 24 are L1 to L5; Sekuboyina et al. 2021, Med Image Anal 73:102166).
-        lps: the surfaces of the folder are LPS instead of RAS.
+        source: folder with L1.vtp, L2.vtp ... (or .vtk, .stl, .ply, .obj), or a label mask.
+        lps: the surfaces of the folder that state no frame are LPS instead of RAS.
+        labels: {level: value of its label in the mask}; None tells VerSe's from TotalSegmentator's by the labels
+            that are there.
+        note: called with a line for every vertebra that is there but cut off, and so left out.
 
     Returns:
         {level: surface}, mm, RAS.
 
     Raises:
-        StudyError: if there is no vertebra.
+        StudyError: if there is no vertebra, or it cannot be told which labels the vertebrae have.
         ShapeModelError: if a file cannot be read.
     """
     source = Path(source)
     if source.is_dir():
-        found = {}
-        for level in LUMBAR_LEVELS:
-            paths = [source / f"{level.name}{suffix}" for suffix in _SUFFIXES]
-            path = next((path for path in paths if path.is_file()), None)
-            if path is not None:
-                found[level] = oriented_outward(read_surface(path, lps=lps))
+        files = {level: surface_file(source, level.name) for level in LUMBAR_LEVELS}
+        found = {level: oriented_outward(read_surface(path, lps=lps)) for level, path in files.items() if path}
     else:
-        found = {item.level: item.surface for item in mask_specimens(source, source.name)}
+        chosen = _known_labels(source) if labels is None else dict(labels)
+        found = {item.level: item.surface for item in mask_specimens(source, source.name, chosen, note=note)}
     if not found:
         raise StudyError(
-            f"{source} holds no lumbar vertebra: give a folder with L1.vtp ... L5.vtp (or .stl, .ply, .obj), or a mask "
-            "in which 20 to 24 are whole L1 to L5."
+            f"{source} holds no whole lumbar vertebra: give a folder with L1.vtp ... L5.vtp (or .vtk, .stl, .ply, "
+            ".obj), or a mask of whole vertebrae, with --labels if it has labels of its own."
         )
     return found
+
+
+def _known_labels(mask: Path) -> dict[Level, int]:
+    """Return {level: label} of a mask in the convention of VerSe or TotalSegmentator, whichever it has."""
+    present = {int(label) for label in np.unique(read_labels(mask).data)} - {0}
+    try:
+        convention = LABELS[guess_convention(present, str(mask))]
+    except VolumeError:
+        raise StudyError(
+            f"{mask} has the labels {', '.join(map(str, sorted(present))) or '0 alone'}, which do not tell L1 to L5. "
+            "Name them with --labels: verse (20 to 24), totalseg (31 to 27), or L1=VALUE ... L5=VALUE."
+        ) from None
+    return {level: label for label, level in convention.items() if level in LUMBAR_LEVELS}
 
 
 def register_ct(
