@@ -178,6 +178,34 @@ def test_the_result_of_other_films_is_not_taken_for_that_of_a_study_of_the_same_
     assert "other films" in outcome.message and "--force" in outcome.message
 
 
+def test_the_result_of_a_geometry_that_was_corrected_since_is_not_taken_for_the_study(tmp_path):
+    folder, out = study(tmp_path / "case1"), tmp_path / "out"
+    kept(out, "case1")
+    films = {name: {"sha256": sha256_of(folder / f"{name.lower()}.png")} for name in ("AP", "lateral")}
+    inputs = {"films": films, "geometry": {"file": "geometry.json", "sha256": sha256_of(folder / "geometry.json")}}
+    (out / "case1" / "reconstruction.json").write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
+    (outcome,) = run_studies([folder], out, lambda *_: result(), log=lambda text: None)
+    assert outcome.status == "present"
+    (folder / "geometry.json").write_text("{}", encoding="utf-8")
+    (outcome,) = run_studies([folder], out, lambda *_: result(), log=lambda text: None)
+    assert outcome.status == "failed"
+    assert str(folder / "geometry.json") in outcome.message and "--force" in outcome.message
+    (outcome,) = run_studies([folder], out, lambda *_: result(), force=True, log=lambda text: None)
+    assert outcome.status == "done"
+
+
+def test_a_second_batch_keeps_the_figures_of_other_results_in_the_same_output(tmp_path):
+    first, second = study(tmp_path / "one" / "a"), study(tmp_path / "two" / "b")
+    gone, out = study(tmp_path / "one" / "gone"), tmp_path / "out"
+    list(run_studies([first, gone], out, lambda *_: result(), log=lambda text: None))
+    kept(out, "a")
+    before = table(out)[0]
+    list(run_studies([second], out, lambda *_: result(), log=lambda text: None))
+    assert [row["study"] for row in table(out)] == ["b", "a"]  # the folder of "gone" is gone
+    assert table(out)[1] == before
+    assert len(list(run_studies([second], out, lambda *_: result(), log=lambda text: None))) == 1
+
+
 def kept(output, *names):
     """Marks of finished results in ``output``."""
     for name in names:

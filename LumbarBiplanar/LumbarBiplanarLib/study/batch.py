@@ -15,7 +15,7 @@ from .steps import CaseResult
 FILM_SUFFIXES = frozenset(
     {".dcm", ".png", ".tif", ".tiff", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".gz", ".jpg", ".jpeg", ".bmp"}
 )
-SUMMARY = "summary.csv"
+SUMMARY, RECORD, GEOMETRY = "summary.csv", "reconstruction.json", "geometry.json"
 DONE, FAILED, PRESENT = "done", "failed", "present"
 
 
@@ -96,7 +96,7 @@ def open_study(folder: Path) -> Study:
             what = "no film" if not candidates else f"{len(candidates)} films"
             raise StudyError(f"{folder}: {what} called {name}.*; one is needed (DICOM, PNG, TIFF, NRRD, MHA, NIfTI).")
         films[name] = candidates[0]
-    geometry = folder / "geometry.json"
+    geometry = folder / GEOMETRY
     if not geometry.is_file():
         raise StudyError(f"{folder}: geometry.json is missing; it says how the films were taken (docs/geometry.md).")
     return Study(folder.name, films["ap"], films["lateral"], geometry)
@@ -114,7 +114,7 @@ def run_studies(
 
     A result that is there already is left alone and its study passed over, so that a batch that was stopped can be
     started again. ``summary.csv`` in ``output`` is written anew after every study; rows of studies that are passed
-    over, or still to come, are taken from the one that is there.
+    over, or still to come, are taken from the one that is there, and so are those of other results in ``output``.
 
     Args:
         folders: the folders of the studies; one that is named twice is one study.
@@ -133,6 +133,8 @@ def run_studies(
     except OSError as error:
         raise OutputError(f"{target} cannot be made ({error.strerror}). Choose another output folder.") from error
     earlier = _earlier(target / SUMMARY, log)
+    own = {folder.name for folder in folders}
+    others = [row for name, row in earlier.items() if name not in own and _holds_result(target / name)]
     outcomes: list[Outcome] = []
     for number, folder in enumerate(folders, start=1):
         log(f"[{number}/{len(folders)}] {folder.name}")
@@ -142,7 +144,7 @@ def run_studies(
         outcomes.append(outcome)
         # A batch that is stopped again must not have lost the rows of studies that it did not come to.
         to_come = [earlier[item.name] for item in folders[number:] if item.name in earlier]
-        write_table(target / SUMMARY, Outcome, [*outcomes, *to_come])
+        write_table(target / SUMMARY, Outcome, [*outcomes, *to_come, *others])
         yield outcome
 
 
@@ -183,8 +185,8 @@ def _run_study(folder: Path, target: Path, process: Process, earlier: dict[str, 
     """Process a study; ``earlier`` holds the rows of results that are kept, None computes them again."""
     begin = time.perf_counter()
     try:
-        if earlier is not None and (target / "reconstruction.json").is_file():
-            _check_same_films(folder, target / "reconstruction.json")
+        if earlier is not None and _holds_result(target):
+            _check_same_input(folder, target / RECORD)
             known = earlier.get(folder.name)
             if known is not None and known.status != FAILED:
                 return replace(known, status=PRESENT)
@@ -214,17 +216,27 @@ def _run_study(folder: Path, target: Path, process: Process, earlier: dict[str, 
     )
 
 
-def _check_same_films(folder: Path, record: Path) -> None:
-    """Raise StudyError if the result that is there was made from other films: it may be another person's."""
+def _holds_result(folder: Path) -> bool:
+    return (folder / RECORD).is_file()
+
+
+def _check_same_input(folder: Path, record: Path) -> None:
+    """Raise StudyError if the result that is there was made from other films, maybe another person's, or geometry."""
     content = read_json(record, "record of a result")
-    films = content.get("inputs", {}).get("films", {}) if isinstance(content, dict) else {}
+    inputs = content.get("inputs", {}) if isinstance(content, dict) else {}
     for name in ("AP", "lateral"):
-        stated, candidates = films.get(name, {}).get("sha256"), _films(folder, name.lower())
+        stated, candidates = inputs.get("films", {}).get(name, {}).get("sha256"), _films(folder, name.lower())
         if stated and candidates and stated not in map(sha256_of, candidates):
             raise StudyError(
                 f"{record.parent} holds a result of other films than {candidates[0]}. Choose another --output, or "
                 "replace that result with --force."
             )
+    stated, geometry = inputs.get("geometry", {}).get("sha256"), folder / GEOMETRY
+    if stated and geometry.is_file() and stated != sha256_of(geometry):
+        raise StudyError(
+            f"{record.parent} holds a result of another geometry than {geometry} has now. Remove or rename that "
+            f"folder to compute the study anew, or give {folder} alone with --force."
+        )
 
 
 def _films(folder: Path, name: str) -> list[Path]:
