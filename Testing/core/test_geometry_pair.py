@@ -149,7 +149,7 @@ def edited_view(**changes):
         (json.dumps(edited(frame="LPS mm")), "RAS mm.*LPS mm"),
         (json.dumps(edited(calibrated="yes")), "calibrated must be true or false"),
         (json.dumps(edited(spacing=3)), "unknown key spacing"),
-        (json.dumps(edited(views=[])), "list of two views"),
+        (json.dumps(edited(views=[])), r"list of two views, .* found 0 of them\."),
         (json.dumps(edited_view(name="AP")), "'AP' twice"),
         (json.dumps(edited_view(name="LAT")), "'lateral', found"),
         (json.dumps(edited_view(focal_mm=-3)), "View 'lateral': focal_mm.*-3"),

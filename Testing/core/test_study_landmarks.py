@@ -45,6 +45,7 @@ def first(content):
         (lambda c: c["films"]["AP"].pop("size_px"), "size_px"),
         (lambda c: first(c).update(name="elbow"), "elbow"),
         (lambda c: first(c).update(level="L9"), "L9"),
+        (lambda c: first(c).update(level="S1"), "'S1'; use one of L1, L2, L3, L4, L5.$"),
         (lambda c: first(c).update(position_px=[1.0]), "position_px"),
         (lambda c: first(c).update(position_px=[float("nan"), 1.0]), "NaN"),
         (lambda c: first(c).update(confidence=2.0), "from 0 to 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from ..errors import LumbarBiplanarError
 
@@ -27,14 +28,14 @@ _POSITIONS = {level.value: position for position, level in enumerate(Level)}
 LUMBAR_LEVELS: tuple[Level, ...] = (Level.L1, Level.L2, Level.L3, Level.L4, Level.L5)
 
 
-def parse_level(name: str) -> Level:
+def parse_level(name: str, among: Sequence[Level] = tuple(Level)) -> Level:
     """Return the level called ``name`` ("L1" ... "L5", "S1", in any case).
 
     Raises:
-        LumbarBiplanarError: if there is no such level.
+        LumbarBiplanarError: if there is no such level, or it is not ``among`` those allowed.
     """
-    try:
-        return Level[name.strip().upper()]
-    except (KeyError, AttributeError):
-        known = ", ".join(level.name for level in Level)
-        raise LumbarBiplanarError(f"Unknown vertebral level {name!r}; use one of {known}.") from None
+    found = Level.__members__.get(name.strip().upper()) if isinstance(name, str) else None
+    if found not in among:
+        known = ", ".join(level.name for level in among)
+        raise LumbarBiplanarError(f"Unknown vertebral level {name!r}; use one of {known}.")
+    return found

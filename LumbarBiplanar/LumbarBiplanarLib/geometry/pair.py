@@ -124,8 +124,10 @@ def _check_header(values: Any) -> None:
         raise GeometryError(f"unknown key {', '.join(strange)}; remove or correct it.")
     if values["frame"] != "RAS mm":
         raise GeometryError(f"frame must be 'RAS mm', found {values['frame']!r}; convert the matrices to RAS and mm.")
-    if not isinstance(values["views"], list) or len(values["views"]) != 2:
-        raise GeometryError(f"views must be a list of two views, found {values['views']!r}.")
+    views = values["views"]
+    if not isinstance(views, list) or len(views) != 2:
+        found = f"{len(views)} of them" if isinstance(views, list) else repr(views)
+        raise GeometryError(f"views must be a list of two views, one named 'AP' and one 'lateral', found {found}.")
 
 
 def load_geometry(path: str | Path) -> FilmPair:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level, parse_level
+from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level, parse_level
 from ..errors import LandmarkError, LumbarBiplanarError
 from ..files import read_json, write_json
 
@@ -162,7 +162,7 @@ def _film_from_dict(content: Any, where: str) -> FilmEntry:
 
 def _observation(item: Any, where: str) -> LandmarkObservation:
     try:
-        level, name = parse_level(item["level"]), item["name"]
+        level, name = parse_level(item["level"], LUMBAR_LEVELS), item["name"]
         x, y = (float(value) for value in item["position_px"])
         confidence = float(item.get("confidence", 1.0))
         sigma_mm = None if item.get("sigma_mm") is None else float(item["sigma_mm"])
