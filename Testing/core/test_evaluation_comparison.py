@@ -161,6 +161,25 @@ def test_landmark_errors_are_in_mm_of_the_object_plane(folders):
     assert comparison.landmark_error_3d_mm == pytest.approx(2.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("record", ["ct_registration.json", "reconstruction.json"])
+def test_landmarks_that_a_registered_truth_used_are_not_taken_for_true_ones(folders, record):
+    result, truth = folders[0], folders[1] / "truth"
+    pair = standard_pair((6.0, 0.0, -80.0), spacing_mm=0.5)
+    positions = dict(zip(NAMES, [(-10.0, -20.0, -80.0), (10.0, -20.0, -80.0), (6.0, 0.0, -65.0)]))
+    write_json(result / "reconstruction.json", {"geometry": pair.to_dict()})
+    write_json(truth / record, {"geometry": pair.to_dict(), "geometry_corrections": {}})
+    for folder in (result, truth):  # both used what the network found, five pixels off
+        write_marks(folder / "landmarks.json", pair, positions, offset_px=(3.0, 4.0))
+    found = compare_folders(result, truth).landmark_error_mm
+    expected = np.mean([5.0 * pair.ap.pixel_size_at(np.array(point))[0] for point in positions.values()])
+    assert found["ap"] == pytest.approx(expected, abs=2e-3)
+    (cu, cv), lateral = pair.lateral.principal_px, pair.lateral.to_dict()
+    corrected = {"corrected_views": [pair.ap.to_dict(), {**lateral, "principal_px": (cu + 3.0, cv + 4.0)}]}
+    write_json(truth / record, {"geometry": pair.to_dict(), "geometry_corrections": corrected})
+    again = compare_folders(result, truth).landmark_error_mm
+    assert again == {"ap": pytest.approx(found["ap"]), "lateral": pytest.approx(0.0, abs=2e-3)}
+
+
 def test_a_landmark_that_was_not_seen_does_not_count(folders):
     result, truth = folders
     pair = standard_pair((6.0, 0.0, -80.0))

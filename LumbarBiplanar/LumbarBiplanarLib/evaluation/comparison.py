@@ -12,13 +12,15 @@ import numpy as np
 from ..anatomy import LUMBAR_LEVELS, Level, Region
 from ..errors import StudyError
 from ..files import read_json
-from ..geometry import FilmPair, transform_points
+from ..geometry import FilmPair, View, transform_points
 from ..shape.surfaces import Surface, read_surface, surface_file
 from ..study.landmarks_file import read_landmarks, read_positions
 from .metrics import POSTERIOR, Distances, misnamed_levels, rigid_alignment, summarized, two_way_distances
 
 FORMAT = "LumbarBiplanar evaluation"
 VERSION = 1
+# What a folder holds that register-ct or reconstruct has written.
+RECORDS = ("ct_registration.json", "reconstruction.json")
 ALIGNMENTS = {
     "absolute": "as reconstructed",
     "aligned_spine": "after one rigid motion of the whole spine",
@@ -34,7 +36,8 @@ class Comparison:
         distances: {alignment: {level: distances}}.
         misnamed: {level as named: level whose place it takes}.
         missing: levels of the truth that the reconstruction lacks.
-        landmark_error_mm: {"ap" or "lateral": mean distance of the landmarks used from the true ones, object plane}.
+        landmark_error_mm: {"ap" or "lateral": mean distance of the landmarks used from the true ones, object plane};
+            of a truth that register-ct found, the true ones are its landmarks in space, projected.
         landmark_error_3d_mm: mean distance in space of the reconstruction's landmarks from the true ones, or None.
     """
 
@@ -150,21 +153,35 @@ def _landmark_errors(used_file: Path, true_file: Path, record_file: Path) -> dic
         return {}
     pair = FilmPair.from_dict(read_json(record_file, "record of a reconstruction")["geometry"])
     used, true, positions = read_landmarks(used_file), read_landmarks(true_file), read_positions(true_file)
-    found = {}
+    registered, found = _registered_views(true_file.parent), {}
     for view in pair.views:
         if used[view.name].size_px != true[view.name].size_px:
             continue
         errors = []
         for (level, name), item in used[view.name].landmarks.visible().items():
-            goal = true[view.name].landmarks.get((level, name))
-            point = positions.get(level, {}).get(name)
-            if goal is None or point is None:
+            point, goal = positions.get(level, {}).get(name), true[view.name].landmarks.get((level, name))
+            if point is None or (goal is None and not registered):
                 continue
-            offset = np.subtract(item.position_px, goal.position_px) * view.pixel_size_at(np.asarray(point))
+            pixel = registered[view.name].project(np.asarray(point)) if registered else goal.position_px
+            offset = np.subtract(item.position_px, pixel) * view.pixel_size_at(np.asarray(point))
             errors.append(float(np.linalg.norm(offset)))
         if errors:
             found[view.name.lower()] = float(np.mean(errors))
     return found
+
+
+def _registered_views(truth: Path) -> dict[str, View]:
+    """Return the views of a truth that is itself the result of a registration, by name; none of a drawn truth.
+
+    The landmarks on its films are those that were used, of the network or a person. The true ones are where its
+    landmarks in space are projected to.
+    """
+    file = next((path for path in (truth / name for name in RECORDS) if path.is_file()), None)
+    if file is None:
+        return {}
+    record = read_json(file, "record of a result")
+    views = (record.get("geometry_corrections") or {}).get("corrected_views") or record["geometry"]["views"]
+    return {view.name: view for view in map(View.from_dict, views)}
 
 
 def _landmark_errors_3d(used_file: Path, true_file: Path) -> float | None:
