@@ -69,6 +69,16 @@ def test_a_number_that_cannot_be_is_refused_and_nothing_is_written(films, tmp_pa
     assert not path.exists()
 
 
+@pytest.mark.parametrize("numbers", [("isocenter_mm=1200", "focal_mm=1500"), ("focal_mm=800", "isocenter_mm=700")])
+def test_numbers_that_go_only_together_are_set_in_any_order(tmp_path, numbers):
+    path = tmp_path / "geometry.json"
+    for ordered in (numbers, numbers[::-1]):
+        assert run("--geometry", sample("geometry.json"), "--set", *ordered, "--output", path) == 0
+        settings = GeometrySettings.from_pair(load_geometry(path))
+        for key, _, value in (number.partition("=") for number in numbers):
+            assert settings.value(key, "lateral") == pytest.approx(float(value))
+
+
 def test_films_or_a_geometry_are_needed_and_not_both(films, capsys):
     for arguments in ([], films[:2], [*films, "--geometry", sample("geometry.json")]):
         assert run(*arguments) == 3

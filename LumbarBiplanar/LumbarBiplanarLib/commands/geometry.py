@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from ..geometry import save_geometry
 
     settings, notes = _start(args)
-    for assignment in args.set:
-        settings = _changed(settings, assignment)
+    settings = _with_all(settings, args.set)
     # Written first: whoever asked for a file that cannot be written need not read a table before being told.
     if args.output is not None:
         if not args.force:
@@ -73,6 +72,24 @@ def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[str]]:
         # Some notes name their file themselves.
         notes += [f"{path.name}: {note.removeprefix(f'{path.name}: ')}" for note in remarks]
     return standard_settings(*facts), notes
+
+
+def _with_all(settings: GeometrySettings, assignments: list[str]) -> GeometrySettings:
+    """Return the settings with all numbers set; one that another of them forbids as it was waits for that."""
+    from ..errors import GeometryError
+
+    waiting = list(assignments)
+    while waiting:
+        refused: dict[str, GeometryError] = {}
+        for assignment in waiting:
+            try:
+                settings = _changed(settings, assignment)
+            except GeometryError as error:
+                refused[assignment] = error
+        if len(refused) == len(waiting):
+            raise refused[waiting[0]]
+        waiting = list(refused)
+    return settings
 
 
 def _changed(settings: GeometrySettings, assignment: str) -> GeometrySettings:
