@@ -27,6 +27,7 @@ _REMEDIES = {
     errno.ENOENT: "Create the folder first.",
     errno.EEXIST: "A file stands where a folder is needed; choose another output folder.",
     errno.ENOTDIR: "A file stands where a folder is needed; choose another output folder.",
+    errno.EINVAL: "Give the name of a file.",
     errno.EISDIR: "A folder stands where the file should be; remove it or choose another name.",
 }
 
@@ -71,6 +72,21 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError if a file could not be written there: asked before long work, so that it is not lost.
+
+    What stands at ``path`` is left alone.
+    """
+    target = Path(path)
+    probe = target.with_name(f".tmp-{secrets.token_hex(4)}")
+    try:
+        _check_target(target)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(_cannot_write(target, error)) from error
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
@@ -195,6 +211,8 @@ def _check_target(target: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}", str(target))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():  # a rename would put a file in the place of /dev/stdout
+        raise OSError(errno.EINVAL, "a device or pipe is no file", str(target))
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -142,3 +142,21 @@ def test_ctrl_c_while_the_arguments_are_read_is_no_traceback(monkeypatch, capsys
     monkeypatch.setattr(cli, "build_parser", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err.startswith("Interrupted")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["shape-model", "build", "--masks", "a.nii.gz", "--output"],
+        ["shape-model", "evaluate", "--data", "data", "--csv"],
+        ["benchmark", "speed", "--csv"],
+        ["benchmark", "quality", "--data", "data", "--csv", "quality.csv", "--calibration"],
+        ["evaluate", "--reconstruction", "result", "--truth", "truth", "--json"],
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_read_or_computed(
+    arguments, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "missing/file"]) == 4
+    assert "there is no folder missing" in capsys.readouterr().err

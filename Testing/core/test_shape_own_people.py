@@ -103,7 +103,7 @@ def test_masks_without_lumbar_vertebrae_are_refused(tmp_path, model):
     path = write_mask(tmp_path / "empty.nii.gz", {})
     notes = []
     found = read_people([path], note=notes.append)
-    assert "no whole lumbar vertebra" in notes[0]
+    assert "no whole lumbar vertebra with the labels L1=20, " in notes[0] and "--labels" in notes[0]
     with pytest.raises(ShapeModelError, match="No complete lumbar vertebra"):
         collect_people(found, model)
 

@@ -117,6 +117,8 @@ def test_the_command_imports_the_model_of_the_sacrum(shared_data, tmp_path, caps
     assert main(["shape-model", "import", str(path), "--output", str(tmp_path / "out"), "--modes", "2"]) == 0
     assert "5000 points, 39 modes" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("*.vtp"))) == 5
+    assert main(["shape-model", "import", str(path), "--output", str(tmp_path / "all"), "--modes", "99"]) == 0
+    assert "the first 39 hold 100 %" in capsys.readouterr().out
     with h5py.File(path) as file:
         variance = np.asarray(file["model/pcaVariance"], dtype=float)
     assert np.allclose(read_statismo(path).variances_mm2, variance, rtol=1e-4)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib.errors import GeometryError, OutputError, StudyError
-from LumbarBiplanarLib.files import atomic_path, read_json, sha256_of, write_json
+from LumbarBiplanarLib.files import atomic_path, check_writable, read_json, sha256_of, write_json
 
 
 def test_a_file_appears_under_its_name_only_once_it_is_complete(tmp_path):
@@ -163,3 +163,23 @@ def test_the_digest_is_the_sha_256_of_all_bytes(tmp_path):
     assert sha256_of(tmp_path / "film.png") == hashlib.sha256(content).hexdigest()
     with pytest.raises(StudyError, match=r"other\.png cannot be read"):
         sha256_of(tmp_path / "other.png")
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work_that_makes_it(tmp_path):
+    file = tmp_path / "there.csv"
+    file.write_text("earlier")
+    check_writable(file)
+    check_writable(tmp_path / "new.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["there.csv"] and file.read_text() == "earlier"
+    with pytest.raises(OutputError, match="there is no folder .*Create the folder first"):
+        check_writable(tmp_path / "none" / "x.csv")
+    with pytest.raises(OutputError, match="A folder stands"):
+        check_writable(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_device_or_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="a device or pipe is no file"):
+        write_json(tmp_path / "pipe", {})
+    assert (tmp_path / "pipe").is_fifo()

@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``benchmark``."""
+    from ..files import check_writable
+
+    for path in (getattr(args, name, None) for name in ("csv", "calibration")):
+        if path is not None:
+            check_writable(path)
     if args.part == "accuracy":
         return benchmark_accuracy.run(args)
     parts = {"renderer": _renderer, "shape": _shape, "network": _network}

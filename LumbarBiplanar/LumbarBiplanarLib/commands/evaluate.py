@@ -36,10 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``evaluate``."""
     from ..evaluation.comparison import compare_folders
-    from ..files import write_json
+    from ..files import check_writable, write_json
 
-    if args.json is not None and not args.force:
-        check_replaceable(args.json, _holds_figures, "figures of 'evaluate'", "--json")
+    if args.json is not None:
+        check_writable(args.json)
+        if not args.force:
+            check_replaceable(args.json, _holds_figures, "figures of 'evaluate'", "--json")
     comparison = compare_folders(args.reconstruction, args.truth)
     if args.json is not None:
         write_json(args.json, comparison.to_dict())

@@ -74,10 +74,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from ..errors import OutputError
+    from ..files import check_writable
     from ..shape import save_shape_model
 
     if args.output.exists() and not args.force:
         raise OutputError(f"{args.output} exists; give another name with --output, or --force to replace it.")
+    check_writable(args.output)
     collection = _collected(args)
     model = collection.build(args.leave_out if args.data else ())
     save_shape_model(model, args.output)
@@ -140,10 +142,11 @@ def _import(args: argparse.Namespace) -> int:
             model, folder, args.model.stem, modes=args.modes, samples=args.samples, level=level, seed=args.seed
         )
     share = model.variances_mm2.cumsum() / model.variances_mm2.sum()
+    shown = min(args.modes, len(share))
     print(
-        f"{args.model}: {len(model.mean_points_mm)} points, {model.mode_count} modes; the first {args.modes} hold "
-        f"{100 * share[min(args.modes, len(share)) - 1]:.0f} % of the variance"
-        if args.modes
+        f"{args.model}: {len(model.mean_points_mm)} points, {model.mode_count} modes; the first {shown} hold "
+        f"{100 * share[shown - 1]:.0f} % of the variance"
+        if shown
         else f"{args.model}: {len(model.mean_points_mm)} points, {model.mode_count} modes"
     )
     print(f"{len(written)} surfaces, RAS, mm, written to {args.output}")
@@ -152,7 +155,9 @@ def _import(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from ..evaluation.shape_benchmark import benchmark_shape
+    from ..files import check_writable
 
+    check_writable(args.csv)
     with progress_bar("leaving one out", args.verbose) as update:
         rows, figures = benchmark_shape(args.csv, args.data, subjects=args.subjects, progress=counted(update))
     show_shape(rows, figures)

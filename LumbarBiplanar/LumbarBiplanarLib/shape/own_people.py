@@ -46,7 +46,9 @@ def read_people(
     for path, person in zip(masks, _names([Path(path) for path in masks]), strict=True):
         own = mask_specimens(path, person, dict(labels) if labels else None, note=note)
         if not own:
-            note(f"{path}: no whole lumbar vertebra with the labels given")
+            chosen = labels or {level: level.value for level in LUMBAR_LEVELS}
+            wanted = ", ".join(f"{level.name}={chosen[level]}" for level in LUMBAR_LEVELS)
+            note(f"{path}: no whole lumbar vertebra with the labels {wanted}; --labels names others")
         found.extend(own)
     found.extend(_mesh_specimen(Path(path), lps) for path in meshes)
     double = [name for name, times in Counter(item.name for item in found).items() if times > 1]
