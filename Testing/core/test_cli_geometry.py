@@ -79,6 +79,14 @@ def test_numbers_that_go_only_together_are_set_in_any_order(tmp_path, numbers):
             assert settings.value(key, "lateral") == pytest.approx(float(value))
 
 
+def test_a_principal_point_is_set_for_the_film_as_it_is_stored(tmp_path):
+    path, numbers = tmp_path / "geometry.json", ("AP.principal_x_px=120", "AP.left_side=left")
+    for ordered in (numbers, numbers[::-1]):
+        assert run("--geometry", sample("geometry.json"), "--set", *ordered, "--output", path) == 0
+        view = load_geometry(path).ap
+        assert view.mirrored and view.principal_px[0] == 120
+
+
 def test_films_or_a_geometry_are_needed_and_not_both(films, capsys):
     for arguments in ([], films[:2], [*films, "--geometry", sample("geometry.json")]):
         assert run(*arguments) == 3

@@ -78,7 +78,8 @@ def _with_all(settings: GeometrySettings, assignments: list[str]) -> GeometrySet
     """Return the settings with all numbers set; one that another of them forbids as it was waits for that."""
     from ..errors import GeometryError
 
-    waiting = list(assignments)
+    # A film that is turned over takes its principal point with it; one that is set holds for the film as it is stored.
+    waiting = sorted(assignments, key=lambda assignment: "left_side=" not in assignment)
     while waiting:
         refused: dict[str, GeometryError] = {}
         for assignment in waiting:
