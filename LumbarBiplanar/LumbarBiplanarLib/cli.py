@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from . import __version__
 from .commands import COMMANDS, command
+from .commands.terminal import write_in_any_encoding
 from .errors import LumbarBiplanarError, OutputError
 
 OK, UNEXPECTED, BAD_INPUT, CANNOT_WRITE, INTERRUPTED = 0, 1, 3, 4, 130  # wrong arguments: 2, by argparse
@@ -109,6 +110,7 @@ def program() -> int:
 
     Threads that were reading films when Ctrl-C came cannot be stopped, and Python would wait for them at its end.
     """
+    write_in_any_encoding()
     code = main()
     if code == INTERRUPTED:
         _end_now(code)

@@ -22,6 +22,7 @@ try:
 except ImportError:  # a checkout whose module is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from LumbarBiplanarLib.commands.terminal import write_in_any_encoding
 from LumbarBiplanarLib.errors import LumbarBiplanarError, OutputError
 from LumbarBiplanarLib.study.batch import FAILED, Study, find_studies, run_studies
 
@@ -114,6 +115,7 @@ def _in_slicer() -> bool:
 
 
 if __name__ == "__main__":
+    write_in_any_encoding()
     status = main(sys.argv[1:])
     if _in_slicer():
         import slicer

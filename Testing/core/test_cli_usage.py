@@ -13,6 +13,7 @@ from LumbarBiplanarLib import __version__, cli
 from LumbarBiplanarLib.cli import main
 from LumbarBiplanarLib.commands import COMMANDS
 from LumbarBiplanarLib.errors import FilmError, OutputError
+from study_sample import sample
 
 
 def test_help_names_every_command_and_the_exit_codes(capsys):
@@ -90,6 +91,22 @@ def test_help_is_quick_because_it_imports_neither_torch_nor_vtk():
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_console_of_any_encoding_loses_neither_result_nor_exit_code(tmp_path, encoding):
+    result = tmp_path / "\u810a\u690e \u00e4.json"
+    command = [sys.executable, "-m", "LumbarBiplanarLib.cli"]
+    asked = ["geometry", "--geometry", str(sample("geometry.json")), "--output", str(result)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*command, *asked], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert result.is_file()
+    said = done.stdout.decode(encoding)
+    assert ("\u810a" if encoding == "utf-8" else r"\u810a\u690e") in said
+    shown = subprocess.run([*command, "reconstruct", "--help"], capture_output=True, env=environment)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert ("+/- 3 degrees" if encoding == "ascii" else "\u00b1 3 degrees") in shown.stdout.decode(encoding)
 
 
 BUSY = """

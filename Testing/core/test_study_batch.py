@@ -6,6 +6,7 @@ import csv
 import functools
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -281,6 +282,17 @@ def test_the_script_alone_finds_the_library_and_refuses_an_empty_folder(reposito
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert ended.returncode == 2, ended.stderr
     assert "no study was found" in ended.stderr
+
+
+def test_a_console_of_ascii_is_told_of_studies_with_any_name(repository, tmp_path):
+    study(tmp_path / "in" / "M\u00fcller", without=("geometry.json",))
+    path = repository / "LumbarBiplanar" / "Scripts" / "run_batch.py"
+    command = [sys.executable, str(path), str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert r"[1/1] M\xfcller" in ended.stdout
+    assert "[1/1] M\u00fcller" in (tmp_path / "out" / "batch.log").read_text(encoding="utf-8")
 
 
 def test_scenes_are_for_slicer_only(script, tmp_path, capsys, monkeypatch):

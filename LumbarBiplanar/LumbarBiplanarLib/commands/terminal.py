@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 Update = Callable[[str, float], None]
+# What stands for a character in a console that has none, such as one of ASCII; others are written as \xe4.
+_SPELLED = {"±": "+/-", "°": " deg", "²": "2", "³": "3", "–": "-", "…": "...", "×": "x"}
 
 
 @contextmanager
@@ -31,6 +34,22 @@ def progress_bar(title: str, verbose: int = 0) -> Iterator[Update]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(title, total=1.0, message="")
         yield lambda message, share: bars.update(task, completed=share, message=message)
+
+
+def write_in_any_encoding() -> None:
+    """Let standard output and error spell what their encoding lacks, so that no result is lost at the last line."""
+    codecs.register_error("lumbar-biplanar", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # Slicer's console and a test's are no files
+            stream.reconfigure(errors="lumbar-biplanar")
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wanting = error.object[error.start : error.end]
+    text = "".join(_SPELLED.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in wanting)
+    return text, error.end
 
 
 def counted(update: Update) -> Callable[[str, int, int], None]:
