@@ -230,6 +230,27 @@ def test_a_batch_that_is_started_again_keeps_the_figures_of_what_is_there(tmp_pa
         assert {**row, "status": "done"} == before[row["study"]]
 
 
+def test_the_row_of_a_result_that_was_computed_again_since_is_that_of_the_result(tmp_path):
+    from LumbarBiplanarLib.study import write_result
+    from study_sample import sample_result
+
+    folders, out = [study(tmp_path / name) for name in ("a", "b")], tmp_path / "out"
+    list(run_studies(folders, out, lambda *_: result(), log=lambda text: None))
+    assert {row["lordosis_deg"] for row in table(out)} == {"41.25"}
+    for name in ("a", "b"):
+        (out / name).mkdir()
+    real = sample_result()
+    write_result(real, out / "a")
+    kept_by = list(run_studies(folders[:1], out, lambda *_: pytest.fail("it is there"), log=lambda text: None))
+    (row,) = table(out)
+    assert row["study"] == "a" and kept_by[0].status == row["status"] == "present"
+    assert float(row["lordosis_deg"]) == round(real.measurements.find("lordosis_l1_l5").value, 2)
+    assert row["levels"] == "L1 L2 L3 L4 L5" and row["device"] == "cpu" and row["quality"] == "ok"
+    for key, name in (("landmark_residual_ap_mm", "AP"), ("landmark_residual_lateral_mm", "lateral")):
+        assert float(row[key]) == round(real.reconstruction.landmark_residual_mm[name], 3)
+    assert row["message"] == " ".join(real.warnings) and row["levels_to_check"] == ""
+
+
 def test_a_failure_of_an_earlier_batch_is_no_figure_of_the_result_that_is_there(tmp_path):
     folder, out = study(tmp_path / "a"), tmp_path / "out"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import LumbarBiplanarError, OutputError, StudyError
 from ..files import read_json, read_table, sha256_of, write_table
@@ -16,6 +18,7 @@ FILM_SUFFIXES = frozenset(
     {".dcm", ".png", ".tif", ".tiff", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".gz", ".jpg", ".jpeg", ".bmp"}
 )
 SUMMARY, RECORD, GEOMETRY = "summary.csv", "reconstruction.json", "geometry.json"
+LORDOSIS = "lordosis_l1_l5"
 DONE, FAILED, PRESENT = "done", "failed", "present"
 
 
@@ -114,7 +117,8 @@ def run_studies(
 
     A result that is there already is left alone and its study passed over, so that a batch that was stopped can be
     started again. ``summary.csv`` in ``output`` is written anew after every study; rows of studies that are passed
-    over, or still to come, are taken from the one that is there, and so are those of other results in ``output``.
+    over are taken from their results, as they are now. Rows of studies still to come, and of other results in
+    ``output``, stay.
 
     Args:
         folders: the folders of the studies; one that is named twice is one study.
@@ -134,7 +138,8 @@ def run_studies(
         raise OutputError(f"{target} cannot be made ({error.strerror}). Choose another output folder.") from error
     earlier = _earlier(target / SUMMARY, log)
     own = {folder.name for folder in folders}
-    others = [row for name, row in earlier.items() if name not in own and _holds_result(target / name)]
+    others = [name for name in earlier if name not in own and _holds_result(target / name)]
+    others = [replace(_as_it_is(name, target / name, earlier), status=earlier[name].status) for name in others]
     outcomes: list[Outcome] = []
     for number, folder in enumerate(folders, start=1):
         log(f"[{number}/{len(folders)}] {folder.name}")
@@ -187,18 +192,15 @@ def _run_study(folder: Path, target: Path, process: Process, earlier: dict[str, 
     try:
         if earlier is not None and _holds_result(target):
             _check_same_input(folder, target / RECORD)
-            known = earlier.get(folder.name)
-            if known is not None and known.status != FAILED:
-                return replace(known, status=PRESENT)
-            return Outcome(folder.name, PRESENT, "its result is there already")
+            return _as_it_is(folder.name, target, earlier)
         result = process(open_study(folder), target)
     except LumbarBiplanarError as error:
-        return Outcome(folder.name, FAILED, str(error), time.perf_counter() - begin)
+        return Outcome(folder.name, FAILED, str(error), round(time.perf_counter() - begin, 2))
     except Exception as error:  # one bad study must not end the batch
         text = f"unexpected {type(error).__name__}: {error}"
-        return Outcome(folder.name, FAILED, text, time.perf_counter() - begin)
+        return Outcome(folder.name, FAILED, text, round(time.perf_counter() - begin, 2))
     residual = result.reconstruction.landmark_residual_mm
-    lordosis = result.measurements.find("lordosis_l1_l5")
+    lordosis = result.measurements.find(LORDOSIS)
     return Outcome(
         folder.name,
         DONE,
@@ -214,6 +216,39 @@ def _run_study(folder: Path, target: Path, process: Process, earlier: dict[str, 
             for flag in ("check", "refuse")
         ),
     )
+
+
+def _as_it_is(name: str, result: Path, earlier: Mapping[str, Outcome]) -> Outcome:
+    """Return the row of a result that is there: it may have been computed again since, with corrected landmarks."""
+    try:
+        return Outcome(name, PRESENT, **_figures(read_json(result / RECORD, "record of a result"), result))
+    except (LumbarBiplanarError, OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error):
+        known = earlier.get(name)  # a record of a version before, or damaged
+    if known is not None and known.status != FAILED:
+        return replace(known, status=PRESENT)
+    return Outcome(name, PRESENT, "its result is there already")
+
+
+def _figures(record: Any, result: Path) -> dict[str, Any]:
+    """Return the columns of a row from the files of a result; raises what a file of another form leads to."""
+    residual = {name: round(value, 3) for name, value in record["residuals"]["landmark_mm"].items()}
+    flags: dict[str | None, list[str]] = {}
+    for level, item in record["levels"].items():
+        flags.setdefault((item.get("quality") or {}).get("flag"), []).append(level)
+    with open(result / "measurements.csv", newline="", encoding="utf-8") as stream:
+        lordosis = [float(row["value"]) for row in csv.DictReader(stream) if row["key"] == LORDOSIS]
+    return {
+        "message": " ".join(record["warnings"]),
+        "seconds": round(record["seconds"]["total"] + record["seconds"].get("writing", 0.0), 2),
+        "device": record["device"],
+        "levels": " ".join(record["levels"]),
+        "landmark_residual_ap_mm": residual.get("AP"),
+        "landmark_residual_lateral_mm": residual.get("lateral"),
+        "lordosis_deg": round(lordosis[0], 2) if lordosis else None,
+        "quality": record["quality"] or "",
+        "levels_to_check": " ".join(flags.get("check", ())),
+        "levels_to_refuse": " ".join(flags.get("refuse", ())),
+    }
 
 
 def _holds_result(folder: Path) -> bool:
