@@ -100,7 +100,7 @@ def test_the_terminal_says_how_sure_a_value_is_and_which_must_not_be_used(monkey
     monkeypatch.setattr("LumbarBiplanarLib.study.run.run_case", lambda case, **options: iter([last]))
     assert main([*given_arguments(), "--output", str(tmp_path / "result")]) == 0
     said = capsys.readouterr().out
-    lordosis = next(line for line in said.splitlines() if line.startswith("Lordosis L1-L5 L1-L5: "))
+    lordosis = next(line for line in said.splitlines() if line.startswith("Lordosis L1-L5: "))
     spread = spread_text(result.measurements.find("lordosis_l1_l5"))
     assert spread and f" {spread}°" in lordosis and lordosis.endswith("(!)")
     assert any("Cobb" in line and "±" in line for line in said.splitlines())

@@ -215,7 +215,8 @@ def _summary(result: CaseResult, seconds, output: Path) -> str:
     shown = [item for item in result.measurements if item.title.startswith(("Lordosis", "Coronal Cobb"))]
     for item in shown:
         note = f" ({item.note})" if item.note else ""
-        lines.append(f"{item.title} {item.level}: {with_unit(item)}{note} {mark_of(item, result.quality)}".rstrip())
+        name = item.title if item.level in item.title else f"{item.title} {item.level}"
+        lines.append(f"{name}: {with_unit(item)}{note} {mark_of(item, result.quality)}".rstrip())
     if any(item.interval is not None for item in shown):
         lines.append(f"±: half the width of {INTERVAL_IN_WORDS}.")
     if any(mark_of(item, result.quality) for item in shown):
