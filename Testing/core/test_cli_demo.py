@@ -33,6 +33,13 @@ def test_the_summary_holds_the_promised_keys(summary):
     assert "background" in summary["about"]
 
 
+def test_every_key_of_the_summary_is_documented(summary, repository):
+    for page in ("file-formats.md", "command-line.md"):
+        text = (repository / "docs" / page).read_text(encoding="utf-8")
+        section = text.split("## What `demo` writes" if page == "file-formats.md" else "## demo")[1].split("\n## ")[0]
+        assert [key for key in summary if key not in section] == [], page
+
+
 def test_the_figures_are_those_of_the_files_beside_them(demo, summary):
     absolute = json.loads((demo / "evaluation.json").read_text())["alignments"]["absolute"]
     assert summary["surface_error_mm"]["mean"] == absolute["all"]["mean"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -15,7 +17,14 @@ from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.subject import subject_model
 from LumbarBiplanarLib.shape.surfaces import Surface, read_surface, write_surface
 from LumbarBiplanarLib.study.ct_registration import read_vertebrae, register_ct, registered
+from LumbarBiplanarLib.study.output import output_folder
+from LumbarBiplanarLib.study.results import FILES
 from study_sample import given_arguments, sample, sample_case
+
+FOUND = {
+    "result": SimpleNamespace(warnings=(), reconstruction=SimpleNamespace(landmark_residual_mm={})),
+    "ras_from_ct": {},
+}
 
 
 def true_surface(level: Level) -> Surface:
@@ -66,6 +75,24 @@ def test_known_vertebrae_find_their_way_back_to_the_films(ct, tmp_path, capsys):
         assert np.allclose(written.mean(axis=0), transform_points(back, given.points_ras_mm).mean(axis=0), atol=0.01)
     assert (out / "overlay_ap.png").stat().st_size > 10_000
     assert "Levels L1, L2, L3, L4, L5" in capsys.readouterr().out
+
+
+def test_a_forced_result_leaves_no_record_of_another_kind_beside_its_surfaces(ct, tmp_path, monkeypatch):
+    from LumbarBiplanarLib.study import ct_registration
+
+    names = ("reconstruction.json", "report.html", "notes.txt")
+    for name in names:
+        (tmp_path / name).write_text("of an earlier reconstruction")
+    monkeypatch.setattr(ct_registration, "register_ct", lambda *_, **__: iter([SimpleNamespace(**FOUND)]))
+    monkeypatch.setattr(ct_registration, "CtRegistration", SimpleNamespace)
+    monkeypatch.setattr(ct_registration, "write_ct_registration", lambda found, folder: (folder / "L1.stl").touch())
+    arguments = ["register-ct", *given_arguments()[1:], "--surfaces", str(ct[0]), "--output", str(tmp_path)]
+    assert cli.main([*arguments, "--force"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["L1.stl", "notes.txt"]
+    with output_folder(tmp_path, force=True, owned=FILES) as folder:  # and reconstruct the other way round
+        (folder / "L2.stl").touch()
+        (tmp_path / "ct_registration.json").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["L2.stl", "notes.txt"]
 
 
 def test_films_that_show_more_than_was_given_are_refused():

@@ -45,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``register-ct``."""
-    from ..study.ct_registration import FILES, CtRegistration, read_vertebrae, register_ct, write_ct_registration
+    from ..study.ct_registration import CtRegistration, read_vertebrae, register_ct, write_ct_registration
     from ..study.output import output_folder
+    from ..study.results import FILES
     from ..study.steps import STAGES
 
     weights = None if args.weights is None else str(args.weights)

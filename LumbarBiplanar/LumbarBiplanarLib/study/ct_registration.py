@@ -29,11 +29,6 @@ from .steps import CaseResult, Step
 
 FORMAT = "LumbarBiplanar CT registration"
 VERSION = 1
-# What a result folder holds.
-FILES = (
-    *("L[1-5].vtp", "L[1-5].stl", "ct_registration.json", "landmarks.json", "measurements.csv"),
-    *("overlay_ap.png", "overlay_lateral.png", "spine_3d.png"),
-)
 # Vertebrae that cannot change their shape are solved quickly, and may start far off: coarse images until they stand.
 # Their steps, of poses alone, do not fall short.
 CT_SETTINGS: dict[str, Any] = {"coarse_iterations": 40, "coarse_tolerance_mm": 0.1, "image_relaxation": 1.0}

@@ -30,10 +30,11 @@ from .steps import CaseResult
 FORMAT = "LumbarBiplanar reconstruction"
 VERSION = 1
 SURFACE_FILES = ("L[1-5].vtp", "L[1-5].stl")
-# What a result folder holds; --force replaces these and leaves other files alone.
+# What a result folder holds, of 'reconstruct' or of 'register-ct'. --force replaces these, so that surfaces and record
+# are never of two results, and leaves other files alone.
 FILES = (
     *SURFACE_FILES,
-    *("landmarks.json", "measurements.csv", "reconstruction.json", "report.html"),
+    *("landmarks.json", "measurements.csv", "reconstruction.json", "ct_registration.json", "report.html"),
     *PICTURES,
 )
 MEASUREMENT_COLUMNS = (*COLUMNS, "quality")
