@@ -9,6 +9,7 @@ from evaluation_phantom import spine
 from LumbarBiplanarLib.anatomy import FilmLandmarks, LandmarkObservation, Level
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.imaging import Film, Polarity
+from LumbarBiplanarLib.study import overlay
 from LumbarBiplanarLib.study.appearance import LEVEL_COLORS
 from LumbarBiplanarLib.study.canvas import Canvas
 from LumbarBiplanarLib.study.overlay import write_overlay
@@ -131,3 +132,22 @@ def test_a_landmark_is_marked_at_its_place(tmp_path):
     scale = (with_mark.shape[0] - 110) / 160
     assert rows.mean() - 110 == pytest.approx(80.5 * scale, abs=1.5)
     assert columns.mean() == pytest.approx(60.5 * scale, abs=1.5)
+
+
+@pytest.mark.parametrize(("size", "width_px"), [((374, 400), (35.7, 35.7)), ((900, 700), (150.0, 80.0))])
+def test_what_is_slow_in_a_fine_film_is_found_without_a_filter_as_wide_as_the_film(monkeypatch, size, width_px):
+    import scipy.ndimage
+
+    y, x = np.mgrid[: size[0], : size[1]] / max(size)
+    image = 30000.0 * (1.0 + np.sin(7.0 * x + 3.0 * y)) + np.random.default_rng(1).normal(0.0, 3000.0, size)
+    goal = scipy.ndimage.gaussian_filter(image, width_px, mode="nearest")
+    used, own = [], scipy.ndimage.gaussian_filter
+
+    def noted(image, sigma, **how):
+        used.append(max(sigma))
+        return own(image, sigma, **how)
+
+    monkeypatch.setattr(scipy.ndimage, "gaussian_filter", noted)
+    found = overlay._slow(image, list(width_px))
+    assert found.shape == image.shape and np.abs(found - goal).max() < 0.015 * np.ptp(image)
+    assert len(used) == 1 and used[0] <= 40.0
