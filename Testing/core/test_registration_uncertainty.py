@@ -11,8 +11,9 @@ import pytest
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import RegistrationError
 from LumbarBiplanarLib.registration import Options, reconstruct, register
+from LumbarBiplanarLib.registration.corrections import Correction, Corrections
 from LumbarBiplanarLib.registration.least_squares import Layout
-from LumbarBiplanarLib.registration.uncertainty import _FLOOR_MM, laplace_posterior
+from LumbarBiplanarLib.registration.uncertainty import _FLOOR_MM, Posterior, laplace_posterior
 from LumbarBiplanarLib.shape.surfaces import vertex_normals
 from registration_phantom import drawn_evidence, phantom_model, phantom_truth
 
@@ -112,3 +113,11 @@ def test_evidence_that_leaves_a_pose_open_has_no_posterior(with_images):
 
     with pytest.raises(RegistrationError, match="does not determine"):
         laplace_posterior(model, [Nothing()], Unknowns(result.final_state.posterior.vertebrae))
+
+
+def test_films_never_make_the_geometry_known_less_well_than_it_was():
+    unknowns = (Correction("distance_ap", "mm", 20.0, view="AP"), Correction("angle", "deg", np.deg2rad(3.0)))
+    corrections = Corrections(unknowns, np.zeros(2))
+    covariance = np.diag([28.0, np.deg2rad(1.5)]) ** 2
+    posterior = Posterior(phantom_model(), (), np.zeros((0, 0)), corrections, covariance)
+    assert posterior.correction_sd() == pytest.approx({"distance_ap": 20.0, "angle": 1.5})

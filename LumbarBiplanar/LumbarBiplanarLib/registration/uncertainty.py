@@ -93,9 +93,13 @@ class Posterior:
         return np.rad2deg(sd[:3]), sd[3:]
 
     def correction_sd(self) -> dict[str, float]:
-        """Return {name: standard deviation} of the corrections of the geometry, in degrees, mm or factors."""
-        sd = np.sqrt(np.diag(self.corrections_covariance))
-        return {item.name: item.reported(value) for item, value in zip(self.corrections.unknowns, sd, strict=True)}
+        """Return {name: standard deviation} of the corrections of the geometry, in degrees, mm or factors.
+
+        It is at most that of the prior: the films cannot make known less well what was known before. The covariance may
+        say more where it was scaled for the network's evidence (``posterior_sd_factor``).
+        """
+        unknowns, sd = self.corrections.unknowns, np.sqrt(np.diag(self.corrections_covariance))
+        return {item.name: item.reported(min(value, item.prior_sd)) for item, value in zip(unknowns, sd, strict=True)}
 
     def vertex_sd_mm(self, level: Level) -> np.ndarray:
         """Return (V,) standard deviations in mm of the surface along its normal, the model's own error included.
