@@ -110,8 +110,7 @@ def read_statismo(path: str | Path, *, lps: bool = True, unit_mm: float = 1.0) -
         import h5py
     except ImportError:
         raise ShapeModelError(
-            f"{path}: reading statismo models needs the package h5py; install it with "
-            "pip install 'lumbar-biplanar[h5]' or pip install h5py."
+            f"{path}: reading statismo models needs the package h5py; install it with pip install h5py."
         ) from None
     path = Path(path)
     if not path.is_file():
