@@ -164,6 +164,17 @@ def test_labels_of_a_segmentation_have_to_be_named(tmp_path, capsys):
     assert "L3: the surface does not look like one" in capsys.readouterr().err
 
 
+def test_a_ct_in_place_of_its_mask_is_told(tmp_path):
+    ct = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(-1000, 1000, (20, 20, 20)).astype(np.int16))
+    SimpleITK.WriteImage(ct, str(tmp_path / "ct.nii.gz"))
+    with pytest.raises(StudyError, match=r"ct\.nii\.gz holds values from -\d+ to \d+: that is an image"):
+        read_vertebrae(tmp_path / "ct.nii.gz")
+    many = SimpleITK.GetImageFromArray(np.arange(50, 77, dtype=np.int16).reshape(3, 3, 3))
+    SimpleITK.WriteImage(many, str(tmp_path / "many.nii.gz"))
+    with pytest.raises(StudyError, match=r"the labels 50, .*59, \.\.\., 76, which do not tell"):
+        read_vertebrae(tmp_path / "many.nii.gz")
+
+
 @pytest.mark.parametrize("option", [["--labels", "totalseg"], ["--lps"]])
 def test_an_option_of_the_other_kind_of_source_is_refused(tmp_path, capsys, option):
     source = tmp_path if option[0] == "--labels" else write_mask(tmp_path / "mask.nii.gz", {22: WHOLE})

@@ -91,12 +91,20 @@ def read_vertebrae(
 
 def _known_labels(mask: Path) -> dict[Level, int]:
     """Return {level: label} of a mask in the convention of VerSe or TotalSegmentator, whichever it has."""
-    present = {int(label) for label in np.unique(read_labels(mask).data)} - {0}
+    values = np.unique(read_labels(mask).data)
+    if values.min() < 0 or np.any(values != np.round(values)):
+        raise StudyError(
+            f"{mask} holds values from {values.min():g} to {values.max():g}: that is an image, and not a mask with a "
+            "label for each vertebra. Give the segmentation of the vertebrae."
+        )
+    present = {int(label) for label in values} - {0}
     try:
         convention = LABELS[guess_convention(present, str(mask))]
     except VolumeError:
+        shown = [str(label) for label in sorted(present)]
+        few = ", ".join(shown if len(shown) <= 12 else [*shown[:10], "...", shown[-1]])
         raise StudyError(
-            f"{mask} has the labels {', '.join(map(str, sorted(present))) or '0 alone'}, which do not tell L1 to L5. "
+            f"{mask} has the labels {few or '0 alone'}, which do not tell L1 to L5. "
             "Name them with --labels: verse (20 to 24), totalseg (31 to 27), or L1=VALUE ... L5=VALUE."
         ) from None
     return {level: label for label, level in convention.items() if level in LUMBAR_LEVELS}
