@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FilmError
+from ..errors import FilmError, GeometryError
 from ..files import atomic_path
 from ..geometry import View
 from .decoding import decode
-from .film import check_pixels, check_size
+from .film import check_pixels
 
 # Longest path through the lumbar spine on an adult's AP or lateral film; films drawn from a CT give 57 to 81 mm.
 USUAL_LONGEST_PATH_MM = 80.0
@@ -76,7 +76,11 @@ def read_lumbar_image(path: str | Path, view: View) -> np.ndarray:
         GeometryError: if its size is not that of the view.
     """
     values, relative = read_lumbar_values(path)
-    check_size(values.shape, view, str(path))
+    if values.shape != view.shape:
+        raise GeometryError(
+            f"{path}: the lumbar-only image has {values.shape[1]} x {values.shape[0]} pixels, but the {view.name} film "
+            f"has {view.size_px[0]} x {view.size_px[1]}. Give the image of this film, pixel by pixel."
+        )
     if not relative and values.max() > _LONGEST_PATH_MM:
         raise FilmError(
             f"{path}: the longest path through bone would be {values.max():.0f} mm, and no spine has more than "
