@@ -141,10 +141,6 @@ class Schedule:
         reuse: so many iterations go on with the derivatives of the one before (chord steps; Kelley 1995, Iterative
             Methods for Linear and Nonlinear Equations, section 5.4.2): the derivatives take most of the time.
         begun: the first iteration, too, goes on with derivatives, those that the terms have from before.
-        relaxation: factor on a step, at least 1 and below 2; where the step so prolonged does not lower the cost, it is
-            tried as it is. If the curvatures of the cost are between a and b times those of the Gauss-Newton Hessian,
-            2 / (a + b) converges fastest (Richardson's iteration; Saad 2003, Iterative Methods for Sparse Linear
-            Systems, example 4.1).
     """
 
     iterations: int
@@ -156,7 +152,6 @@ class Schedule:
     attempts: int = 6
     reuse: int = 0
     begun: bool = False
-    relaxation: float = 1.0
 
 
 def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
@@ -266,14 +261,12 @@ def _one_iteration(
 ) -> Generator[None, None, tuple[Unknowns, dict[str, float], float] | None]:
     """Return (point, costs, next damping) of the first trial that lowers the cost, or None."""
     for _ in range(attempts):
-        step = damped_step(equations, damping)
-        for factor in dict.fromkeys((schedule.relaxation, 1.0)):
-            trial = current.stepped(layout, factor * step)
-            yield None
-            costs = total_cost(terms, trial)
-            value = sum(costs.values())
-            if np.isfinite(value) and value < equations.cost:
-                return trial, costs, max(damping * schedule.lower_by, 1e-7)
-            yield None
+        trial = current.stepped(layout, damped_step(equations, damping))
+        yield None
+        costs = total_cost(terms, trial)
+        value = sum(costs.values())
+        if np.isfinite(value) and value < equations.cost:
+            return trial, costs, max(damping * schedule.lower_by, 1e-7)
         damping *= schedule.raise_by
+        yield None
     return None

@@ -52,8 +52,7 @@ NETWORK_SETTINGS: dict[str, Any] = {
     "refit_reuse": 3,
 }
 # A film that serves as its own image says nothing more at half the pixel either (docs/registration.md).
-# Longer steps were tried on lumbar-only images alone.
-RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0, "image_relaxation": 1.0}
+RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0}
 # A true spine's lumbar-only image comes out at 0.6 to 1.1 of the bone that the vertebrae put there, noise at 0.2.
 LEAST_GAIN = 0.3
 # The films are looked at again after so many iterations with images, when the vertebrae are nearly in place.
