@@ -308,9 +308,9 @@ def test_the_columns_of_the_film_say_from_which_side_the_beam_came(name, directi
 )
 def test_a_film_stored_turned_over_against_its_beam_is_read_so_and_reported(name, projection, direction, mirrored):
     facts = FilmFacts(SIZE[0], projection=projection, direction=direction, file="film.dcm")
-    note = direction_note(name, facts)
-    assert bool(note) is mirrored
     view = standard_view(name, facts)
+    note = direction_note(view, facts)
+    assert bool(note) is mirrored
     assert view.mirrored is mirrored
     towards_the_right = direction in (("R", "F"), ("A", "F"))
     assert left_side(view) == SIDES[name][towards_the_right]

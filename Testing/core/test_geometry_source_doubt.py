@@ -20,11 +20,11 @@ PA = standard_pair(size_px=((800, 900),) * 2, spacing_mm=0.5, posteroanterior=Tr
 
 
 def seen(pair, noise_px: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks of a random spine on both films, with errors, and the variances of these."""
+    """Landmarks of a random spine on both films, with errors, and the standard deviations of these."""
     rng = np.random.default_rng(5)
     points = random_spine(load_shape_model(), rng).lumbar_landmarks.reshape(-1, 3)
     pixels = np.stack([view.project(points - points.mean(axis=0)) for view in pair.views])
-    return pixels + rng.normal(0.0, noise_px, pixels.shape), np.full(pixels.shape[:2], noise_px**2)
+    return pixels + rng.normal(0.0, noise_px, pixels.shape), np.full(pixels.shape[:2], noise_px)
 
 
 def believed(pair, side: str):
@@ -34,30 +34,29 @@ def believed(pair, side: str):
 
 @pytest.mark.parametrize(("pair", "true", "other"), [(PAIR, FRONT, BACK), (PA, BACK, FRONT)], ids=["AP", "PA"])
 def test_heights_follow_the_magnification_of_the_side_that_the_beam_came_from(pair, true, other):
-    pixels, variances = seen(pair)
-    factor, sd = source_side_evidence(believed(pair, true), pixels, np.sqrt(variances))
+    pixels, sigma = seen(pair)
+    factor, sd = source_side_evidence(believed(pair, true), pixels, sigma)
     assert factor == pytest.approx(1.0, abs=3.0 * sd) and sd < 0.4
-    factor, sd = source_side_evidence(believed(pair, other), pixels, np.sqrt(variances))
+    factor, sd = source_side_evidence(believed(pair, other), pixels, sigma)
     assert factor == pytest.approx(-1.0, abs=3.0 * sd)
-    assert source_doubt(believed(pair, true), pixels, variances) is None
-    told = source_doubt(believed(pair, other), pixels, variances)
+    assert source_doubt(believed(pair, true), pixels, sigma) is None
+    told = source_doubt(believed(pair, other), pixels, sigma)
     assert f"a source at the patient's {true}, not at the {other}" in told
 
 
 def test_films_shifted_scaled_and_tilted_against_each_other_tell_the_same():
-    pixels, variances = seen(PAIR)
+    pixels, sigma = seen(PAIR)
     ap, lateral = PAIR.views
     for views in (
         (replace(ap, focal_mm=1.2 * ap.focal_mm), lateral),
         (ap, replace(lateral, principal_px=(380.0, 500.0))),
         (replace(ap, spacing_mm=(0.45, 0.45)), replace(lateral, spacing_mm=(0.55, 0.55))),
     ):
-        assert source_side_evidence(views, pixels, np.sqrt(variances))[0] > 0.5
+        assert source_side_evidence(views, pixels, sigma)[0] > 0.5
 
 
 def test_what_cannot_tell_says_nothing():
-    pixels, variances = seen(PAIR)
-    sigma = np.sqrt(variances)
+    pixels, sigma = seen(PAIR)
     slot = [replace(view, model="slot") for view in PAIR.views]
     assert source_side_evidence(slot, pixels, sigma) is None
     assert source_side_evidence(PAIR.views, pixels[:, :19], sigma[:, :19]) is None

@@ -18,13 +18,6 @@ def panel(module_widget, app):
     return panel
 
 
-@pytest.fixture
-def loaded(panel, app):
-    app.click(panel.ui.sampleStudyButton)
-    app.process_events()
-    return panel
-
-
 def run(panel, app):
     app.click(panel.ui.detectButton)
     app.process_events(until=lambda: not panel.runner.running, timeout_s=120)

@@ -12,7 +12,7 @@ import numpy as np
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
 from ..geometry import FilmPair, View, standard_pair
 from ..geometry.frames import transform_points
-from ..geometry.sides import SOURCES, source_side, with_source_side
+from ..geometry.sides import other_source, with_source_side
 from ..imaging import Film, Volume, draw_films, read_volume
 from ..shape.surfaces import Surface
 from ..training.anatomy import Context, SoftTissue, random_warp
@@ -158,8 +158,7 @@ def stored(truth: BenchmarkFilm, mistaken: bool) -> BenchmarkFilm:
     if mistaken:
         middle = np.concatenate(list(truth.landmarks_ras_mm.values())).mean(axis=0)
         on_central_ray = view.source_ras_mm + float(view.depth_mm(middle)) * view.beam_ras
-        usual, other = SOURCES[view.name]
-        view = with_source_side(view, other if source_side(view) == usual else usual, on_central_ray)
+        view = with_source_side(view, other_source(view), on_central_ray)
     return replace(
         truth,
         film=replace(film, pixels=np.ascontiguousarray(film.pixels), view=view),

@@ -40,6 +40,12 @@ def source_side(view: View) -> str:
     return usual if towards >= 0.0 else other
 
 
+def other_source(view: View) -> str:
+    """Return the side of the patient opposite to that at which the source is."""
+    usual, other = SOURCES[view.name]
+    return other if source_side(view) == usual else usual
+
+
 def with_left_side(view: View, side: str, center_ras_mm: np.ndarray) -> View:
     """Return the view with ``side`` on the left of the film, seen from the other side of the patient if need be.
 

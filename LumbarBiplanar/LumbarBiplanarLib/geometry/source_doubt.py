@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import GeometryError
 from .limits import nearest_to_beams
-from .sides import BACK, FRONT, source_side
+from .sides import FRONT, other_source, source_side
 from .triangulation import triangulate
 from .view import View
 
@@ -26,23 +26,21 @@ _ROUNDS = 10
 _TURN = 1.5  # residual, in standard deviations, at which the loss turns linear
 
 
-def source_doubt(views: Sequence[View], pixels: np.ndarray, variances_px: np.ndarray) -> str | None:
+def source_doubt(views: Sequence[View], pixels: np.ndarray, sigma_px: np.ndarray) -> str | None:
     """Return a sentence if both films speak clearly for an AP film taken from the other side, or None.
 
     Args:
-        views: AP and lateral.
-        pixels: (2, n, 2) the same landmarks on both films, each read without the other film.
-        variances_px: (2, n) of one coordinate, pixels squared.
+        views, pixels, sigma_px: as for ``source_side_evidence``; (2, n, 2) and (2, n).
     """
-    found = source_side_evidence(views, pixels, np.sqrt(variances_px))
+    found = source_side_evidence(views, pixels, sigma_px)
     # The odds of two normal distributions about 1 and -1. What fits neither is another mistake.
     if found is None or 2.0 * found[0] / found[1] ** 2 > -_SURE or abs(found[0] + 1.0) > 3.0 * found[1]:
         return None
-    here, there, kind = (FRONT, BACK, "a PA") if source_side(views[0]) == FRONT else (BACK, FRONT, "an AP")
+    here = source_side(views[0])
     return (
-        f"The frontal film looks like {kind} film: what both films show fits a source at the patient's {there}, not "
-        f"at the {here}, as the geometry has it. If so, correct source_side of the AP film in the geometry; sizes are "
-        "some percent off otherwise."
+        f"The frontal film looks like {'a PA' if here == FRONT else 'an AP'} film: what both films show fits a source "
+        f"at the patient's {other_source(views[0])}, not at the {here}, as the geometry has it. If so, correct "
+        "source_side of the AP film in the geometry; sizes are some percent off otherwise."
     )
 
 

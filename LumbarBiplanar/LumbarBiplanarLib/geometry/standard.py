@@ -121,10 +121,9 @@ def standard_settings(ap: FilmFacts, lateral: FilmFacts) -> GeometrySettings:
     return GeometrySettings(FilmPair(*views, calibrated=False, simultaneous=same_time), facts=facts)
 
 
-def direction_note(name: str, facts: FilmFacts) -> str:
-    """Return what to know of a film that is read as stored turned over, because its beam and its columns say so."""
-    beam, columns = _beam_sign(name, facts.projection), _column_sign(name, facts.direction) or 1.0
-    if beam is None or beam == columns:
+def direction_note(view: View, facts: FilmFacts) -> str:
+    """Return what to know of a film whose ``standard_view`` has it stored turned over, or "" if it has not."""
+    if not view.mirrored:
         return ""
     run = f"towards {facts.direction[0]}" if facts.direction else "as on the usual film"
     return (

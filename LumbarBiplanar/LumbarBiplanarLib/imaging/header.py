@@ -58,7 +58,7 @@ def _film_and_facts(path: str | Path, view_name: str, polarity: Polarity | None)
     facts = _facts(path, raw)
     view = standard_view(view_name, facts)
     film = film_of_raw(path, raw, view, polarity)
-    note = direction_note(view_name, facts)
+    note = direction_note(view, facts)
     return (replace(film, notes=(*film.notes, note)) if note else film), facts
 
 

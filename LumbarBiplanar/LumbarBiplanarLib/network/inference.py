@@ -176,7 +176,7 @@ def _joined(
 def _detection(reading: Reading) -> Detection:
     film, close, look = reading.film, reading.close, reading.look
     pixel_mm = np.asarray(look.pixel_mm) * np.asarray(film.view.spacing_mm) / look.view.spacing_mm
-    variances = np.diagonal(close.covariances, axis1=1, axis2=2).reshape(5, 20, 2) * pixel_mm**2
+    variances = close.variances * pixel_mm**2
     sigma_mm = np.maximum(np.sqrt(variances.mean(axis=2)), _LEAST_SIGMA_MM)
     seen = reading.seen
     confidences, doubts = checked(reading)

@@ -56,6 +56,11 @@ class CloseLook:
     level_mm: np.ndarray
 
     @property
+    def variances(self) -> np.ndarray:
+        """(5, 20, 2) of the landmarks' errors in x and y, film pixels squared."""
+        return np.diagonal(self.covariances, axis1=1, axis2=2).reshape(self.landmarks_px.shape)
+
+    @property
     def presence(self) -> np.ndarray:
         """(5,) mean confidence of each level's landmarks: how sure the network is of seeing that vertebra."""
         return self.confidences.mean(axis=1)

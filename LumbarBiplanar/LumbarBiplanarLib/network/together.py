@@ -84,8 +84,8 @@ def _source_doubt(readings: Readings) -> str | None:
     """Return ``source_doubt`` by all landmarks that each film shows by itself."""
     both = readings[0].seen & readings[1].seen
     pixels = np.stack([reading.close.landmarks_px[both] for reading in readings])
-    variances = [np.diagonal(item.close.covariances, axis1=1, axis2=2).reshape(5, 20, 2)[both] for item in readings]
-    return source_doubt(_views(readings), pixels, np.stack(variances).mean(axis=-1))
+    variances = np.stack([reading.close.variances[both] for reading in readings])
+    return source_doubt(_views(readings), pixels, np.sqrt(variances.mean(axis=-1)))
 
 
 def _noted(readings: Readings, *notes: str) -> Readings:

@@ -250,14 +250,14 @@ def _source_doubt(evidence: tuple[FilmEvidence, FilmEvidence]) -> list[str]:
     if not keys:
         return []
     kinds = dict(zip(LANDMARK_NAMES, load_landmarks(), strict=True))
-    pixels, variances = [], []
+    center = nearest_to_beams([film.view for film in evidence])
+    pixels, sigma_px = [], []
     for film, landmarks, usual in zip(evidence, shown, ("sigma_ap_mm", "sigma_lateral_mm"), strict=True):
         items = [landmarks[key] for key in keys]
         sigma_mm = [getattr(kinds[item.name], usual) if item.sigma_mm is None else item.sigma_mm for item in items]
-        pixel_mm = film.view.pixel_size_at(nearest_to_beams([item.view for item in evidence])).mean()
         pixels.append([item.position_px for item in items])
-        variances.append((np.array(sigma_mm) / pixel_mm) ** 2)
-    told = source_doubt([film.view for film in evidence], np.array(pixels), np.array(variances))
+        sigma_px.append(np.array(sigma_mm) / film.view.pixel_size_at(center).mean())
+    told = source_doubt([film.view for film in evidence], np.array(pixels), np.array(sigma_px))
     return [told] if told else []
 
 
