@@ -7,7 +7,7 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import StudyError
-from LumbarBiplanarLib.registration import reconstruct, register
+from LumbarBiplanarLib.registration import Options, reconstruct, register
 from LumbarBiplanarLib.resources import resource_path
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from registration_phantom import drawn_evidence, phantom_truth
@@ -63,6 +63,16 @@ def test_the_images_improve_on_the_landmarks(model, case, result):
     before = corresponding_errors_mm(after_landmarks.points_ras_mm, truth)
     after = corresponding_errors_mm(result.points_ras_mm, truth)
     assert np.mean(list(after.values())) < 0.5 * np.mean(list(before.values()))
+
+
+def test_prolonged_steps_bring_the_objective_lower_in_as_many_iterations(model, case):
+    settings = {"coarse_iterations": 5, "coarse_tolerance_mm": 0.0, "tolerance_mm": 0.0, "fine_iterations": 0}
+    plain, prolonged = (
+        reconstruct(model, case[1], Options(image_relaxation=relaxation, **settings))
+        for relaxation in (1.0, Options().image_relaxation)
+    )
+    assert plain.iterations == prolonged.iterations
+    assert sum(prolonged.costs.values()) < 0.99 * sum(plain.costs.values())
 
 
 def test_the_result_names_the_model_and_its_landmarks(result, model):

@@ -134,13 +134,17 @@ class Schedule:
 
     Attributes:
         iterations: at most so many.
-        tolerance_mm: ends once ``movement_mm`` of an iteration is below it.
+        tolerance_mm: ends once ``movement_mm`` of an iteration, had its step not been prolonged, is below it.
         movement_mm: how far an iteration has moved the vertebrae.
         damping, raise_by, lower_by: first damping, and its factors after a refused and a taken step.
         attempts: steps tried per iteration.
         reuse: so many iterations go on with the derivatives of the one before (chord steps; Kelley 1995, Iterative
             Methods for Linear and Nonlinear Equations, section 5.4.2): the derivatives take most of the time.
         begun: the first iteration, too, goes on with derivatives, those that the terms have from before.
+        relaxation: factor on a step, at least 1 and below 2; where the step so prolonged does not lower the cost, it is
+            tried as it is. If the curvatures of the cost are between a and b times those of the Gauss-Newton Hessian,
+            2 / (a + b) converges fastest (Richardson's iteration; Saad 2003, Iterative Methods for Sparse Linear
+            Systems, example 4.1).
     """
 
     iterations: int
@@ -152,6 +156,7 @@ class Schedule:
     attempts: int = 6
     reuse: int = 0
     begun: bool = False
+    relaxation: float = 1.0
 
 
 def total_cost(terms: Sequence[Term], unknowns: Unknowns) -> dict[str, float]:
@@ -241,8 +246,9 @@ def levenberg_marquardt(
         if outcome is None:
             yield Iteration(number, current, equations.costs)
             return
-        before, (current, costs, damping) = current, outcome
-        still = schedule.movement_mm(before, current) < schedule.tolerance_mm
+        before, (current, costs, damping, factor) = current, outcome
+        # A prolonged step moves further, but says no more about how far there is to go.
+        still = schedule.movement_mm(before, current) < factor * schedule.tolerance_mm
         yield Iteration(number, current, costs)
         if still and not again:
             return
@@ -258,15 +264,17 @@ def _one_iteration(
     damping: float,
     schedule: Schedule,
     attempts: int,
-) -> Generator[None, None, tuple[Unknowns, dict[str, float], float] | None]:
-    """Return (point, costs, next damping) of the first trial that lowers the cost, or None."""
+) -> Generator[None, None, tuple[Unknowns, dict[str, float], float, float] | None]:
+    """Return (point, costs, next damping, factor on the step) of the first trial that lowers the cost, or None."""
     for _ in range(attempts):
-        trial = current.stepped(layout, damped_step(equations, damping))
-        yield None
-        costs = total_cost(terms, trial)
-        value = sum(costs.values())
-        if np.isfinite(value) and value < equations.cost:
-            return trial, costs, max(damping * schedule.lower_by, 1e-7)
+        step = damped_step(equations, damping)
+        for factor in dict.fromkeys((schedule.relaxation, 1.0)):
+            trial = current.stepped(layout, factor * step)
+            yield None
+            costs = total_cost(terms, trial)
+            value = sum(costs.values())
+            if np.isfinite(value) and value < equations.cost:
+                return trial, costs, max(damping * schedule.lower_by, 1e-7), factor
+            yield None
         damping *= schedule.raise_by
-        yield None
     return None

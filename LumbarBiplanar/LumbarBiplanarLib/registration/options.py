@@ -35,6 +35,8 @@ class Options:
         coarse_pixel_mm, fine_pixel_mm: pixel of the two image levels in the object plane.
         coarse_margin_mm, fine_margin_mm: how far outside the projected vertebrae the image is still used.
         landmark_iterations, coarse_iterations, fine_iterations: at most so many iterations per stage.
+        image_relaxation: factor on the steps of the image stages, at least 1 and below 2: those of Gauss-Newton fall
+            short.
         refit_iterations: the same for the last image stage when it follows a moved landmark.
         refit_reuse: so many of those iterations go on with the derivatives of the one before. Such an iteration takes a
             third of the time and gains a third as much: enough for a spine that is nearly in place.
@@ -85,10 +87,11 @@ class Options:
     landmark_iterations: int = 15
     coarse_iterations: int = 6
     fine_iterations: int = 3
+    image_relaxation: float = 1.4
     refit_iterations: int = 2
     refit_reuse: int = 0
     tolerance_mm: float = 0.05
-    coarse_tolerance_mm: float = 0.75
+    coarse_tolerance_mm: float = 1.0
     landmark_modes: int | None = None
     coarse_modes: int | None = 90
     fine_modes: int | None = None
@@ -125,3 +128,8 @@ class Options:
         for name in ("neighbor_correlation", "scale_correlation"):
             if getattr(self, name) >= 1:
                 raise RegistrationError(f"The registration option {name} must be below 1; it is {getattr(self, name)}.")
+        factor = self.image_relaxation
+        if not 1 <= factor < 2:
+            raise RegistrationError(
+                f"The registration option image_relaxation is {factor}; it must be at least 1 and below 2."
+            )

@@ -104,11 +104,9 @@ class Stages:
     def _modes(self, chosen: int | None, usual: int) -> int:
         return min(len(self.model.modes_mm), usual if chosen is None else chosen)
 
-    def _schedule(
-        self, iterations: int, tolerance_mm: float | None = None, reuse: int = 0, begun: bool = False
-    ) -> Schedule:
+    def _schedule(self, iterations: int, tolerance_mm: float | None = None, **steps) -> Schedule:
         tolerance_mm = self.options.tolerance_mm if tolerance_mm is None else tolerance_mm
-        return Schedule(iterations, tolerance_mm, self._movement_mm, reuse=reuse, begun=begun)
+        return Schedule(iterations, tolerance_mm, self._movement_mm, **steps)
 
     def _image_tolerance_mm(self, coarse: bool) -> float:
         options = self.options
@@ -191,7 +189,10 @@ class Stages:
             images = replace(images, options=self._worth_of_images())
         terms = [images, self._landmark_term(weight=options.landmark_weight), *self._priors()]
         tolerance_mm, reuse = (None, options.refit_reuse) if refit else (self._image_tolerance_mm(coarse), 0)
-        schedule = self._schedule(count, tolerance_mm, reuse, begun=images.has_derivatives)
+        # Where landmarks or priors have much to say, steps do not fall short.
+        relaxation = 1.0 if refit or calibrate else options.image_relaxation
+        steps = {"reuse": reuse, "begun": images.has_derivatives, "relaxation": relaxation}
+        schedule = self._schedule(count, tolerance_mm, **steps)
         for iteration in self._guarded(terms, layout, unknowns, schedule, stage):
             if iteration is not None:
                 self._unknowns, self._images, self._costs = iteration.unknowns, images, iteration.costs

@@ -44,6 +44,7 @@ NETWORK_SETTINGS: dict[str, Any] = {
     # Nine of ten surface points are then within the 90 % interval.
     "posterior_sd_factor": 2.2,
     "fine_iterations": 0,  # an image this uncertain says nothing more at half the pixel
+    "image_relaxation": 1.0,  # landmarks and prior have much to say, and steps do not fall short
     "coarse_modes": None,  # and no fine stage brings in the modes that the coarse one leaves out
     # What starts far off takes longer to get there.
     "coarse_iterations": 12,
@@ -52,7 +53,8 @@ NETWORK_SETTINGS: dict[str, Any] = {
     "refit_reuse": 3,
 }
 # A film that serves as its own image says nothing more at half the pixel either (docs/registration.md).
-RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0}
+# Longer steps were tried on lumbar-only images alone.
+RAW_SETTINGS: dict[str, Any] = {"fine_iterations": 0, "image_relaxation": 1.0}
 # A true spine's lumbar-only image comes out at 0.6 to 1.1 of the bone that the vertebrae put there, noise at 0.2.
 LEAST_GAIN = 0.3
 # The films are looked at again after so many iterations with images, when the vertebrae are nearly in place.
