@@ -1,9 +1,8 @@
 """Endplates: their plane, axes, corners on the rim and depth.
 
 The left and right corners are where the rim landmarks say, the anterior and posterior ones where the surface near
-those landmarks ends in the mid-sagittal plane (``corners.py``). Their height above the endplate plane is not that of
-one vertex but of a local line through the endplate around it, and the middle point lies on a local paraboloid:
-both average surface noise out without flattening rim or hollow.
+those landmarks ends in the mid-sagittal plane (``corners.py``). Their height above the endplate plane, and that of the
+middle point, is read off the smoothed surface (``relief.py``).
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ import numpy as np
 from ..errors import MeasurementError
 from .corners import outermost
 from .planes import Plane, rim_plane, vertex_areas
+from .relief import Relief
 from .vertebra import Vertebra
-
-LOCAL_RADIUS_MM = 6.0
-_LOCAL_COUNT = 12  # a coarse mesh has fewer vertices than this within the radius; the radius then grows
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,20 +86,21 @@ def endplate_of(vertebra: Vertebra, side: str, up: np.ndarray) -> Endplate | Non
         plane = rim_plane(points, areas, _cranial(vertebra, up))
     except MeasurementError as error:
         raise MeasurementError(f"{name}, {len(indices)} vertices: {error} Reconstruct the vertebra again.") from None
+    relief = Relief.of(plane, points, areas)
     corners = {}
     for edge in ("anterior", "posterior", "left", "right"):
         landmark = vertebra.landmark(f"{side}_endplate_{edge}")
         if landmark is not None:
-            corners[edge] = _on_surface(plane, points, areas, landmark, order=1)
+            corners[edge] = relief.point_over(landmark, order=1)
     if not {"anterior", "posterior"} <= corners.keys():
         return Endplate(name, plane, None, None, corners, None)
     anterior = _anterior_axis(name, plane, corners)
     away = plane.normal if side == "superior" else -plane.normal
     for edge, outward in (("anterior", anterior), ("posterior", -anterior)):
         place = outermost(vertebra, plane, outward, away, vertebra.landmark(f"{side}_endplate_{edge}"))
-        corners[edge] = _on_surface(plane, points, areas, place, order=1)
+        corners[edge] = relief.point_over(place, order=1)
     plane = _with_edges(plane, points, anterior)
-    middle = _on_surface(plane, points, areas, 0.5 * (corners["anterior"] + corners["posterior"]), order=2)
+    middle = relief.point_over(0.5 * (corners["anterior"] + corners["posterior"]), order=2)
     return Endplate(name, plane, anterior, np.cross(plane.normal, anterior), corners, middle)
 
 
@@ -132,32 +130,3 @@ def _with_edges(plane: Plane, points: np.ndarray, anterior: np.ndarray) -> Plane
     axes = np.stack([anterior, np.cross(plane.normal, anterior)])
     reach = np.abs((points - plane.origin_ras_mm) @ axes.T).max(axis=0)
     return replace(plane, edges_mm=2 * reach[:, None] * axes)
-
-
-def _on_surface(plane: Plane, points: np.ndarray, areas: np.ndarray, target: np.ndarray, order: int) -> np.ndarray:
-    """Return the point of the smoothed endplate surface straight above or below ``target`` (3,).
-
-    Local polynomial regression (Cleveland's tricube weights) of the height over the plane: ``order`` 1 at the rim,
-    where only one side has data, 2 inside. A rim landmark may lie a little outside the endplate, down the rounded edge;
-    its height is then that at the nearest vertex of the endplate, for a slope must not be extrapolated.
-    """
-    foot = plane.project(target)
-    flat = plane.project(points)
-    used = areas > 0
-    centre = flat[used][np.argmin(np.linalg.norm(flat[used] - foot, axis=1))] if order == 1 else foot
-    offsets = flat - centre
-    distance = np.where(used, np.linalg.norm(offsets, axis=1), np.inf)
-    nearest = np.sort(distance)[min(_LOCAL_COUNT, used.sum()) - 1]
-    radius = max(LOCAL_RADIUS_MM, 1.2 * nearest)
-    near = distance < radius
-    weights = np.sqrt(areas[near] * (1 - (distance[near] / radius) ** 3) ** 3)
-    helper = np.eye(3)[np.argmin(np.abs(plane.normal))]
-    first = np.cross(plane.normal, helper)
-    first /= np.linalg.norm(first)
-    u, v = offsets[near] @ first / radius, offsets[near] @ np.cross(plane.normal, first) / radius
-    columns = [np.ones_like(u), u, v]
-    if order == 2 and near.sum() >= _LOCAL_COUNT:
-        columns += [u * u, u * v, v * v]
-    design = np.stack(columns, axis=1)
-    solution = np.linalg.lstsq(design * weights[:, None], plane.height(points[near]) * weights, rcond=1e-10)[0]
-    return foot + solution[0] * plane.normal

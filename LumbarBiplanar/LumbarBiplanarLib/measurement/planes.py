@@ -17,6 +17,7 @@ from ..errors import MeasurementError
 _TUKEY = 4.685  # Tukey's biweight: 95 % efficient on Gaussian residuals
 _SCALE_FLOOR_MM = 0.05  # residuals below this are not treated as outliers, whatever their spread
 _ITERATIONS = 20
+_STANDSTILL = 1e-12  # 1 - cosine of the turn that ends the iterations: less than a ten-thousandth of a degree
 # Shares of the endplate's area, counted from its middle, between which the weight of a vertex rises from 0 to 1. A
 # ramp, because with a sharp border it would depend on rounding on which side a ring of equal vertices falls.
 RIM_RAMP = (0.6, 0.9)
@@ -78,9 +79,10 @@ def fit_plane(points_ras_mm: np.ndarray, weights: np.ndarray) -> Plane:
     used = weights > 0
     if used.sum() < 3:
         raise MeasurementError(f"A plane needs three points; {int(used.sum())} carry weight.")
-    origin = np.average(points_ras_mm, axis=0, weights=weights)
+    shares = weights / weights.sum()
+    origin = shares @ points_ras_mm
     offsets = points_ras_mm - origin
-    covariance = (offsets * (weights / weights.sum())[:, None]).T @ offsets
+    covariance = (offsets * shares[:, None]).T @ offsets
     values, vectors = np.linalg.eigh(covariance)
     if values[1] <= 1e-8 * max(values[2], 1e-12) or values[2] <= 1e-12:
         raise MeasurementError("The points lie on a line or in one spot, so that no plane is defined.")
@@ -104,7 +106,7 @@ def robust_plane(points_ras_mm: np.ndarray, weights: np.ndarray) -> Plane:
         scale = max(1.4826 * _weighted_quantile(np.abs(residuals), weights, 0.5), _SCALE_FLOOR_MM)
         kept = np.clip(1 - (residuals / (_TUKEY * scale)) ** 2, 0, None) ** 2
         new = fit_plane(points_ras_mm, weights * kept)
-        if abs(new.normal @ plane.normal) > 1 - 1e-14:
+        if abs(new.normal @ plane.normal) > 1 - _STANDSTILL:
             return new
         plane = new
     return plane
