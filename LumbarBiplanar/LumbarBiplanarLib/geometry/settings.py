@@ -95,7 +95,7 @@ class GeometrySettings:
     @property
     def isocenter_ras_mm(self) -> np.ndarray:
         """The point (3,) nearest to both central rays, RAS mm."""
-        return isocenter(self.pair)
+        return nearest_to_beams(self.pair.views)
 
     def view(self, name: str) -> View:
         """Return the view named "AP" or "lateral"; raises GeometryError for another name."""
@@ -256,11 +256,6 @@ class GeometrySettings:
         view = self.view("lateral" if key == "angle_deg" else view_name or "")
         base, parts = _parts(view.provenance[_PLACES[key]])
         return parts.get(key, base)
-
-
-def isocenter(pair: FilmPair) -> np.ndarray:
-    """Return the point (3,) nearest to both central rays, RAS mm (least squares)."""
-    return nearest_to_beams(pair.views)
 
 
 def _moved_along(view: View, distance_mm: float) -> View:

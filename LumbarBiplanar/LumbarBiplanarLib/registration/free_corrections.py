@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..anatomy import Level
-from ..geometry import FilmPair, View
-from ..geometry.settings import isocenter
+from ..geometry import View
+from ..geometry.limits import nearest_to_beams
 from .corrections import Correction, Corrections
 from .options import Options
 
@@ -24,7 +24,7 @@ def free_corrections(options: Options, views: Sequence[View], levels: Sequence[L
         levels: vertebrae of the registration.
         spine_ras_mm: (3,) middle of the spine, about which the patient turns.
     """
-    center = isocenter(FilmPair(*views))
+    center = nearest_to_beams(views)
     found: list[Correction] = []
     if options.calibrate_angle_sd_deg:
         found.append(_angle(views, options.calibrate_angle_sd_deg))
