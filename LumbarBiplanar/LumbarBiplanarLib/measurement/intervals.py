@@ -12,10 +12,10 @@ from scipy.special import fdtri, stdtrit
 from ..anatomy import Level
 from .bodies import prepare
 from .curves import COBB, curve_angles
+from .doubt import with_doubt
 from .frames import PatientFrame
 from .measure import measure_bodies
 from .results import Measurement, Measurements, level_text
-from .slip import with_doubt
 from .vertebra import Vertebra, with_points
 
 _SHARE = 0.9  # of the true values, that intervals hold
@@ -66,9 +66,7 @@ class Spread:
         if item.unit == "grade" or len(samples) < _LEAST_VALUES:
             return item
         interval = length_interval(np.array(item.components), samples) if item.components else _about(item, samples)
-        # Where the spine may be straight or bent to the other side, neither side nor apex nor curve is stated.
-        straight = item.key == COBB and interval[0] <= 0 <= interval[1]
-        return replace(item, interval=interval, note="" if straight else item.note)
+        return replace(item, interval=interval)
 
 
 def length_interval(components: np.ndarray, samples: np.ndarray) -> tuple[float, float]:

@@ -6,7 +6,6 @@ Signs: forward slip of the upper body (anterolisthesis) and slip to the patient'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..anatomy import Level
 from .bodies import Body, adjacent
@@ -79,18 +78,6 @@ def slip_notes(
     words = f"{_ROMAN[own]}, possibly {others}" if others else _ROMAN[own]
     direction = directions[0] if len(directions) == 1 else "either direction"
     return "" if 0 in grades or len(directions) > 1 else direction, f"{words} ({direction})"
-
-
-def with_doubt(items: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Return measurements with the notes of slips and grades that their intervals allow."""
-    found = {(item.key, item.level): item for item in items}
-    notes = {}
-    for (key, level), item in found.items():
-        share = found.get(("slip_percent", level))
-        if key == "slip" and share is not None:
-            note, words = slip_notes(item.value, share.value, item.interval, share.interval)
-            notes.update({("slip", level): note, ("slip_percent", level): note, ("meyerding_grade", level): words})
-    return tuple(replace(item, note=notes.get((item.key, item.level), item.note)) for item in items)
 
 
 def slips(bodies: Sequence[Body]) -> list[Measurement]:
