@@ -39,13 +39,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def process(arguments: argparse.Namespace):
-    """Return what computes one study and writes its result."""
+    """Return what computes one study and writes its result into a folder."""
     if arguments.scenes:
         return lambda study, target: _process_in_scene(study, target, arguments)
     return lambda study, target: _process(study, target, arguments)
 
 
-def _process(study: Study, target: Path, arguments: argparse.Namespace):
+def _process(study: Study, target: Path, arguments: argparse.Namespace) -> None:
     from LumbarBiplanarLib.study import load_case, output_folder, reconstruct_case, write_result
     from LumbarBiplanarLib.study.results import FILES
 
@@ -53,20 +53,18 @@ def _process(study: Study, target: Path, arguments: argparse.Namespace):
         case = load_case(study.ap, study.lateral, study.geometry)
         result = reconstruct_case(case, device=arguments.device)
         write_result(result, staging)
-    return result
 
 
-def _process_in_scene(study: Study, target: Path, arguments: argparse.Namespace):
+def _process_in_scene(study: Study, target: Path, arguments: argparse.Namespace) -> None:
     import slicer
 
     from LumbarBiplanarLib.mrml.logic import CaseLogic
 
     slicer.mrmlScene.Clear()
     logic = CaseLogic()
-    result = logic.process(study.ap, study.lateral, study.geometry, device=arguments.device)
+    logic.process(study.ap, study.lateral, study.geometry, device=arguments.device)
     logic.exportCase(target, force=arguments.force)
     logic.saveScene(target / "case.mrb")
-    return result
 
 
 def main(arguments: list[str]) -> int:

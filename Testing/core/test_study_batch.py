@@ -10,15 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 
 import known_network
-from LumbarBiplanarLib.anatomy import Level
 from LumbarBiplanarLib.errors import OutputError, StudyError
 from LumbarBiplanarLib.files import sha256_of
-from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.batch import find_studies, open_study, run_studies
 from study_sample import sample
 
@@ -47,22 +45,20 @@ def table(output):
         return list(csv.DictReader(file))
 
 
-def result():
-    """What the table needs of a result."""
-    return SimpleNamespace(
-        reconstruction=SimpleNamespace(landmark_residual_mm={"AP": 1.25, "lateral": 0.5}, levels=()),
-        measurements=SimpleNamespace(
-            find=lambda key: SimpleNamespace(value=41.25) if key == "lordosis_l1_l5" else None
-        ),
-        device="cpu",
-        warnings=("The film is small.",),
-        quality={
-            Level.L1: Quality("ok", (), 0.01),
-            Level.L2: Quality("refuse", ("Why.",), 0.97),
-            Level.L3: Quality("check", ("Why.",), 0.3),
-            Level.L5: Quality("check", ("Why.",), 0.3),
-        },
-    )
+def write(_study, target):
+    """Write what the table needs of a result."""
+    flags = {"L1": "ok", "L2": "refuse", "L3": "check", "L4": None, "L5": "check"}
+    record = {
+        "residuals": {"landmark_mm": {"AP": 1.25, "lateral": 0.5}},
+        "levels": {name: {"quality": {"flag": flag}} if flag else {} for name, flag in flags.items()},
+        "quality": "refuse",
+        "device": "cpu",
+        "seconds": {"total": 3.0, "writing": 0.5},
+        "warnings": ["The film is small."],
+    }
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "reconstruction.json").write_text(json.dumps(record), encoding="utf-8")
+    (target / "measurements.csv").write_text("key,value\nslip,1.0\nlordosis_l1_l5,41.254\n", encoding="utf-8")
 
 
 def test_studies_are_the_folders_that_hold_films(tmp_path):
@@ -104,7 +100,7 @@ def test_a_bad_study_is_noted_and_the_next_one_begun(tmp_path):
         seen.append(found.name)
         if found.name == "a":
             raise ZeroDivisionError("oh")
-        return result()
+        write(found, target)
 
     outcomes = list(run_studies(find_studies(tmp_path), tmp_path / "out", process, log=lines.append))
     assert seen == ["a", "c"]
@@ -121,7 +117,7 @@ def test_a_bad_study_is_noted_and_the_next_one_begun(tmp_path):
 
 def test_the_table_is_there_after_every_study(tmp_path):
     folders = [study(tmp_path / name) for name in ("a", "b")]
-    run = run_studies(folders, tmp_path / "out", lambda *_: result(), log=lambda text: None)
+    run = run_studies(folders, tmp_path / "out", write, log=lambda text: None)
     next(run)
     assert [row["study"] for row in table(tmp_path / "out")] == ["a"]
 
@@ -134,7 +130,7 @@ def test_a_study_whose_result_is_there_is_passed_over_unless_forced(tmp_path):
 
     def process(found, target):
         calls.append(found.name)
-        return result()
+        write(found, target)
 
     (first,) = run_studies([folder], tmp_path / "out", process, log=lambda text: None)
     (second,) = run_studies([folder], tmp_path / "out", process, force=True, log=lambda text: None)
@@ -156,7 +152,7 @@ def test_a_study_that_is_named_twice_is_computed_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "case1")
     folders = [*find_studies("."), *find_studies(tmp_path), *find_studies("../case1"), *find_studies("../case1/..")]
     assert {folder.name for folder in folders} == {"case1"}
-    (outcome,) = run_studies(folders, tmp_path / "out", lambda *_: result(), log=lambda text: None)
+    (outcome,) = run_studies(folders, tmp_path / "out", write, log=lambda text: None)
     assert (outcome.study, outcome.status) == ("case1", "done")
 
 
@@ -174,7 +170,7 @@ def test_the_result_of_other_films_is_not_taken_for_that_of_a_study_of_the_same_
     for lateral, status in ((sha256_of(sample("lateral.png")), "present"), ("0" * 64, "failed")):
         films = {"AP": {"sha256": sha256_of(sample("ap.png"))}, "lateral": {"sha256": lateral}}
         record.write_text(json.dumps({"inputs": {"films": films}}), encoding="utf-8")
-        (outcome,) = run_studies([folder], tmp_path / "out", lambda *_: result(), log=lambda text: None)
+        (outcome,) = run_studies([folder], tmp_path / "out", write, log=lambda text: None)
         assert outcome.status == status
     assert "other films" in outcome.message and "--force" in outcome.message
 
@@ -185,46 +181,47 @@ def test_the_result_of_a_geometry_that_was_corrected_since_is_not_taken_for_the_
     films = {name: {"sha256": sha256_of(folder / f"{name.lower()}.png")} for name in ("AP", "lateral")}
     inputs = {"films": films, "geometry": {"file": "geometry.json", "sha256": sha256_of(folder / "geometry.json")}}
     (out / "case1" / "reconstruction.json").write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
-    (outcome,) = run_studies([folder], out, lambda *_: result(), log=lambda text: None)
+    (outcome,) = run_studies([folder], out, write, log=lambda text: None)
     assert outcome.status == "present"
     (folder / "geometry.json").write_text("{}", encoding="utf-8")
-    (outcome,) = run_studies([folder], out, lambda *_: result(), log=lambda text: None)
+    (outcome,) = run_studies([folder], out, write, log=lambda text: None)
     assert outcome.status == "failed"
     assert str(folder / "geometry.json") in outcome.message and "--force" in outcome.message
-    (outcome,) = run_studies([folder], out, lambda *_: result(), force=True, log=lambda text: None)
+    (outcome,) = run_studies([folder], out, write, force=True, log=lambda text: None)
     assert outcome.status == "done"
 
 
 def test_a_second_batch_keeps_the_figures_of_other_results_in_the_same_output(tmp_path):
     first, second = study(tmp_path / "one" / "a"), study(tmp_path / "two" / "b")
     gone, out = study(tmp_path / "one" / "gone"), tmp_path / "out"
-    list(run_studies([first, gone], out, lambda *_: result(), log=lambda text: None))
-    kept(out, "a")
+    list(run_studies([first, gone], out, write, log=lambda text: None))
+    shutil.rmtree(out / "gone")
     before = table(out)[0]
-    list(run_studies([second], out, lambda *_: result(), log=lambda text: None))
+    list(run_studies([second], out, write, log=lambda text: None))
     assert [row["study"] for row in table(out)] == ["b", "a"]  # the folder of "gone" is gone
     assert table(out)[1] == before
-    assert len(list(run_studies([second], out, lambda *_: result(), log=lambda text: None))) == 1
+    assert len(list(run_studies([second], out, write, log=lambda text: None))) == 1
 
 
 def kept(output, *names):
     """Marks of finished results in ``output``."""
     for name in names:
-        (output / name).mkdir(parents=True)
+        (output / name).mkdir(parents=True, exist_ok=True)
         (output / name / "reconstruction.json").write_text("{}", encoding="utf-8")
 
 
 def test_a_batch_that_is_started_again_keeps_the_figures_of_what_is_there(tmp_path):
     folders = [study(tmp_path / name) for name in ("a", "b", "c")]
     out = tmp_path / "out"
-    list(run_studies(folders, out, lambda *_: result(), log=lambda text: None))
+    list(run_studies(folders, out, write, log=lambda text: None))
     kept(out, "a", "b")
+    shutil.rmtree(out / "c")
     before = {row["study"]: row for row in table(out)}
-    run = run_studies(folders, out, lambda *_: result(), log=lambda text: None)
+    run = run_studies(folders, out, write, log=lambda text: None)
     next(run)
     run.close()  # stopped again, before it came to b and c
     assert [(row["study"], row["status"]) for row in table(out)] == [("a", "present"), ("b", "done"), ("c", "done")]
-    outcomes = list(run_studies(folders, out, lambda *_: result(), log=lambda text: None))
+    outcomes = list(run_studies(folders, out, write, log=lambda text: None))
     assert [outcome.status for outcome in outcomes] == ["present", "present", "done"]
     for row in table(out)[:2]:
         assert {**row, "status": "done"} == before[row["study"]]
@@ -235,10 +232,9 @@ def test_the_row_of_a_result_that_was_computed_again_since_is_that_of_the_result
     from study_sample import sample_result
 
     folders, out = [study(tmp_path / name) for name in ("a", "b")], tmp_path / "out"
-    list(run_studies(folders, out, lambda *_: result(), log=lambda text: None))
+    list(run_studies(folders, out, write, log=lambda text: None))
     assert {row["lordosis_deg"] for row in table(out)} == {"41.25"}
-    for name in ("a", "b"):
-        (out / name).mkdir()
+    (out / "b" / "reconstruction.json").unlink()
     real = sample_result()
     write_result(real, out / "a")
     kept_by = list(run_studies(folders[:1], out, lambda *_: pytest.fail("it is there"), log=lambda text: None))
@@ -249,6 +245,22 @@ def test_the_row_of_a_result_that_was_computed_again_since_is_that_of_the_result
     for key, name in (("landmark_residual_ap_mm", "AP"), ("landmark_residual_lateral_mm", "lateral")):
         assert float(row[key]) == round(real.reconstruction.landmark_residual_mm[name], 3)
     assert row["message"] == " ".join(real.warnings) and row["levels_to_check"] == ""
+
+
+def test_the_row_of_a_result_is_the_same_when_it_is_read_again_later(tmp_path):
+    from LumbarBiplanarLib.study import write_result
+    from study_sample import sample_result
+
+    def process(_study, target):
+        target.mkdir()
+        write_result(sample_result(), target)
+        return sample_result()
+
+    folder, out = study(tmp_path / "a"), tmp_path / "out"
+    (done,) = run_studies([folder], out, process, log=lambda text: None)
+    (later,) = run_studies([folder], out, process, log=lambda text: None)
+    assert (done.status, later.status) == ("done", "present")
+    assert replace(done, status=later.status) == later
 
 
 def test_a_failure_of_an_earlier_batch_is_no_figure_of_the_result_that_is_there(tmp_path):
@@ -268,7 +280,7 @@ def test_an_old_table_that_cannot_be_read_is_said_and_does_no_harm(tmp_path, con
     folder, out, lines = study(tmp_path / "a"), tmp_path / "out", []
     kept(out, "a")
     (out / "summary.csv").write_bytes(content)
-    (outcome,) = run_studies([folder], out, lambda *_: result(), log=lines.append)
+    (outcome,) = run_studies([folder], out, write, log=lines.append)
     assert outcome.status == "present" and [row["study"] for row in table(out)] == ["a"]
     assert not content or any("left out of the table" in line for line in lines)
 
@@ -276,7 +288,7 @@ def test_an_old_table_that_cannot_be_read_is_said_and_does_no_harm(tmp_path, con
 def test_an_output_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "out").write_text("", encoding="utf-8")
     with pytest.raises(OutputError, match="Choose another"):
-        list(run_studies([], tmp_path / "out", lambda *_: result()))
+        list(run_studies([], tmp_path / "out", write))
 
 
 def test_the_script_runs_in_plain_python_and_says_by_its_status_how_it_went(script, tmp_path, monkeypatch):

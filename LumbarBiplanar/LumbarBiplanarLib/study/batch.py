@@ -11,8 +11,6 @@ from typing import Any
 
 from ..errors import LumbarBiplanarError, OutputError, StudyError
 from ..files import read_json, read_table, sha256_of, write_table
-from ..registration.quality import worst_flag
-from .steps import CaseResult
 
 FILM_SUFFIXES = frozenset(
     {".dcm", ".png", ".tif", ".tiff", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".gz", ".jpg", ".jpeg", ".bmp"}
@@ -46,7 +44,7 @@ class Outcome:
         study: its name.
         status: "done", "failed" or "present" (its result was there already).
         message: what went wrong, or the warnings of the result.
-        seconds: wall time.
+        seconds: wall time: of a result that its record states, of a failure until it.
         device: where it was computed.
         levels: reconstructed levels.
         landmark_residual_ap_mm, landmark_residual_lateral_mm: root mean square, in the object plane.
@@ -69,7 +67,7 @@ class Outcome:
     levels_to_refuse: str = ""
 
 
-Process = Callable[[Study, Path], CaseResult]
+Process = Callable[[Study, Path], object]
 
 
 def find_studies(folder: str | Path) -> list[Path]:
@@ -123,7 +121,7 @@ def run_studies(
     Args:
         folders: the folders of the studies; one that is named twice is one study.
         output: folder for the results; each goes to a folder of its study's name.
-        process: computes a study, writes its result into a folder, and returns it.
+        process: computes a study and writes its result into a folder, from which the row is read.
         force: compute studies again whose result is there already.
         log: takes one line of text for people.
 
@@ -193,35 +191,19 @@ def _run_study(folder: Path, target: Path, process: Process, earlier: dict[str, 
         if earlier is not None and _holds_result(target):
             _check_same_input(folder, target / RECORD)
             return _as_it_is(folder.name, target, earlier)
-        result = process(open_study(folder), target)
+        process(open_study(folder), target)
+        return Outcome(folder.name, DONE, **_figures(target))
     except LumbarBiplanarError as error:
         return Outcome(folder.name, FAILED, str(error), round(time.perf_counter() - begin, 2))
     except Exception as error:  # one bad study must not end the batch
         text = f"unexpected {type(error).__name__}: {error}"
         return Outcome(folder.name, FAILED, text, round(time.perf_counter() - begin, 2))
-    residual = result.reconstruction.landmark_residual_mm
-    lordosis = result.measurements.find(LORDOSIS)
-    return Outcome(
-        folder.name,
-        DONE,
-        " ".join(result.warnings),
-        round(time.perf_counter() - begin, 2),
-        result.device,
-        " ".join(level.name for level in result.reconstruction.levels),
-        *(None if name not in residual else round(residual[name], 3) for name in ("AP", "lateral")),
-        None if lordosis is None else round(lordosis.value, 2),
-        worst_flag(result.quality.values()) if result.quality else "",
-        *(
-            " ".join(level.name for level, item in result.quality.items() if item.flag == flag)
-            for flag in ("check", "refuse")
-        ),
-    )
 
 
 def _as_it_is(name: str, result: Path, earlier: Mapping[str, Outcome]) -> Outcome:
     """Return the row of a result that is there: it may have been computed again since, with corrected landmarks."""
     try:
-        return Outcome(name, PRESENT, **_figures(read_json(result / RECORD, "record of a result"), result))
+        return Outcome(name, PRESENT, **_figures(result))
     except (LumbarBiplanarError, OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error):
         known = earlier.get(name)  # a record of a version before, or damaged
     if known is not None and known.status != FAILED:
@@ -229,8 +211,9 @@ def _as_it_is(name: str, result: Path, earlier: Mapping[str, Outcome]) -> Outcom
     return Outcome(name, PRESENT, "its result is there already")
 
 
-def _figures(record: Any, result: Path) -> dict[str, Any]:
+def _figures(result: Path) -> dict[str, Any]:
     """Return the columns of a row from the files of a result; raises what a file of another form leads to."""
+    record = read_json(result / RECORD, "record of a result")
     residual = {name: round(value, 3) for name, value in record["residuals"]["landmark_mm"].items()}
     flags: dict[str | None, list[str]] = {}
     for level, item in record["levels"].items():
