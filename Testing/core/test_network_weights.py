@@ -78,8 +78,22 @@ def test_registered_weights_are_found_by_default(saved):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(WeightsError, match="no such weights file"):
+    with pytest.raises(WeightsError, match=r"none\.pt: there is no such weights file; check the path\.$"):
         load_weights(tmp_path / "none.pt")
+
+
+def test_a_result_tells_own_weights_of_one_name_apart(tiny, saved):
+    assert load_networks(saved, "cpu").name == f"spine.pt (SHA-256 {sha256_of(saved)[:16]})"
+
+
+def test_where_the_weights_of_the_module_are_missing_own_ones_are_offered(saved, monkeypatch):
+    registry = saved.parent.parent / "Models.json"
+    saved.unlink()
+    with pytest.raises(WeightsError, match=r"spine\.pt: there is no such weights file; reinstall .*--weights"):
+        load_weights(registry=registry)
+    monkeypatch.setattr("LumbarBiplanarLib.resources._ROOTS", (saved.parent.parent,))
+    with pytest.raises(WeightsError, match=r"Weights/spine\.pt is missing .*Reinstall LumbarBiplanar, or .*--weights"):
+        load_weights()
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04" + bytes(200)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,14 @@ from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.measurement import COLUMNS
 from LumbarBiplanarLib.registration import Quality, worst_flag
+from LumbarBiplanarLib.resources import resource_path
 from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import is_closed, read_surface
 from LumbarBiplanarLib.study import results
 from LumbarBiplanarLib.study.case import load_case
 from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
 from LumbarBiplanarLib.study.quality_text import quality_line, quality_sentences
+from LumbarBiplanarLib.study.report_sections import how_it_was_made
 from LumbarBiplanarLib.study.results import FILES, write_measurements, write_result, write_surfaces
 from study_sample import sample, sample_result
 
@@ -141,6 +144,14 @@ def test_the_record_names_inputs_versions_device_and_times(record):
     assert record["options"]["landmark_weight"] == 1.0
     assert set(record["seconds"]) == {"detection", "registration", "measurement", "total", "writing"}
     assert FilmPair.from_dict(record["geometry"]).to_dict() == sample_result().case.pair.to_dict()
+
+
+def test_the_record_names_the_file_of_a_shape_model_of_ones_own(record, tmp_path):
+    assert record["shape_model"]["file"] is None
+    shutil.copy(resource_path("ShapeModel", "lumbar.npz"), tmp_path / "mine.npz")
+    own = replace(sample_result(), model=load_shape_model(tmp_path / "mine.npz"))
+    assert results.record(own, {})["shape_model"]["file"] == "mine.npz"
+    assert "mine.npz" in str(how_it_was_made(own)) and "mine.npz" not in str(how_it_was_made(sample_result()))
 
 
 def test_the_landmarks_are_those_used_with_residuals_and_serve_as_input_again(folder):

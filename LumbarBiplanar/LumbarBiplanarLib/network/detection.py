@@ -21,7 +21,7 @@ class Detection:
         landmarks: every landmark the network looked for, with position, confidence, sigma and whether it is visible.
         lumbar_level_mm: (5, h, w) float32, ``lumbar_mm`` for each of L1 to L5, or None.
         notes: what a reader should know, for example levels that are not on the film.
-        weights: name and version of the weights.
+        weights: name and version of the weights, as ``Networks.name``.
         device: where the network ran, "cpu" or "cuda".
         reading: what ``join`` needs to read both films of a patient together; None once that is done, or if the
             detection does not come from ``detect``.

@@ -31,7 +31,7 @@ from .naming import naming_evidence
 from .refine_model import SpineRefiner
 from .refinement import CloseLook, look_closely, unrefined
 from .showing import Showing, way_of_showing
-from .weights import SECOND_STAGE, load_refiner, load_weights, read_registry
+from .weights import SECOND_STAGE, WeightsInfo, load_refiner, load_weights, read_registry
 
 _LEAST_CONFIDENCE = 0.15
 LEAST_SEEN = 6
@@ -52,7 +52,7 @@ class Networks:
         spine: the first stage.
         refiner: the second stage, or None to do without.
         device: where they are.
-        name: names and versions of the weights.
+        name: names and versions of the weights; of a user's own the name of the file and the beginning of its hash.
     """
 
     spine: SpineNetwork
@@ -128,9 +128,15 @@ def _files(weights: str | Path | None) -> tuple[Path | None, ...]:
 def _networks(files: tuple[Path | None, ...], device: str, written: tuple[int, ...]) -> Networks:
     spine, info = load_weights(files[0], device)
     if len(files) == 1:
-        return Networks(spine, None, torch.device(device), info.name)
+        return Networks(spine, None, torch.device(device), _told(info, files[0]))
     refiner, close = load_refiner(files[1], device)
-    return Networks(spine, refiner, torch.device(device), f"{info.name}, {close.name}")
+    name = f"{_told(info, files[0])}, {_told(close, files[1])}"
+    return Networks(spine, refiner, torch.device(device), name)
+
+
+def _told(info: WeightsInfo, own: Path | None) -> str:
+    """Return what a result says of weights: those of a user's ``own`` file all may be called spine.pt."""
+    return info.name if own is None else f"{info.name} (SHA-256 {info.sha256[:16]})"
 
 
 def read(networks: Networks, given: Film, mirrored_patient: bool | None = None) -> Reading:

@@ -26,6 +26,8 @@ FORMAT = "LumbarBiplanar network weights"
 VERSION = 1
 FIRST_STAGE, SECOND_STAGE = "spine", "refine"
 _REGISTRY_FORMAT = "LumbarBiplanar models"
+# What a person can do who has no weights of the module: in the shell, in the panel and in Python.
+OWN_WEIGHTS = "give weights of your own (--weights; Network weights in the panel; weights= in Python)"
 _ENTRY_KEYS = ("title", "version", "file", "sha256", "license", "training")
 
 
@@ -150,12 +152,13 @@ def _load(kind: str, weights, device, registry) -> tuple[Any, WeightsInfo]:
     else:
         path, expected = Path(weights), None
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such weights file; reinstall LumbarBiplanar or give another file.")
+        remedy = "check the path" if name is None else f"reinstall LumbarBiplanar, or {OWN_WEIGHTS}"
+        raise WeightsError(f"{path}: there is no such weights file; {remedy}.")
     found = sha256_of(path)
     if expected is not None and found != expected:
         raise WeightsError(
             f"{path}: the file has SHA-256 {found[:16]}..., Models.json says {expected[:16]}...; it is damaged or "
-            "was replaced. Reinstall LumbarBiplanar, or name the file explicitly to use it as it is."
+            f"was replaced. Reinstall LumbarBiplanar, or {OWN_WEIGHTS}: this one too is then used as it is."
         )
     content = _read_archive(path)
     if content.get("kind", FIRST_STAGE) != kind:
@@ -180,7 +183,7 @@ def _registered(name: str, registry: str | Path | None) -> tuple[Path, str, str]
     try:
         path = resource_path(entry["file"]) if registry is None else Path(registry).parent / entry["file"]
     except StudyError as error:
-        raise WeightsError(str(error)) from None
+        raise WeightsError(f"{str(error).removesuffix('.')}, or {OWN_WEIGHTS}.") from None
     return path, f"{name} {entry['version']}", entry["sha256"]
 
 

@@ -62,6 +62,7 @@ class ShapeModel:
         coarse_faces: (Fc, 3) int64, its faces over ``coarse_vertices``.
         provenance: what the model was built from: people, vertebrae, settings.
         sha256: hash of the file it was read from, None for a model in memory.
+        file: name of that file; None for the model of the module and for one in memory.
     """
 
     levels: tuple[Level, ...]
@@ -78,6 +79,7 @@ class ShapeModel:
     coarse_faces: np.ndarray
     provenance: Mapping[str, object] = field(default_factory=dict)
     sha256: str | None = None
+    file: str | None = None
 
     @property
     def mode_count(self) -> int:

@@ -63,7 +63,7 @@ def load_shape_model(path: str | Path | None = None) -> ShapeModel:
     """
     if path is None:
         return _bundled()
-    return _read(Path(path))
+    return _read(Path(path), Path(path).name)
 
 
 @functools.lru_cache(maxsize=1)
@@ -71,9 +71,10 @@ def _bundled() -> ShapeModel:
     return _read(resource_path("ShapeModel", "lumbar.npz"))
 
 
-def _read(path: Path) -> ShapeModel:
+def _read(path: Path, file: str | None = None) -> ShapeModel:
     if not path.is_file():
-        raise ShapeModelError(f"{path}: no such shape model file.")
+        what = "this is a folder, no shape model" if path.is_dir() else "there is no such shape model"
+        raise ShapeModelError(f"{path}: {what}; give a file that 'shape-model build' wrote.")
     try:
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(str(archive["header"]))
@@ -95,6 +96,7 @@ def _read(path: Path) -> ShapeModel:
             log_scale_sd=float(header["log_scale_sd"]),
             provenance=header["provenance"],
             sha256=sha256_of(path),
+            file=file,
             **arrays,
         )
     except (KeyError, TypeError, LumbarBiplanarError) as error:

@@ -252,7 +252,7 @@ def how_it_was_made(result: CaseResult) -> list[str]:
     seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
     rows = [
         ("Program", f"LumbarBiplanar {__version__}"),
-        ("Shape model", _model_in_words(found)),
+        ("Shape model", _model_in_words(result)),
         *((f"Network, {name} film", item.weights or "unknown") for name, item in result.detections.items()),
         ("Device", result.device),
         ("Seconds", seconds),
@@ -262,9 +262,11 @@ def how_it_was_made(result: CaseResult) -> list[str]:
     return [kept_together((heading("How it was made"), table((), rows, css="small")))]
 
 
-def _model_in_words(found) -> str:
+def _model_in_words(result: CaseResult) -> str:
+    found = result.reconstruction
+    file = f"{result.model.file}\n" if result.model.file else ""
     version = f"version {found.model_version}\n" if found.model_version else ""
-    return f"{version}SHA-256 {found.model_sha256 or 'unknown'}"
+    return f"{file}{version}SHA-256 {found.model_sha256 or 'unknown'}"
 
 
 def _region_weights(result: CaseResult) -> str:

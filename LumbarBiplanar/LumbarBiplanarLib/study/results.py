@@ -110,7 +110,7 @@ def record(result: CaseResult, seconds: Mapping[str, float]) -> dict[str, Any]:
         "inputs": {"films": {film.view.name: _film(film) for film in case.films}, **case.inputs},
         "geometry": case.pair.to_dict(),
         "geometry_corrections": _corrections(found),
-        "shape_model": {"sha256": found.model_sha256, "version": found.model_version},
+        "shape_model": {"file": result.model.file, "sha256": found.model_sha256, "version": found.model_version},
         "network": {
             name: {"weights": item.weights, "levels": [level.name for level in item.levels]}
             for name, item in result.detections.items()
