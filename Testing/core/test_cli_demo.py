@@ -7,6 +7,8 @@ import json
 import pytest
 
 from LumbarBiplanarLib.cli import main
+from LumbarBiplanarLib.errors import StudyError
+from LumbarBiplanarLib.files import sha256_of, write_json
 
 STAGES = {"detection", "registration", "measurement", "total"}
 
@@ -57,6 +59,60 @@ def test_the_demo_needs_no_more_than_3_gb(summary):
     if summary["peak_memory_gb"] is None:
         pytest.skip("this system does not say how much memory a process has held")
     assert summary["peak_memory_gb"] <= 3.0
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """What an earlier demo has left: its summary and one of its files, and a note of the user."""
+    (tmp_path / "landmarks.json").write_text("found", encoding="utf-8")
+    written = {"landmarks.json": sha256_of(tmp_path / "landmarks.json"), "L1.vtp": "0" * 64}
+    write_json(tmp_path / "summary.json", {"format": "LumbarBiplanar demo", "version": 1, "files": written})
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def no_run(monkeypatch):
+    """Let a demo that begins its work end there."""
+
+    def stop(*_):
+        raise StudyError("begun")
+
+    monkeypatch.setattr("LumbarBiplanarLib.commands.demo.run_with_progress", stop)
+
+
+def test_a_demo_lists_what_it_has_written(demo, summary):
+    assert summary["files"] == {path.name: sha256_of(path) for path in demo.iterdir() if path.name != "summary.json"}
+
+
+def test_an_earlier_demo_is_replaced(earlier, no_run, capsys):
+    before = contents(earlier)
+    assert main(["demo", "--output", str(earlier)]) == 3
+    assert "begun" in capsys.readouterr().err
+    assert contents(earlier) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("landmarks.json", "corrected by hand", "landmarks.json would be replaced"),
+        ("reconstruction.json", "of another case", "reconstruction.json would be replaced"),
+        ("summary.json", '{"cases": 3}', "something other than an earlier demo"),
+        ("summary.json", "[]", "something other than an earlier demo"),
+        ("summary.json", "not JSON", "something other than an earlier demo"),
+    ],
+)
+def test_what_the_earlier_demo_has_not_written_is_not_replaced(earlier, no_run, name, text, said, capsys):
+    (earlier / name).write_text(text, encoding="utf-8")
+    before = contents(earlier)
+    assert main(["demo", "--output", str(earlier)]) == 4
+    told = capsys.readouterr().err
+    assert said in told and str(earlier) in told and "--output" in told
+    assert contents(earlier) == before
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path, capsys):

@@ -28,7 +28,9 @@ ABOUT_SAMPLE = (
     "the shape model\nnor the training of the network; its soft tissue, with the spine removed and the rest warped, "
     "served as a training background."
 )
-OWN_FILES = ("evaluation.json", "summary.json")
+FORMAT, VERSION = "LumbarBiplanar demo", 1
+EVALUATION, SUMMARY_FILE = "evaluation.json", "summary.json"
+OWN_FILES = (EVALUATION, SUMMARY_FILE)
 SHOWN = ("Lordosis", "Segmental angle (Cobb)", "Coronal Cobb", "Axial rotation", "Slip", "Disc height (Dabbs)")
 
 
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``demo``; an earlier demo in the folder is replaced."""
     from ..evaluation.comparison import compare_folders
-    from ..files import write_json
+    from ..files import sha256_of, write_json
     from ..resources import resource_path
     from ..study.case import load_case
     from ..study.output import output_folder
@@ -56,25 +58,48 @@ def run(args: argparse.Namespace) -> int:
         measured_gb = peak_memory_gb()
         write_result(result, folder)
         comparison = compare_folders(folder, sample)
-        write_json(folder / "evaluation.json", comparison.to_dict())
-        write_json(folder / "summary.json", summary(result, comparison, measured_gb))
+        write_json(folder / EVALUATION, comparison.to_dict())
+        written = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+        write_json(folder / SUMMARY_FILE, {**summary(result, comparison, measured_gb), "files": written})
     _report(result, comparison, measured_gb)
     print(f"Written to {args.output}: look at report.html, overlay_ap.png, overlay_lateral.png and spine_3d.png.")
     return 0
 
 
 def _check_earlier(folder: Path) -> None:
-    """Refuse a folder that holds something other than an earlier demo."""
-    from ..errors import OutputError
+    """Refuse a folder of which a demo would replace files that are not as an earlier one has written them."""
+    from ..errors import OutputError, StudyError
+    from ..files import read_json, sha256_of
+    from ..study.output import cannot_write
+    from ..study.results import FILES
 
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "summary.json").is_file():
+    try:
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        content = read_json(folder / SUMMARY_FILE, "summary of a demo")
+    except StudyError:
+        content = None
+    known = isinstance(content, dict) and content.get("format") == FORMAT and isinstance(content.get("files"), dict)
+    if not known:
         raise OutputError(f"{folder} holds something other than an earlier demo; give another folder with --output.")
+    there = [path for pattern in (*FILES, EVALUATION) for path in sorted(folder.glob(pattern)) if path.is_file()]
+    others = [path.name for path in there if sha256_of(path) != content["files"].get(path.name)]
+    if others:
+        raise OutputError(
+            f"{folder}: {', '.join(others)} would be replaced, but the earlier demo has not written it so. Move what "
+            "you want to keep to another place and remove the rest, or give another folder with --output."
+        )
 
 
 def summary(result: CaseResult, comparison: Comparison, measured_gb: float | None) -> dict:
-    """Return the content of summary.json; ``measured_gb`` is the most memory held up to the measurements."""
+    """Return the figures of summary.json; ``measured_gb`` is the most memory held up to the measurements."""
     absolute = comparison.to_dict()["alignments"]["absolute"]
     return {
+        "format": FORMAT,
+        "version": VERSION,
         "surface_error_mm": {
             "mean": absolute["all"]["mean"],
             "rms": absolute["all"]["rms"],
