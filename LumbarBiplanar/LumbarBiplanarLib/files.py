@@ -139,6 +139,12 @@ def read_json(path: str | os.PathLike[str], what: str, error: type[LumbarBiplana
             f"{path}: this {what} is not valid JSON (line {problem.lineno}, column {problem.colno}: {problem.msg}); "
             "correct it there."
         ) from problem
+    except (ValueError, RecursionError) as problem:
+        if isinstance(problem, LumbarBiplanarError):
+            raise
+        raise error(
+            f"{path}: this {what} holds a number too long or lists too deep to be read; write it anew."
+        ) from None
 
 
 def write_table(

@@ -133,6 +133,12 @@ def edited(**changes):
     return values
 
 
+def edited_matrix(corner):
+    """The matrix of the lateral view with something else in its last corner, which is 1."""
+    rows = standard_pair().lateral.camera_from_ras.tolist()
+    return [*rows[:3], [*rows[3][:3], corner]]
+
+
 def edited_view(**changes):
     values = standard_pair().to_dict()
     values["views"][1].update(changes)
@@ -155,6 +161,11 @@ def edited_view(**changes):
         (json.dumps(edited_view(focal_mm=-3)), "View 'lateral': focal_mm.*-3"),
         (json.dumps(edited_view(focal_mm=None)), "focal_mm.*None"),
         (json.dumps(edited_view(camera_from_ras=np.diag([1.0, 2, 1, 1]).tolist())), "not rigid"),
+        (json.dumps(edited_view(camera_from_ras=edited_matrix("1.0"))), "camera_from_ras holds '1.0'; write a number"),
+        (json.dumps(edited_view(camera_from_ras=edited_matrix(True))), "camera_from_ras holds True; write a number"),
+        (json.dumps(edited_view(camera_from_ras=edited_matrix(10**400))), "camera_from_ras must be four rows"),
+        (json.dumps(edited_view(focal_mm=10**400)), "focal_mm must be a positive number"),
+        (json.dumps(edited_view(size_px=[10**400, 100])), "size_px must be two whole numbers"),
         (json.dumps(edited_view(camera_from_ras=standard_pair().ap.camera_from_ras.tolist())), "0.00 degrees apart"),
         (json.dumps(edited_view(focal_mm=1234.5)).replace("1234.5", "NaN"), "NaN"),
         (json.dumps(edited_view(spacing_mm=[7, 0.7])), "'lateral': spacing_mm holds 7; .* 0.02 and 5 mm per column"),

@@ -136,6 +136,8 @@ def test_what_json_cannot_hold_is_a_programming_error(tmp_path):
         (b'{"a": NaN}', "holds NaN"),
         (b'{"a": -Infinity}', "holds -Infinity"),
         (b"\xff\xfe\x00\x01", "is not a text file"),
+        pytest.param(b"1" * 5000, "a number too long", id="long number"),
+        pytest.param(b"[" * 100000, "lists too deep", id="deep lists"),
     ],
 )
 def test_a_json_file_that_cannot_be_used_is_named_with_its_fault(tmp_path, content, message):

@@ -43,6 +43,22 @@ def first(content):
         (lambda c: c.update(version=9), "version 9"),
         (lambda c: c["films"].pop("lateral"), "no landmarks of the film lateral"),
         (lambda c: c["films"]["AP"].pop("size_px"), "size_px"),
+        (lambda c: c["films"]["AP"].update(size_px=["100", "200"]), r"size_px must be two whole numbers.*'100'"),
+        (lambda c: c["films"]["AP"].update(size_px=[100.5, 200]), r"size_px must be two whole numbers.*100\.5"),
+        (lambda c: c["films"]["AP"].update(sha256=["ab"]), r'film AP: sha256 is \["ab"\]; write a text'),
+        (lambda c: c["films"].update(AP=[]), "film AP: it needs"),
+        (lambda c: c["films"]["AP"].update(landmarks="none"), 'a list "landmarks"'),
+        (lambda c: c["films"]["AP"].update(landmarks=["L1"]), 'landmark 1: it needs "level".*found "L1"'),
+        (
+            lambda c: first(c).update(position_px=["12.5", 3.0]),
+            r'L1 pedicle_left.*position_px is \["12.5", 3.0\]; give',
+        ),
+        (lambda c: first(c).update(position_px="12"), r'position_px is "12"; give two finite numbers'),
+        (lambda c: first(c).update(position_px=[True, 3.0]), r"position_px is \[true, 3.0\]; give two finite numbers"),
+        (lambda c: first(c).update(position_px=[10**400, 3.0]), r"position_px is \[10+\.\.\.; give two finite numbers"),
+        (lambda c: first(c).update(confidence="0.9"), r'L1 pedicle_left.*confidence is "0.9"; it must be a number'),
+        (lambda c: first(c).update(confidence=True), r"confidence is true; it must be a number"),
+        (lambda c: first(c).update(sigma_mm="2"), r'sigma_mm is "2"; it must be a positive number of mm'),
         (lambda c: first(c).update(name="elbow"), "elbow"),
         (lambda c: first(c).update(level="L9"), "L9"),
         (lambda c: first(c).update(level="S1"), "'S1'; use one of L1, L2, L3, L4, L5.$"),
@@ -63,6 +79,23 @@ def test_a_mistake_is_refused_with_the_file_and_the_value(file, change, said):
     edited_json(file, file, change)
     with pytest.raises(LandmarkError, match=said) as caught:
         read_landmarks(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ([1.0], "must hold"),
+        ({"L3": [1.0, 2.0, 3.0]}, "must hold"),
+        ({"L9": {}}, "L9"),
+        ({"L3": {"spinous_tip": ["1", 2.0, 3.0]}}, r'L3 spinous_tip is \["1", 2.0, 3.0\]; give three finite numbers'),
+        ({"L3": {"spinous_tip": [1.0, 2.0]}}, "give three finite numbers"),
+    ],
+)
+def test_a_mistake_in_the_positions_in_space_is_refused(file, stated, said):
+    edited_json(file, file, lambda content: content.update(positions_ras_mm=stated))
+    with pytest.raises(LandmarkError, match=said) as caught:
+        read_positions(file)
     assert str(file) in str(caught.value)
 
 

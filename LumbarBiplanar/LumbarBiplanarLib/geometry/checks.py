@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,19 @@ from ..errors import GeometryError
 RIGID_TOLERANCE = 1e-6
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Tell whether a value, such as one of a JSON file, is a finite number; text, true and false are none."""
+    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def positive_number(key: str, value: Any, meaning: str) -> float:
     """Return ``value`` as a float, or raise GeometryError unless it is a finite number above 0."""
-    if not _is_number(value) or value <= 0:
+    if not is_number(value) or value <= 0:
         raise GeometryError(f"{key} must be a positive number ({meaning}), found {value!r}.")
     return float(value)
 
@@ -34,7 +40,7 @@ def _pair(key: str, value: Any, meaning: str) -> tuple[Any, Any]:
 def number_pair(key: str, value: Any, meaning: str, positive: bool = False) -> tuple[float, float]:
     """Return ``value`` as two floats, or raise GeometryError unless it is two finite (positive) numbers."""
     first, second = _pair(key, value, meaning)
-    if not (_is_number(first) and _is_number(second)) or (positive and (first <= 0 or second <= 0)):
+    if not (is_number(first) and is_number(second)) or (positive and (first <= 0 or second <= 0)):
         kind = "positive" if positive else "finite"
         raise GeometryError(f"{key} must be two {kind} numbers ({meaning}), found {value!r}.")
     return float(first), float(second)
@@ -44,8 +50,7 @@ def integer_pair(key: str, value: Any, meaning: str) -> tuple[int, int]:
     """Return ``value`` as two ints, or raise GeometryError unless it is two whole numbers of at least 1."""
     numbers = _pair(key, value, meaning)
     for number in numbers:
-        whole = isinstance(number, Integral) or (_is_number(number) and float(number).is_integer())
-        if isinstance(number, (bool, np.bool_)) or not whole or number < 1:
+        if not is_number(number) or not float(number).is_integer() or number < 1:
             raise GeometryError(f"{key} must be two whole numbers of at least 1 ({meaning}), found {value!r}.")
     return int(numbers[0]), int(numbers[1])
 
@@ -57,10 +62,14 @@ def rigid_matrix(key: str, value: Any, mirrored: bool = False) -> np.ndarray:
     """
     try:
         matrix = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise GeometryError(f"{key} must be four rows of four numbers, found {value!r}.") from None
     if matrix.shape != (4, 4):
         raise GeometryError(f"{key} must be four rows of four numbers, found an array of shape {matrix.shape}.")
+    if not isinstance(value, np.ndarray):  # numpy takes text and true for numbers
+        strange = [item for row in value for item in row if not is_number(item)]
+        if strange and np.isfinite(matrix).all():
+            raise GeometryError(f"{key} holds {strange[0]!r}; write a number there, without quotes.")
     if not np.all(np.isfinite(matrix)):
         raise GeometryError(f"{key} holds NaN or infinity: {matrix.tolist()}.")
     if not np.allclose(matrix[3], (0, 0, 0, 1), rtol=0, atol=1e-12):
@@ -94,6 +103,6 @@ def uncertainties(given: Any, largest: Mapping[str, float]) -> dict[str, float]:
     if strange:
         raise GeometryError(f"uncertainty has unknown key {', '.join(strange)}; use {', '.join(largest)}.")
     for key, value in given.items():
-        if not _is_number(value) or not 0 <= value <= largest[key]:
+        if not is_number(value) or not 0 <= value <= largest[key]:
             raise GeometryError(f"uncertainty {key} must be a number from 0 to {largest[key]:g}, found {value!r}.")
     return {key: float(value) for key, value in given.items()}

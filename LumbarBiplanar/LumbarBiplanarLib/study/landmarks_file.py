@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, FilmLandmarks, LandmarkObservation, Level, parse_level
-from ..errors import LandmarkError, LumbarBiplanarError
+from ..errors import GeometryError, LandmarkError, LumbarBiplanarError
 from ..files import read_json, write_json
+from ..geometry.checks import integer_pair, is_number
 
 FORMAT = "LumbarBiplanar landmarks"
 VERSION = 1
@@ -125,17 +125,25 @@ def read_positions(path: Path | str) -> dict[Level, dict[str, tuple[float, float
         LandmarkError: if the file is missing or malformed.
     """
     content = read_json(path, "landmark file", LandmarkError)
-    try:
-        return {
-            parse_level(level): {name: _point(values) for name, values in points.items()}
-            for level, points in (content.get("positions_ras_mm") or {}).items()
+    stated = content.get("positions_ras_mm") if isinstance(content, dict) else None
+    if not isinstance(stated or {}, dict) or not all(isinstance(points, dict) for points in (stated or {}).values()):
+        raise LandmarkError(f'{path}: "positions_ras_mm" must hold [x, y, z] by level and landmark name.')
+    found: dict[Level, dict[str, tuple[float, float, float]]] = {}
+    for name, points in (stated or {}).items():
+        try:
+            level = parse_level(name)
+        except LumbarBiplanarError as error:
+            raise LandmarkError(f"{path}, positions_ras_mm: {error}") from None
+        found[level] = {
+            key: _point(values, f"{path}, positions_ras_mm, {name} {key}") for key, values in points.items()
         }
-    except (AttributeError, TypeError, ValueError):
-        raise LandmarkError(f'{path}: "positions_ras_mm" must hold [x, y, z] by level and landmark name.') from None
+    return found
 
 
-def _point(values: Any) -> tuple[float, float, float]:
-    x, y, z = (float(value) for value in values)
+def _point(values: Any, where: str) -> tuple[float, float, float]:
+    if not isinstance(values, list) or len(values) != 3 or not all(map(is_number, values)):
+        raise LandmarkError(f"{where} is {_shown(values)}; give three finite numbers [x, y, z] in mm, without quotes.")
+    x, y, z = map(float, values)
     return x, y, z
 
 
@@ -146,12 +154,13 @@ def _check_keys(given: Mapping[str, Any], known: tuple[str, ...], where: str) ->
 
 
 def _film_from_dict(content: Any, where: str) -> FilmEntry:
-    try:
-        width, height = (int(value) for value in content["size_px"])
-        items = list(content["landmarks"])
-    except (KeyError, TypeError, ValueError):
-        raise LandmarkError(f'{where}: it needs "size_px": [width, height] and a list "landmarks".') from None
+    if not isinstance(content, dict) or "size_px" not in content or not isinstance(content.get("landmarks"), list):
+        raise LandmarkError(f'{where}: it needs "size_px": [width, height] and a list "landmarks".')
     _check_keys(content, _FILM_KEYS, where)
+    items, (width, height) = content["landmarks"], _size(content["size_px"], where)
+    for key in ("file", "sha256"):
+        if not isinstance(content.get(key), (str, type(None))):
+            raise LandmarkError(f"{where}: {key} is {_shown(content[key])}; write a text, or null.")
     observations = [_observation(item, f"{where}, landmark {number}") for number, item in enumerate(items, start=1)]
     try:
         landmarks = FilmLandmarks(observations)
@@ -160,33 +169,48 @@ def _film_from_dict(content: Any, where: str) -> FilmEntry:
     return FilmEntry(landmarks, (width, height), content.get("file"), content.get("sha256"))
 
 
+def _size(value: Any, where: str) -> tuple[int, int]:
+    try:
+        return integer_pair("size_px", value, "width and height of the film in pixels")
+    except GeometryError as error:
+        raise LandmarkError(f"{where}: {error}") from None
+
+
 def _observation(item: Any, where: str) -> LandmarkObservation:
+    if not isinstance(item, dict) or not {"level", "name", "position_px"} <= set(item):
+        raise LandmarkError(f'{where}: it needs "level", "name" and "position_px": [x, y]; found {_shown(item)}.')
     try:
         level, name = parse_level(item["level"], LUMBAR_LEVELS), item["name"]
-        x, y = (float(value) for value in item["position_px"])
-        confidence = float(item.get("confidence", 1.0))
-        sigma_mm = None if item.get("sigma_mm") is None else float(item["sigma_mm"])
-        visible, corrected = item.get("visible", True), item.get("corrected", False)
     except LumbarBiplanarError as error:
         raise LandmarkError(f"{where}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError):
-        text = json.dumps(item)[:120]
-        raise LandmarkError(f'{where}: it needs "level", "name" and "position_px": [x, y]; found {text}.') from None
     if name not in LANDMARK_NAMES:
         raise LandmarkError(f"{where}: unknown landmark {name!r}; use one of {', '.join(LANDMARK_NAMES)}.")
     label = f"{where} ({level.name} {name})"
     _check_keys(item, _LANDMARK_KEYS, label)
+    visible, corrected = item.get("visible", True), item.get("corrected", False)
     for key, value in (("visible", visible), ("corrected", corrected)):
         if not isinstance(value, bool):
-            raise LandmarkError(f"{label}: {key} must be true or false, without quotes; found {json.dumps(value)}.")
-    _check_numbers(label, (x, y), confidence, sigma_mm)
-    return LandmarkObservation(level, name, (x, y), confidence, sigma_mm, visible, corrected)
+            raise LandmarkError(f"{label}: {key} must be true or false, without quotes; found {_shown(value)}.")
+    position, confidence, sigma = item["position_px"], item.get("confidence", 1.0), item.get("sigma_mm")
+    _check_numbers(label, position, confidence, sigma)
+    x, y = map(float, position)
+    sigma = None if sigma is None else float(sigma)
+    return LandmarkObservation(level, name, (x, y), float(confidence), sigma, visible, corrected)
 
 
-def _check_numbers(label: str, position: tuple[float, float], confidence: float, sigma: float | None) -> None:
-    if not all(map(math.isfinite, position)):
-        raise LandmarkError(f"{label}: position_px is {list(position)}; give finite pixels, or leave the landmark out.")
-    if not 0.0 <= confidence <= 1.0:
-        raise LandmarkError(f"{label}: confidence is {confidence}; it must be from 0 to 1.")
-    if sigma is not None and not (math.isfinite(sigma) and sigma > 0.0):
-        raise LandmarkError(f"{label}: sigma_mm is {sigma}; it must be a positive number of mm, or null.")
+def _check_numbers(label: str, position: Any, confidence: Any, sigma: Any) -> None:
+    if not isinstance(position, list) or len(position) != 2 or not all(map(is_number, position)):
+        raise LandmarkError(
+            f"{label}: position_px is {_shown(position)}; give two finite numbers [x, y] in pixels, without quotes, or "
+            "leave the landmark out."
+        )
+    if not is_number(confidence) or not 0.0 <= confidence <= 1.0:
+        raise LandmarkError(f"{label}: confidence is {_shown(confidence)}; it must be a number from 0 to 1.")
+    if sigma is not None and not (is_number(sigma) and sigma > 0.0):
+        raise LandmarkError(f"{label}: sigma_mm is {_shown(sigma)}; it must be a positive number of mm, or null.")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as the file has it, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:120]}..."
