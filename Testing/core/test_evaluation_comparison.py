@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from LumbarBiplanarLib.files import write_json
 from LumbarBiplanarLib.geometry import standard_pair
 from LumbarBiplanarLib.shape.surfaces import write_surface
 from LumbarBiplanarLib.study import FilmEntry, write_landmarks
+from study_sample import edited_json
 
 SHIFT_MM = 1.5
 NAMES = ("pedicle_left", "pedicle_right", "superior_endplate_centre")
@@ -178,6 +180,55 @@ def test_landmarks_that_a_registered_truth_used_are_not_taken_for_true_ones(fold
     write_json(truth / record, {"geometry": pair.to_dict(), "geometry_corrections": corrected})
     again = compare_folders(result, truth).landmark_error_mm
     assert again == {"ap": pytest.approx(found["ap"]), "lateral": pytest.approx(0.0, abs=2e-3)}
+
+
+@pytest.fixture
+def marked(folders):
+    """A result and its truth with landmarks on both films, and their pair and positions."""
+    result, truth = folders[0], folders[1] / "truth"
+    pair = standard_pair((6.0, 0.0, -80.0), spacing_mm=0.5)
+    positions = dict(zip(NAMES, [(-10.0, -20.0, -80.0), (10.0, -20.0, -80.0), (6.0, 0.0, -65.0)]))
+    write_json(result / "reconstruction.json", {"geometry": pair.to_dict()})
+    for folder in (result, truth):
+        write_marks(folder / "landmarks.json", pair, positions)
+    return result, truth, pair, positions
+
+
+def test_a_film_of_another_size_than_that_of_the_truth_is_left_out_with_a_warning(marked, tmp_path, capsys):
+    result, truth, pair, positions = marked
+    assert set(compare_folders(result, truth).landmark_error_mm) == {"ap", "lateral"}
+    cropped = replace(pair, lateral=pair.lateral.cropped(0, 0, 700, 1100))
+    write_marks(result / "landmarks.json", cropped, positions)
+    arguments = ["evaluate", "--reconstruction", str(result), "--truth", str(truth)]
+    assert main([*arguments, "--json", str(tmp_path / "errors.json")]) == 0
+    content, said = json.loads((tmp_path / "errors.json").read_text()), capsys.readouterr().err
+    assert set(content["landmark_error_mm"]) == {"ap"}
+    for told in (said, *content["warnings"]):
+        assert "lateral" in told and "700 x 1100" in told and "1000 x 1200" in told
+        assert str(result / "landmarks.json") in told and "Reconstruct from the film of the truth" in told
+
+
+def test_landmarks_without_a_record_or_positions_in_space_are_left_out_with_a_warning(marked):
+    result, truth, _, _ = marked
+    (result / "reconstruction.json").rename(result / "ct_registration.json")
+    assert set(compare_folders(result, truth).landmark_error_mm) == {"ap", "lateral"}
+    (result / "ct_registration.json").unlink()
+    found = compare_folders(result, truth)
+    assert found.landmark_error_mm == {} and "reconstruction.json" in found.warnings[0]
+    write_json(result / "reconstruction.json", {"geometry": marked[2].to_dict()})
+    edited_json(truth / "landmarks.json", truth / "landmarks.json", lambda content: content.pop("positions_ras_mm"))
+    found = compare_folders(result, truth)
+    assert found.landmark_error_mm == {} and "positions_ras_mm" in found.warnings[0]
+
+
+@pytest.mark.parametrize("content", [[], {}, {"geometry": None}, {"geometry": {"views": [{"name": "AP"}]}}])
+@pytest.mark.parametrize("which", ["result", "truth"])
+def test_a_damaged_record_is_named(marked, which, content):
+    folder = marked[0] if which == "result" else marked[1]
+    write_json(folder / "reconstruction.json", content)
+    with pytest.raises(StudyError, match=r"reconstruction\.json: its geometry cannot be read") as caught:
+        compare_folders(*marked[:2])
+    assert str(folder) in str(caught.value)
 
 
 def test_a_landmark_that_was_not_seen_does_not_count(folders):

@@ -77,6 +77,7 @@ def show(comparison: Comparison) -> None:
     landmark = [f"{name} {value:.1f} mm" for name, value in comparison.landmark_error_mm.items()]
     if landmark:
         print(f"Landmark error on the films (mean, object plane): {', '.join(landmark)}")
+    warn(comparison.warnings)
     warn(f"{a.name} lies where {b.name} truly is." for a, b in comparison.misnamed.items())
     if comparison.missing:
         warn([f"not reconstructed: {', '.join(level.name for level in comparison.missing)}"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, Level, Region
-from ..errors import StudyError
+from ..errors import GeometryError, StudyError
 from ..files import read_json
 from ..geometry import FilmPair, View, transform_points
 from ..shape.surfaces import Surface, read_surface, surface_file
@@ -21,6 +21,7 @@ FORMAT = "LumbarBiplanar evaluation"
 VERSION = 1
 # What a folder holds that register-ct or reconstruct has written.
 RECORDS = ("ct_registration.json", "reconstruction.json")
+LANDMARKS = "landmarks.json"
 ALIGNMENTS = {
     "absolute": "as reconstructed",
     "aligned_spine": "after one rigid motion of the whole spine",
@@ -39,6 +40,7 @@ class Comparison:
         landmark_error_mm: {"ap" or "lateral": mean distance of the landmarks used from the true ones, object plane};
             of a truth that register-ct found, the true ones are its landmarks in space, projected.
         landmark_error_3d_mm: mean distance in space of the reconstruction's landmarks from the true ones, or None.
+        warnings: what could not be compared, and why.
     """
 
     distances: Mapping[str, Mapping[Level, Distances]]
@@ -46,6 +48,7 @@ class Comparison:
     missing: tuple[Level, ...]
     landmark_error_mm: Mapping[str, float]
     landmark_error_3d_mm: float | None
+    warnings: tuple[str, ...] = ()
 
     def posterior_mean_mm(self, alignment: str = "absolute") -> float | None:
         """Return the mean distance over all regions but the body, or None without regions."""
@@ -64,6 +67,7 @@ class Comparison:
             "missing_levels": [level.name for level in self.missing],
             "landmark_error_mm": {name: round(value, 3) for name, value in self.landmark_error_mm.items()},
             "landmark_error_3d_mm": None if self.landmark_error_3d_mm is None else round(self.landmark_error_3d_mm, 3),
+            "warnings": list(self.warnings),
         }
 
 
@@ -77,7 +81,8 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
             before surfaces beside it. landmarks.json there gives the true landmarks.
 
     Raises:
-        StudyError: if a folder holds no surfaces, or they have no level in common.
+        StudyError: if a folder holds no surfaces, or they have no level in common, or a record in it is damaged.
+        LandmarkError: if landmarks cannot be read.
     """
     reconstruction, truth = Path(reconstruction), truth_folder(truth)
     recovered, true = read_surfaces(reconstruction), read_surfaces(truth)
@@ -86,13 +91,13 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
         raise StudyError(f"{reconstruction} and {truth} have no level in common; there is nothing to compare.")
     labels = {level: _regions(reconstruction / f"{level.name}.vtp", surface) for level, surface in common.items()}
     distances = _all_distances(common, {level: true[level] for level in common}, labels)
-    landmark_files = (reconstruction / "landmarks.json", truth / "landmarks.json")
-    errors, in_space = {}, None
+    landmark_files = (reconstruction / LANDMARKS, truth / LANDMARKS)
+    errors, in_space, said = {}, None, []
     if all(file.is_file() for file in landmark_files):
-        errors = _landmark_errors(*landmark_files, reconstruction / "reconstruction.json")
+        errors, said = _landmark_errors(reconstruction, truth)
         in_space = _landmark_errors_3d(*landmark_files)
     missing = tuple(level for level in LUMBAR_LEVELS if level in true and level not in recovered)
-    return Comparison(distances, misnamed_levels(common, true), missing, errors, in_space)
+    return Comparison(distances, misnamed_levels(common, true), missing, errors, in_space, tuple(said))
 
 
 def truth_folder(path: str | Path) -> Path:
@@ -147,15 +152,36 @@ def _regions(path: Path, surface: Surface) -> np.ndarray | None:
     return vtk_to_numpy(array)
 
 
-def _landmark_errors(used_file: Path, true_file: Path, record_file: Path) -> dict[str, float]:
-    """Return the mean error of the visible landmarks per film, in mm of the plane through the true landmark."""
-    if not record_file.is_file():
-        return {}
-    pair = FilmPair.from_dict(read_json(record_file, "record of a reconstruction")["geometry"])
+def _landmark_errors(reconstruction: Path, truth: Path) -> tuple[dict[str, float], list[str]]:
+    """Return the mean error of the visible landmarks per film, in mm of the plane through the true landmark.
+
+    And, in words, why that of a film is left out.
+    """
+    used_file, true_file = (folder / LANDMARKS for folder in (reconstruction, truth))
+    record_file = _record_of(reconstruction)
+    if record_file is None:
+        names = " or ".join(reversed(RECORDS))
+        return {}, [
+            f"{reconstruction} has no {names}, which says how its films were taken: errors of landmarks on the films "
+            "are left out. Give the whole folder of the result."
+        ]
+    pair = _stated_in(record_file, lambda record: FilmPair.from_dict(record["geometry"]))
     used, true, positions = read_landmarks(used_file), read_landmarks(true_file), read_positions(true_file)
-    registered, found = _registered_views(true_file.parent), {}
+    if not positions:
+        return {}, [
+            f"{true_file} states no positions in space (positions_ras_mm), which mm on the films take: errors of "
+            "landmarks on the films are left out. Give a truth as 'synthesize' or 'register-ct' writes it."
+        ]
+    registered, found, said = _registered_views(truth), {}, []
     for view in pair.views:
-        if used[view.name].size_px != true[view.name].size_px:
+        sizes = [entries[view.name].size_px for entries in (used, true)]
+        if sizes[0] != sizes[1]:
+            ours, theirs = ("{} x {}".format(*size) for size in sizes)
+            said.append(
+                f"The {view.name} film of {used_file} has {ours} pixels, that of {true_file} {theirs}: they are not "
+                "the same film, and the error of its landmarks is left out. Reconstruct from the film of the truth, "
+                "neither cropped nor resized."
+            )
             continue
         errors = []
         for (level, name), item in used[view.name].landmarks.visible().items():
@@ -167,7 +193,22 @@ def _landmark_errors(used_file: Path, true_file: Path, record_file: Path) -> dic
             errors.append(float(np.linalg.norm(offset)))
         if errors:
             found[view.name.lower()] = float(np.mean(errors))
-    return found
+    return found, said
+
+
+def _record_of(folder: Path) -> Path | None:
+    """Return the record of the result in a folder, or None if it is no folder of a result."""
+    return next((path for path in (folder / name for name in RECORDS) if path.is_file()), None)
+
+
+def _stated_in(file: Path, read: Callable[[Any], Any]) -> Any:
+    """Return what ``read`` finds in the record of a result; raises StudyError, with the file, if it is not there."""
+    try:
+        return read(read_json(file, "record of a result"))
+    except (AttributeError, GeometryError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{file}: its geometry cannot be read ({error}); give the folder of a result as it was written."
+        ) from None
 
 
 def _registered_views(truth: Path) -> dict[str, View]:
@@ -176,12 +217,15 @@ def _registered_views(truth: Path) -> dict[str, View]:
     The landmarks on its films are those that were used, of the network or a person. The true ones are where its
     landmarks in space are projected to.
     """
-    file = next((path for path in (truth / name for name in RECORDS) if path.is_file()), None)
+    file = _record_of(truth)
     if file is None:
         return {}
-    record = read_json(file, "record of a result")
-    views = (record.get("geometry_corrections") or {}).get("corrected_views") or record["geometry"]["views"]
-    return {view.name: view for view in map(View.from_dict, views)}
+
+    def views(record: Any) -> list[View]:
+        corrected = (record.get("geometry_corrections") or {}).get("corrected_views")
+        return [View.from_dict(item) for item in corrected or record["geometry"]["views"]]
+
+    return {view.name: view for view in _stated_in(file, views)}
 
 
 def _landmark_errors_3d(used_file: Path, true_file: Path) -> float | None:
