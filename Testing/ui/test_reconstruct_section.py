@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import numpy as np
 import pytest
 
@@ -92,6 +95,40 @@ def test_without_pytorch_the_section_says_so_and_offers_to_install_it(desk):
     desk.panel.changed()
     desk.app.process_events()
     assert desk.ui.reconstructButton.enabled
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("CUDA unknown error\nCompile with TORCH_USE_CUDA_DSA"), "CUDA unknown error"),
+        (AssertionError(), "AssertionError"),
+    ],
+)
+def test_a_gpu_driver_that_fails_is_told_and_does_not_bring_the_panel_down(app, monkeypatch, error, reason):
+    import torch
+
+    from LumbarBiplanarLib.ui.torch_setup import TorchSetup
+
+    asked = []
+
+    def fail(number):
+        asked.append(number)
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", fail)
+    setup = TorchSetup()
+    assert f"cannot be used ({reason}). Choose the device CPU" in setup.line()
+    assert setup.line() == setup.line() and len(asked) == 1
+
+
+def test_a_pytorch_that_is_just_being_loaded_is_not_asked_for_its_device(app, monkeypatch):
+    from LumbarBiplanarLib.ui.torch_setup import TorchSetup
+
+    half = types.ModuleType("torch")
+    half.__spec__ = types.SimpleNamespace(_initializing=True)
+    monkeypatch.setitem(sys.modules, "torch", half)
+    assert "the device is looked up when it is first used" in TorchSetup().line()
 
 
 def test_a_run_shows_outlines_surfaces_and_residual_and_ends_with_the_result(desk):

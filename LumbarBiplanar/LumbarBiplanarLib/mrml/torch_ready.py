@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 from importlib import metadata
+from typing import Any
 
 from slicer.i18n import tr as _
 
@@ -15,10 +16,17 @@ TORCH_REQUIREMENT = ">=2.4"
 _LEAST = (2, 4)
 
 
+def loaded_torch() -> Any:
+    """Return the module torch if it has been loaded, and not only half of it by another thread; else None."""
+    loaded = sys.modules.get("torch")
+    return None if getattr(getattr(loaded, "__spec__", None), "_initializing", False) else loaded
+
+
 def torch_version() -> str | None:
     """Return the version of the PyTorch that is installed, or None."""
-    if sys.modules.get("torch") is not None:
-        return str(sys.modules["torch"].__version__)
+    loaded = loaded_torch()
+    if loaded is not None:
+        return str(loaded.__version__)
     if importlib.util.find_spec("torch") is None:
         return None
     try:

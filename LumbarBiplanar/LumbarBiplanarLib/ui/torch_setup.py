@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..mrml.torch_ready import TORCH_REQUIREMENT, torch_problem, torch_version
+from ..mrml.torch_ready import TORCH_REQUIREMENT, loaded_torch, torch_problem, torch_version
 
 
 class TorchSetup:
@@ -15,6 +16,7 @@ class TorchSetup:
 
     def __init__(self) -> None:
         self.needs_restart = False
+        self._device = ""  # line about it, once PyTorch has been asked; a driver that fails is slow to say so
 
     def ready(self) -> tuple[bool, str]:
         """Return whether detection and registration can run, and if not, why."""
@@ -28,16 +30,13 @@ class TorchSetup:
         ok, problem = self.ready()
         if not ok:
             return problem
-        torch = sys.modules.get("torch")
+        torch = loaded_torch()
         if torch is None:
             return _("PyTorch {version}; the device is looked up when it is first used.").format(
                 version=torch_version()
             )
-        if torch.cuda.is_available():
-            return _("PyTorch {version}, CUDA: {name}").format(
-                version=torch.__version__, name=torch.cuda.get_device_name(0)
-            )
-        return _("PyTorch {version}, CPU only").format(version=torch.__version__)
+        self._device = self._device or _device_line(torch)
+        return self._device
 
     def install(self) -> None:
         """Install PyTorch through Slicer's PyTorch extension, which asks the user first; nothing if it is there.
@@ -70,3 +69,18 @@ class TorchSetup:
                     "Manager, install the extension PyTorch, restart Slicer and press Install PyTorch… again."
                 )
             ) from None
+
+
+def _device_line(torch: Any) -> str:
+    """Return version and device of the PyTorch that is loaded, or what is wrong with its CUDA device."""
+    version = torch_version()
+    try:
+        if not torch.cuda.is_available():
+            return _("PyTorch {version}, CPU only").format(version=version)
+        return _("PyTorch {version}, CUDA: {name}").format(version=version, name=torch.cuda.get_device_name(0))
+    except Exception as error:  # of a driver that fails: RuntimeError, AssertionError, OSError
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return _(
+            "PyTorch {version}: the CUDA device cannot be used ({reason}). Choose the device CPU, or mend its driver "
+            "and restart Slicer."
+        ).format(version=version, reason=reason)
