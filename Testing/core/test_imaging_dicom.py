@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -196,6 +198,32 @@ def test_losslessly_compressed_films_keep_every_stored_value(tmp_path, compresso
     film = read_film(tmp_path / "film.dcm", PAIR.ap)
     assert np.array_equal(film.pixels, 2.0 * VALUES + 5)
     assert film.polarity is (Polarity.BONE_DARK if photometric == "MONOCHROME1" else Polarity.BONE_BRIGHT)
+
+
+def test_a_header_against_the_standard_is_no_matter_for_standard_error(tmp_path, recwarn):
+    dataset = pydicom.dcmread(write_dicom(tmp_path / "film.dcm"))
+    dataset.add_new("SpecificCharacterSet", "CS", "ISO_IR 999")
+    dataset.add_new("PatientName", "PN", b"M\xc3ller")
+    dataset.PixelData += bytes(6)
+    dataset.save_as(tmp_path / "film.dcm")
+    recwarn.clear()
+    film = read_film(tmp_path / "film.dcm", PAIR.ap)
+    film_facts(tmp_path / "film.dcm")
+    assert np.array_equal(film.pixels, VALUES) and film.notes == ()
+    assert [str(item.message) for item in recwarn] == []
+
+
+def test_what_a_decoder_says_of_the_pixels_becomes_a_note(tmp_path, monkeypatch, recwarn):
+    def pixels(dataset):
+        for text in ("The codestream is odd.", "The codestream is odd.", "6 bytes of excess padding to be removed"):
+            warnings.warn(text, stacklevel=2)
+        return VALUES
+
+    path = write_dicom(tmp_path / "film.dcm")
+    monkeypatch.setattr(pydicom.Dataset, "pixel_array", property(pixels))
+    note = "The decoder of the pixels says: The codestream is odd. Look at the film, or export it again."
+    assert read_film(path, PAIR.ap).notes == (note,)
+    assert len(recwarn) == 0
 
 
 def test_several_frames_no_pixels_and_cut_off_pixels_are_refused(tmp_path):

@@ -57,6 +57,15 @@ def test_distance_spacing_position_and_time_are_read(tmp_path):
     assert (facts.projection, facts.direction, facts.acquired) == ("PA", ("R", "F"), "20260102 101500")
 
 
+def test_the_file_is_opened_once(tmp_path, monkeypatch):
+    import pydicom
+
+    path, opened, read = write_dicom(tmp_path / "film.dcm"), [], pydicom.dcmread
+    monkeypatch.setattr(pydicom, "dcmread", lambda *given, **how: opened.append(given) or read(*given, **how))
+    film_facts(path)
+    assert len(opened) == 1
+
+
 def test_a_film_alone_is_read_in_the_usual_view_of_its_header(tmp_path):
     path = write_dicom(
         tmp_path / "film.dcm",

@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import FilmError
 from .dicom_pixels import stored_pixels
 from .dicom_spacing import stated_spacing
-from .dicom_tags import descends, number, open_dicom, text, view_position
+from .dicom_tags import descends, number, open_dicom, text, view_position, without_warnings
 from .film import Polarity
 from .raw import RawImage
 
@@ -38,21 +38,29 @@ def decode_dicom(path: Path) -> RawImage:
         FilmError: if the file is damaged, is no film, has no pixels or several frames, or is compressed in an unknown
             way.
     """
-    dataset, notes = open_dicom(path), []
+    with without_warnings():
+        return _decoded(path, open_dicom(path))
+
+
+def _decoded(path: Path, dataset: Any) -> RawImage:
+    notes: list[str] = []
     _check_kind(path, dataset, notes)
     stored = stored_pixels(path, dataset, notes)
     pixels = _rescaled(path, dataset, _gray(path, dataset, stored, notes))
     polarity = _polarity(dataset, notes)
     pixels = _without_padding(dataset, stored, pixels, polarity, notes)
     spacing = stated_spacing(dataset, notes)
+    bits = int(number(dataset, "BitsStored", 8 * stored.dtype.itemsize))
+    del dataset.PixelData
     return RawImage(
         pixels,
-        int(number(dataset, "BitsStored", 8 * stored.dtype.itemsize)),
+        bits,
         polarity,
         spacing,
         tuple(notes),
         _direction(dataset),
         view_position(dataset),
+        dataset,
     )
 
 

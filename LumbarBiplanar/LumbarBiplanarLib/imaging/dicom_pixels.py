@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +34,22 @@ def stored_pixels(path: Path, dataset: Any, notes: list[str]) -> np.ndarray:
     stored, bits = dataset.get("BitsStored"), dataset.get("HighBit")
     shift = bits + 1 - stored if isinstance(bits, int) and isinstance(stored, int) else 0
     if shift <= 0 or _is_compressed(dataset):
-        pixels = _decoded(path, dataset)
+        pixels = _decoded(path, dataset, notes)
         notes += _contradictions(dataset, pixels)
         return pixels
     # Older files may keep the value in the upper bits of a word; pydicom takes it from the lower ones.
     lowered = copy.deepcopy(dataset)
     lowered.BitsStored = bits + 1
-    return _decoded(path, lowered) >> shift
+    return _decoded(path, lowered, notes) >> shift
 
 
-def _decoded(path: Path, dataset: Any) -> np.ndarray:
+def _decoded(path: Path, dataset: Any, notes: list[str]) -> np.ndarray:
     try:
-        return dataset.pixel_array
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            pixels = dataset.pixel_array
+        notes += _doubts(dict.fromkeys(str(item.message) for item in said))
+        return pixels
     except Exception as error:  # decoder missing, pixels cut off, tags that contradict each other
         if _is_compressed(dataset) and dataset.get("SamplesPerPixel", 1) == 1:
             stored = _decompressed_by_itk(dataset)
@@ -52,6 +58,15 @@ def _decoded(path: Path, dataset: Any) -> np.ndarray:
         raise FilmError(
             f"{path}: the pixels cannot be decoded ({error}); export the film again, uncompressed."
         ) from error
+
+
+def _doubts(said: Iterable[str]) -> list[str]:
+    """Return notes on what a decoder said of the pixels, but for what is harmless or told by ``_contradictions``."""
+    return [
+        f"The decoder of the pixels says: {text}. Look at the film, or export it again."
+        for text in (text.strip().rstrip(".") for text in said)
+        if "excess padding" not in text and "assuming 1 frame" not in text
+    ]
 
 
 def _is_compressed(dataset: Any) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,15 @@ import numpy as np
 from ..errors import FilmError
 
 
-def open_dicom(path: Path, pixels: bool = True) -> Any:
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silence what pydicom has to say of a header: nothing that a user can act on. Entries in use are checked here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pydicom")
+        yield
+
+
+def open_dicom(path: Path) -> Any:
     """Return the content of a DICOM file with one frame, entries of enhanced images at the top level.
 
     Raises:
@@ -20,7 +31,7 @@ def open_dicom(path: Path, pixels: bool = True) -> Any:
     import pydicom
 
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
+        dataset = pydicom.dcmread(path)
         _lift_groups(dataset)
     except Exception as error:  # pydicom raises many kinds for a damaged file; all mean the same to the user
         raise FilmError(f"{path}: the DICOM file is damaged ({error}); export it again.") from error

@@ -10,7 +10,7 @@ from ..geometry.limits import LIMITS
 from ..geometry.standard import FilmFacts, direction_note, standard_view
 from .decoding import decode
 from .dicom_spacing import is_slot
-from .dicom_tags import number, open_dicom, text
+from .dicom_tags import number, text
 from .film import Film, Polarity
 from .raw import RawImage
 from .reading import film_of_raw
@@ -74,13 +74,10 @@ def _facts(path: Path, raw: RawImage) -> FilmFacts:
         direction=raw.direction,
         file=path.name,
     )
-    with open(path, "rb") as stream:
-        is_dicom = stream.read(132)[128:] == b"DICM"
-    return _with_dicom(path, facts) if is_dicom else facts
+    return facts if raw.header is None else _with_dicom(raw.header, facts)
 
 
-def _with_dicom(path: Path, facts: FilmFacts) -> FilmFacts:
-    header = open_dicom(path, pixels=False)
+def _with_dicom(header: Any, facts: FilmFacts) -> FilmFacts:
     distance, source = _patient_distance(header, facts.focal_mm)
     slot = is_slot(header)
     date, time = (text(header, f"Acquisition{part}") for part in ("Date", "Time"))

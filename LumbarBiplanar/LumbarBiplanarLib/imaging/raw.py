@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class RawImage:
         notes: what was done to the pixels, and what the file says that is worth a look.
         direction: patient directions of increasing column and row as DICOM letters, for example ("L", "F"), or None.
         projection: DICOM view position in capitals ("AP", "PA", "LL", "RL", "LAT", "LLO" ...), or None.
+        header: the entries of a DICOM file but for its pixels (``dicom_tags.open_dicom``); None of other files.
     """
 
     pixels: np.ndarray
@@ -31,3 +33,4 @@ class RawImage:
     notes: tuple[str, ...] = ()
     direction: tuple[str, str] | None = None
     projection: str | None = None
+    header: Any = None
