@@ -32,6 +32,11 @@ def cell(panel, title, column):
     return panel.ui.geometryTable.item(row_of(panel, title), column).text()
 
 
+def origin(panel, title):
+    """The whole of where a number came from, of which the column shows a word."""
+    return panel.ui.geometryTable.item(row_of(panel, title), WHERE_FROM).toolTip()
+
+
 def type_into(app, panel, title, column, text):
     panel.ui.geometryTable.item(row_of(panel, title), column).setText(text)
     app.process_events()

@@ -9,7 +9,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from films_desk import AP, LATERAL, WHERE_FROM, cell, only_message, type_into
+from films_desk import AP, LATERAL, WHERE_FROM, cell, only_message, origin, type_into
 
 from LumbarBiplanarLib.geometry.settings import KEYS
 from LumbarBiplanarLib.imaging import Polarity
@@ -34,7 +34,7 @@ def test_the_sample_study_fills_views_table_and_texts(loaded, app):
     assert cell(loaded, "Beam angle", AP) == "85"
     assert cell(loaded, "Calibrated", AP) == "yes"
     assert cell(loaded, "Film size", LATERAL) == "360 x 374"
-    assert cell(loaded, "Source–detector", WHERE_FROM).startswith("geometry.json")
+    assert origin(loaded, "Source–detector").startswith("geometry.json")
     assert loaded.ui.geometryStatusLabel.text.startswith("Geometry: geometry.json, calibrated")
     assert all(node.GetSliceVisible() for node in film_views().values())
     assert app.messages == []
@@ -115,7 +115,7 @@ def test_a_volume_of_slicer_is_copied_when_it_is_chosen(loaded, app):
     assert film is not volume and film.GetName() == "from PACS (AP film)"
     assert loaded.ui.apFilmSelector.currentNode() is film
     assert np.array_equal(slicer.util.arrayFromVolume(volume), values)
-    assert cell(loaded, "Source–detector", WHERE_FROM).startswith("geometry.json"), "the geometry fits and stays"
+    assert origin(loaded, "Source–detector").startswith("geometry.json"), "the geometry fits and stays"
     assert app.messages == []
 
 
@@ -184,7 +184,7 @@ def test_a_loaded_scene_brings_films_geometry_and_their_views_back(loaded, app, 
     app.load_scene(tmp_path / "case.mrb")
     app.process_events()
     assert loaded.logic.geometry() == geometry
-    assert "AP: typed by the user" in cell(loaded, "Source–detector", WHERE_FROM)
+    assert "AP: typed by the user" in origin(loaded, "Source–detector")
     assert background(app, "AP") == loaded.parameters.apFilm.GetID()
     assert [film_views()[name].GetViewGroup() for name in TAGS] == [101, 102]
 
@@ -213,7 +213,8 @@ def test_two_films_named_by_the_dicom_database(panel, app, tmp_path):
     app.process_events()
     geometry = panel.logic.geometry()
     assert geometry.ap.spacing_mm == (0.4, 0.4) and geometry.ap.focal_mm == 1150
-    assert cell(panel, "Source–detector", WHERE_FROM) == "Distance Source to Detector (0018,1110)"
+    assert origin(panel, "Source–detector") == "Distance Source to Detector (0018,1110)"
+    assert cell(panel, "Source–detector", WHERE_FROM) == "tag"
     assert app.messages == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from films_desk import AP, LATERAL, QUANTITY, WHERE_FROM, cell, only_message, row_of, type_into
+from films_desk import AP, LATERAL, QUANTITY, WHERE_FROM, cell, only_message, origin, row_of, type_into
 
 
 def test_two_films_without_geometry_get_a_usual_one_that_says_what_is_assumed(panel, app, sample_study):
@@ -27,6 +27,19 @@ def test_two_films_without_geometry_get_a_usual_one_that_says_what_is_assumed(pa
     assert app.messages == []
 
 
+def test_where_a_number_comes_from_is_a_word_that_the_column_shows_whole(loaded, app):
+    table = loaded.ui.geometryTable
+    type_into(app, loaded, "Source–detector", AP, "1200")
+    assert cell(loaded, "Source–detector", WHERE_FROM) == "typed/file"
+    assert cell(loaded, "Calibrated", WHERE_FROM) == "file"
+    app.click(loaded.ui.standardGeometryButton)
+    app.process_events()
+    assert cell(loaded, "Source–isocenter", WHERE_FROM) == "assumed"
+    assert origin(loaded, "Source–isocenter") == "assumed: usual place of the patient"
+    widths = [table.fontMetrics().horizontalAdvance(word) for word in ("typed/file", "assumed/typed")]
+    assert max(widths) + 6 <= table.columnWidth(WHERE_FROM)
+
+
 def test_a_pa_film_is_told_by_what_lies_on_its_left_and_where_the_source_is(loaded, app):
     from LumbarBiplanarLib.mrml.films import view_of_node
 
@@ -39,7 +52,7 @@ def test_a_pa_film_is_told_by_what_lies_on_its_left_and_where_the_source_is(load
     assert cell(loaded, "Left of", AP) == "right"
     type_into(app, loaded, "Left of", AP, "L")
     assert cell(loaded, "Left of", AP) == "left" and cell(loaded, "Beam angle", AP) == "85"
-    assert cell(loaded, "Left of", WHERE_FROM).startswith("AP: typed by the user")
+    assert origin(loaded, "Left of").startswith("AP: typed by the user")
     # The file knows where the source is: from there, what lies on the left is stored turned over.
     assert view_of_node(film).mirrored and view_of_node(film).beam_ras == pytest.approx(beam)
     type_into(app, loaded, "Source is", AP, "back")
@@ -52,7 +65,7 @@ def test_a_number_typed_into_the_table_moves_the_film_and_says_who_typed_it(load
     type_into(app, loaded, "Source–detector", AP, "1200 mm")
     assert loaded.logic.geometry().ap.focal_mm == 1200
     assert cell(loaded, "Source–detector", AP) == "1200"
-    assert "AP: typed by the user" in cell(loaded, "Source–detector", WHERE_FROM)
+    assert "AP: typed by the user" in origin(loaded, "Source–detector")
     assert app.view("AP").node.GetSliceOffset() == pytest.approx(before - 100.0), "farther behind the patient"
     type_into(app, loaded, "Beam angle", AP, "90")
     assert loaded.logic.geometry().angle_deg == pytest.approx(90)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +11,12 @@ from slicer.i18n import tr as _
 
 from ..errors import LumbarBiplanarError
 from ..geometry import GeometrySettings
-from ..geometry.settings import KEYS, PAIR_KEYS, READ_ONLY
+from ..geometry.settings import KEYS, PAIR_KEYS, READ_ONLY, TYPED
 
 VIEW_NAMES = ("AP", "lateral")
 _ROW_HEIGHT = 22
 _QUANTITY, _AP, _LATERAL, _WHERE_FROM = range(4)
+_TAG = re.compile(r"\([0-9A-F]{4},[0-9A-F]{4}\)")  # of a DICOM header, as the origin of a number has it
 
 
 def title_of(key: str) -> str:
@@ -127,8 +129,7 @@ class GeometryTable:
             self._set(row, column, _shown(settings, key, name), key, editable, settings.is_assumed(key, name))
         if one_for_both:
             self._set(row, _LATERAL, "", key, False)
-        self._set(row, _WHERE_FROM, _origin(settings, key), key, False)
-        # The column is often too narrow for its text.
+        self._set(row, _WHERE_FROM, _origin_in_short(settings, key), key, False)
         self._widget.item(row, _WHERE_FROM).setToolTip(_origin(settings, key))
 
     def _set(self, row: int, column: int, text: str, key: str, editable: bool, assumed: bool = False) -> None:
@@ -178,3 +179,20 @@ def _origin(settings: GeometrySettings, key: str) -> str:
         return settings.where_from(key)
     ap, lateral = (settings.where_from(key, name) for name in VIEW_NAMES)
     return ap if ap == lateral else _("AP: {ap}; lateral: {lateral}").format(ap=ap, lateral=lateral)
+
+
+def _origin_in_short(settings: GeometrySettings, key: str) -> str:
+    """Return where a number came from in a word, or one for each film, as fits the column of a narrow panel."""
+    names = (None,) if key in PAIR_KEYS else VIEW_NAMES
+    return "/".join(dict.fromkeys(_word(settings, key, name) for name in names))
+
+
+def _word(settings: GeometrySettings, key: str, name: str | None) -> str:
+    text = settings.where_from(key, name)
+    if settings.is_assumed(key, name):
+        return _("assumed")
+    if text == TYPED:
+        return _("typed")
+    if settings.origin:
+        return _("file")
+    return _("tag") if _TAG.search(text) else text
