@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -50,6 +51,32 @@ def test_a_film_that_is_cut_off(refused, tmp_path):
 def test_an_empty_file(refused, tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     assert "empty.png" in refused(lateral=tmp_path / "empty.png")
+
+
+def test_a_pipe_is_no_film_and_is_not_waited_for(refused, tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe: this is a pipe or a device" in refused(ap=tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--photons", "nan"), "--photons is nan; give a number from 0"),
+        (("--photons", "inf"), "--photons is inf"),
+        (("--blur", "nan"), "--blur is nan"),
+        (("--blur", "-1"), "--blur is -1"),
+        (("--seed", "-1"), "--seed is -1; give a whole number of at least 0"),
+        (("--faces", "3"), "--faces is 3"),
+        ((), "this is a folder"),
+    ],
+)
+def test_what_no_film_can_be_drawn_with(tmp_path, words, said, capsys):
+    given = ["--ct", str(tmp_path), "--mask", str(tmp_path), "--geometry", str(sample("geometry.json"))]
+    assert main(["synthesize", *given, "--output", str(tmp_path / "case"), *words]) == 3
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_constant_film(refused, tmp_path):

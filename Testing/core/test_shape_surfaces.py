@@ -159,6 +159,51 @@ def test_files_that_hold_no_surface_are_refused_by_name(tmp_path):
         write_surface(tmp_path / "x.obj", Surface(np.zeros((3, 3)), np.array([[0, 1, 2]])))
 
 
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.97])
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("suffix", [".vtp", ".vtk", ".stl", ".ply", ".obj"])
+def test_a_surface_file_that_is_cut_off_is_refused_and_vtk_prints_nothing(ball, tmp_path, suffix, binary, share, capfd):
+    import vtk
+
+    writers = {
+        ".vtp": vtk.vtkXMLPolyDataWriter,
+        ".vtk": vtk.vtkPolyDataWriter,
+        ".stl": vtk.vtkSTLWriter,
+        ".ply": vtk.vtkPLYWriter,
+        ".obj": vtk.vtkOBJWriter,
+    }
+    whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
+    writer = writers[suffix]()
+    if hasattr(writer, "SetFileTypeToBinary"):
+        (writer.SetFileTypeToBinary if binary else writer.SetFileTypeToASCII)()
+    writer.SetInputData(to_polydata(ball))
+    writer.SetFileName(str(whole))
+    writer.Write()
+    assert len(read_surface(whole).faces) == len(ball.faces)
+    cut.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+    said = r"(damaged or cut off|no triangles).*; export it"
+    with pytest.raises(ShapeModelError, match=rf"cut\{suffix}: .*{said}"):
+        read_surface(cut)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("last", [7, -1])
+def test_a_triangle_without_its_vertices_is_refused(tmp_path, last):
+    lines = ["# vtk DataFile Version 3.0", "triangle", "ASCII", "DATASET POLYDATA", "POINTS 3 float"]
+    lines += ["0 0 0", "1 0 0", "0 1 0", "POLYGONS 1 4", f"3 0 1 {last}", ""]
+    (tmp_path / "odd.vtk").write_text("\n".join(lines))
+    with pytest.raises(ShapeModelError, match=r"odd\.vtk: .*a vertex that is none of the 3"):
+        read_surface(tmp_path / "odd.vtk")
+
+
+def test_vertices_that_are_no_numbers_are_refused(ball, tmp_path):
+    points = ball.points_ras_mm.copy()
+    points[5, 1] = np.nan
+    write_surface(tmp_path / "odd.vtp", Surface(points, ball.faces))
+    with pytest.raises(ShapeModelError, match=r"odd\.vtp: .*NaN"):
+        read_surface(tmp_path / "odd.vtp")
+
+
 def test_inside_out_surfaces_are_turned(ball):
     wrong = Surface(ball.points_ras_mm, ball.faces[:, ::-1])
     right = oriented_outward(wrong)

@@ -54,8 +54,12 @@ def run(args: argparse.Namespace) -> int:
     from ..study.run import check_device
     from ..study.synthetic import FILES, write_synthetic_case
 
-    if args.photons < 0 or args.blur < 0 or args.faces < 100:
-        raise VolumeError("--photons and --blur must not be negative, and --faces at least 100.")
+    for option, value, largest in (("--photons", args.photons, 1e15), ("--blur", args.blur, 100.0)):
+        if not 0 <= value <= largest:
+            raise VolumeError(f"{option} is {value:g}; give a number from 0 to {largest:g}.")
+    for option, value, least in (("--faces", args.faces, 100), ("--seed", args.seed, 0)):
+        if value < least:
+            raise VolumeError(f"{option} is {value}; give a whole number of at least {least}.")
     if not 40.0 <= args.energy <= 100.0:
         raise VolumeError(f"--energy is {args.energy:g} keV; give 40 to 100 keV, where the attenuations are tabulated.")
     with (

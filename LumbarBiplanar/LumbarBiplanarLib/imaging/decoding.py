@@ -43,6 +43,8 @@ def decode(path: Path) -> RawImage:
 def _first_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise FilmError(f"{path}: this is a folder; choose the one file of the film in it.")
+    if path.exists() and not path.is_file():
+        raise FilmError(f"{path}: this is a pipe or a device; a film is read from a file.")
     try:
         with open(path, "rb") as stream:
             head = stream.read(132)

@@ -65,12 +65,18 @@ def read_volume(path: str | Path) -> Volume:
 
     path = Path(path)
     if not path.is_file():
+        if path.is_dir():
+            raise VolumeError(
+                f"{path}: this is a folder; give one file, and convert a series of slices to one (NIfTI)."
+            )
         raise VolumeError(f"{path}: there is no such volume; check the path.")
     try:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise VolumeError(f"{path}: not a volume that can be read (NIfTI, NRRD or MetaImage): {reason}") from None
+        reason = str(error).strip().splitlines()[-1].removeprefix("sitk::ERROR: ").rstrip(".")
+        raise VolumeError(
+            f"{path}: not a volume that can be read, or damaged ({reason}); export it as NIfTI, NRRD or MetaImage."
+        ) from None
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise VolumeError(
             f"{path}: needs one value per voxel and three axes, found {image.GetNumberOfComponentsPerPixel()} values "

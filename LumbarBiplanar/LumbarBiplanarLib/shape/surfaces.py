@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeModelError
 from ..files import atomic_path
+from .surface_files import read_whole
 
 # Surface files, the ones that keep most first.
 SUFFIXES = (".vtp", ".vtk", ".stl", ".ply", ".obj")
@@ -229,13 +230,14 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
         lps: the points of a file that states no frame are LPS.
 
     Raises:
-        ShapeModelError: if the file is missing, of another type, or holds no triangles.
+        ShapeModelError: if the file is missing, of another type, damaged or cut off, or holds no triangles.
     """
     import vtk
 
     path = Path(path)
     if not path.is_file():
-        raise ShapeModelError(f"{path}: no such surface file.")
+        what = "this is a folder" if path.is_dir() else "there is no such surface file"
+        raise ShapeModelError(f"{path}: {what}; check the path.")
     readers = {
         ".vtp": vtk.vtkXMLPolyDataReader,
         ".vtk": vtk.vtkPolyDataReader,
@@ -246,12 +248,12 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
     if path.suffix.lower() not in readers:
         raise ShapeModelError(f"{path}: unknown surface type; use one of {', '.join(SUFFIXES)}.")
     reader = readers[path.suffix.lower()]()
-    reader.SetFileName(str(path))
-    reader.Update()
+    read_whole(reader, path)
     try:
         surface = from_polydata(reader.GetOutput())
     except ShapeModelError as error:
-        raise ShapeModelError(f"{path}: not a readable surface ({error}).") from None
+        said = str(error).rstrip(".")
+        raise ShapeModelError(f"{path}: not a readable surface ({said}); export it as triangles again.") from None
     stated = _stated_frame(reader)
     if stated == "LPS" or (stated is None and lps):
         return Surface(surface.points_ras_mm * np.array([-1.0, -1.0, 1.0]), surface.faces)
