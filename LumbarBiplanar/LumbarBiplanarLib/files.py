@@ -89,6 +89,15 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise OutputError(_cannot_write(target, error)) from error
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and its parents if they are not there; raises OutputError, with what to do, if that cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"The folder {os.fspath(path)} cannot be made ({error.strerror or error})."
+        raise OutputError(f"{what} {remedy(error)}") from error
+
+
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write ``content`` to ``path`` as indented UTF-8 JSON, whole or not at all.
 

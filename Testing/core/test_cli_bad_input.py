@@ -194,6 +194,29 @@ def test_an_output_below_a_file_is_exit_code_4(tmp_path, capsys):
     assert "choose another output folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["train", "benchmark network", "benchmark accuracy"])
+def test_an_output_that_is_a_file_is_exit_code_4(tmp_path, command, capsys):
+    (tmp_path / "file").write_text("mine")
+    words = ["--data", str(tmp_path), "--output", str(tmp_path / "file")]
+    assert main([*command.split(), *words]) == 4
+    said = capsys.readouterr().err
+    assert "file cannot be made" in said and "choose another output folder" in said
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["lumbar-mean-87/mean_L2-L5.npz", "visible-human-male/L1_Schrumpfverpacken.obj.gz"])
+def test_open_data_that_are_damaged_are_named(tmp_path, name):
+    from LumbarBiplanarLib.errors import ShapeModelError
+    from LumbarBiplanarLib.shape import sources
+
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(b"damaged")
+    read = sources._population_mean if name.endswith("npz") else sources._visible_human
+    with pytest.raises(ShapeModelError, match=r"the file is damaged .*; get it again") as caught:
+        read(tmp_path)
+    assert str(tmp_path / name) in str(caught.value)
+
+
 def test_given_landmarks_are_not_renamed(tmp_path, capsys):
     arguments = [*given_arguments(), "--shift-levels", "-1", "--output", str(tmp_path / "result")]
     assert main(arguments) == 3

@@ -91,8 +91,9 @@ def _shape(args: argparse.Namespace) -> None:
 def _network(args: argparse.Namespace) -> None:
     from ..evaluation.network_benchmark import SUBJECTS, benchmark_network
     from ..evaluation.network_summary import summary_tables
+    from ..files import make_folder
 
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output)
     done, subjects = 0, tuple(args.subjects or SUBJECTS)
     with tempfile.TemporaryDirectory() as temporary:
         models = args.models or Path(temporary)

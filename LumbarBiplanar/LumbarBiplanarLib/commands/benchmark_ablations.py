@@ -56,6 +56,7 @@ def run_part(args: argparse.Namespace) -> None:
     from ..errors import StudyError
     from ..evaluation.ablation_benchmark import COLUMNS, AblationSettings, benchmark_ablations, summarize
     from ..evaluation.network_benchmark import read_people
+    from ..files import make_folder
     from ..shape.pipeline import model_without, read_model_without
     from ..training.anatomy import read_context
 
@@ -72,7 +73,7 @@ def run_part(args: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise StudyError(str(error)) from None
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output)
     with progress_bar("ablations", args.verbose) as update:
         if args.shape_model is None:
             model = model_without(args.data, SUBJECTS, args.output / "shape_model.npz", counted(update))

@@ -51,10 +51,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _compute(args: argparse.Namespace, chosen) -> None:
     from ..evaluation.accuracy_benchmark import benchmark_accuracy, cases_of
+    from ..files import make_folder
 
     if args.output is None:
         raise StudyError("Say where the tables shall go: --output DIR.")
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output)
     cases = cases_of(chosen, args.subjects, args.cases)
     if not cases:
         who = ", ".join(args.subjects or ["anybody"])

@@ -24,6 +24,7 @@ def make_left_out_models(folder: Path, data: Path | None, subjects: Iterable[str
         OutputError: if a model cannot be written.
     """
     from ..evaluation.left_out import people_in, write_left_out
+    from ..files import make_folder
     from ..shape.pipeline import collect_open_data
 
     missing = sorted(set(subjects) - set(people_in(folder)))
@@ -31,7 +32,7 @@ def make_left_out_models(folder: Path, data: Path | None, subjects: Iterable[str
         return
     if data is None:
         raise StudyError("Say where the open data is: --data DIR (docs/shape-model.md describes the folder).")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with progress_bar("vertebrae in correspondence", verbose) as update:
         collection = collect_open_data(data, include_sample=True, progress=counted(update))
     with progress_bar("models without each person", verbose) as update:

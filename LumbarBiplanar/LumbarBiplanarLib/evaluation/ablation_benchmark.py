@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import rounded, write_table
+from ..files import make_folder, rounded, write_table
 from ..shape.model import ShapeModel
 from ..training.ablation_rows import FILMS, AblationRow
 from ..training.anatomy import Context
@@ -208,7 +208,7 @@ def _draw_tests(folder: Path, pitch_mm: float, person: Person, context: Context)
     from ..training.dataset import VALIDATION_EVERY
     from ..training.ingredients import save_ingredients
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     cases = [(geometry, number) for geometry in GEOMETRIES for number in range(_PAIRS_PER_GEOMETRY)]
     for k, (geometry, number) in enumerate(cases):
         path = folder / f"{VALIDATION_EVERY * k:05d}.npz"

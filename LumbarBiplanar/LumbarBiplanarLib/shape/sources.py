@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,10 +168,15 @@ def read_iso_mesh(path: Path) -> Surface:
     import vtk
 
     if not path.is_file():
-        raise ShapeModelError(f"{path}: no such file; the folder of open data is incomplete.")
+        raise ShapeModelError(
+            f"{path}: there is no such file; check --data, the folder of open data (docs/shape-model.md)."
+        )
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "mesh.obj"
-        plain.write_bytes(gzip.decompress(path.read_bytes()))
+        try:
+            plain.write_bytes(gzip.decompress(path.read_bytes()))
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ShapeModelError(f"{path}: the file is damaged ({error}); get it again.") from None
         reader = vtk.vtkOBJReader()
         reader.SetFileName(str(plain))
         reader.Update()
@@ -185,9 +192,15 @@ def _population_mean(data: Path) -> list[Specimen]:
 
     path = data / "lumbar-mean-87/mean_L2-L5.npz"
     if not path.is_file():
-        raise ShapeModelError(f"{path}: no such file; the folder of open data is incomplete.")
-    with np.load(path) as archive:
-        points, faces = archive["vertices_mm"].astype(float) @ _RAS_FROM_ISO.T, archive["triangles"].astype(np.int64)
+        raise ShapeModelError(
+            f"{path}: there is no such file; check --data, the folder of open data (docs/shape-model.md)."
+        )
+    try:
+        with np.load(path) as archive:
+            points, faces = archive["vertices_mm"].astype(float), archive["triangles"].astype(np.int64)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ShapeModelError(f"{path}: the file is damaged ({error}); get it again.") from None
+    points = points @ _RAS_FROM_ISO.T
     edges = np.concatenate([faces[:, :2], faces[:, 1:]])
     graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(points),) * 2)
     count, part = sparse.csgraph.connected_components(graph, directed=False)

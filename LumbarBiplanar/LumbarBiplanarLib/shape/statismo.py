@@ -114,7 +114,8 @@ def read_statismo(path: str | Path, *, lps: bool = True, unit_mm: float = 1.0) -
         ) from None
     path = Path(path)
     if not path.is_file():
-        raise ShapeModelError(f"{path}: no such shape model file.")
+        what = "this is a folder" if path.is_dir() else "there is no such shape model"
+        raise ShapeModelError(f"{path}: {what}; give the HDF5 file of a statismo or scalismo model.")
     try:
         with h5py.File(path, "r") as file:
             kind = file["representer"].attrs.get("datasetType", b"POLYGON_MESH")

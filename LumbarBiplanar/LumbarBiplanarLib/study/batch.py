@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import LumbarBiplanarError, OutputError, StudyError
-from ..files import read_json, read_table, sha256_of, write_table
+from ..errors import LumbarBiplanarError, StudyError
+from ..files import make_folder, read_json, read_table, sha256_of, write_table
 
 FILM_SUFFIXES = frozenset(
     {".dcm", ".png", ".tif", ".tiff", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".gz", ".jpg", ".jpeg", ".bmp"}
@@ -130,10 +130,7 @@ def run_studies(
         OutputError: if ``output`` cannot be written.
     """
     folders, target = _distinct(folders), Path(output)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be made ({error.strerror}). Choose another output folder.") from error
+    make_folder(target)
     earlier = _earlier(target / SUMMARY, log)
     own = {folder.name for folder in folders}
     others = [name for name in earlier if name not in own and _holds_result(target / name)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import OutputError, StudyError
-from ..files import sha256_of
+from ..files import make_folder, sha256_of
 from ..shape.model import ShapeModel
 from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
 from .progress import Progress as TrainingProgress
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         raise StudyError(f"{checkpoint} exists; --resume goes on from it, or choose another folder.")
     if args.resume and not checkpoint.exists():
         raise StudyError(f"{checkpoint}: there is no checkpoint to go on from; leave out --resume.")
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:

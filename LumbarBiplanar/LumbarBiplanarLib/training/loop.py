@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import StudyError
-from ..files import write_json
+from ..files import make_folder, write_json
 from ..network.refine_model import made_for_fitted
 from ..network.weights import WeightsInfo, load_refiner, load_weights, save_weights
 from ..rendering import resolve_device
@@ -80,7 +80,7 @@ def train(
     if resume and start_from is not None:
         raise StudyError("A training goes on from its checkpoint or starts from given weights; use one of them.")
     output = Path(output)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     checkpoint, weights, record_file = (output / name for name in file_names(task.name))
     given = None
     if start_from is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import StudyError
-from ..files import read_json, write_json
+from ..files import make_folder, read_json, write_json
 from ..geometry import FilmPair, standard_pair
 from ..geometry.frames import transform_points
 from ..processes import computed_in_processes
@@ -70,7 +70,7 @@ def build_pool(
         OutputError: if it cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     identity = {
         "recipe": _RECIPE,
         "seed": seed,

@@ -37,7 +37,10 @@ def read_sacra(folder: str | Path, onto: Surface) -> tuple[Surface, ...]:
             thin = decimated(placed, _FACES)
             found.append(thin if is_closed(thin.faces) else placed)
     if not found:
-        raise ShapeModelError(f"{folder}: no sacrum (Sacrum*_cpd.vtk); the folder of open data is incomplete.")
+        raise ShapeModelError(
+            f"{folder}: there is no sacrum (Sacrum*_cpd.vtk); check --data, the folder of open data "
+            "(docs/shape-model.md)."
+        )
     return tuple(found)
 
 
