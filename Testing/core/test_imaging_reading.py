@@ -142,6 +142,28 @@ def test_what_is_no_film_is_refused_with_file_and_remedy(tmp_path, name, message
     assert str(tmp_path / name) in str(caught.value)
 
 
+def test_values_beyond_single_precision_are_refused_without_a_word_of_numpy(tmp_path, recwarn):
+    import SimpleITK
+
+    image = SimpleITK.GetImageFromArray(pixels().astype(np.float64) * 1e300)
+    SimpleITK.WriteImage(image, str(tmp_path / "film.nrrd"))
+    with pytest.raises(FilmError, match=r"film\.nrrd: .* are NaN, infinite or above 3\.4e38; export"):
+        read_film(tmp_path / "film.nrrd", VIEW)
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize(("limit", "said"), [(500, None), (300, r"no film is that large .*; export it with fewer")])
+def test_pillow_prints_nothing_of_large_films_and_too_large_ones_are_named(tmp_path, monkeypatch, recwarn, limit, said):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)  # Pillow warns above it and refuses twice as much
+    Image.fromarray(pixels()).save(tmp_path / "film.png")
+    if said is None:
+        assert np.array_equal(read_film(tmp_path / "film.png", VIEW).pixels, pixels())
+    else:
+        with pytest.raises(FilmError, match=rf"film\.png: {said}"):
+            read_film(tmp_path / "film.png", VIEW)
+    assert len(recwarn) == 0
+
+
 def test_a_resolution_that_contradicts_the_geometry_is_noted_and_screens_are_not(tmp_path):
     path = tmp_path / "film.png"
     Image.fromarray(pixels()).save(path, dpi=(25.4 / 0.2, 25.4 / 0.2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -61,16 +62,20 @@ def _decode_pillow(path: Path) -> RawImage:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1:
-                raise FilmError(f"{path}: the file holds {frames} images; export the one film to use.")
-            image.load()
-            return _from_pillow(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # films may be large
+            with Image.open(path) as image:
+                frames = getattr(image, "n_frames", 1)
+                if frames > 1:
+                    raise FilmError(f"{path}: the file holds {frames} images; export the one film to use.")
+                image.load()
+                return _from_pillow(image)
     except FilmError:
         raise
+    except Image.DecompressionBombError as error:
+        raise FilmError(f"{path}: no film is that large ({error}); export it with fewer pixels.") from error
     # Pillow reports damage as OSError, SyntaxError, ValueError or EOFError, depending on the format.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise FilmError(f"{path}: the film is damaged or truncated ({error}); export it again.") from error
 
 

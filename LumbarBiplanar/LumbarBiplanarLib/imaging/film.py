@@ -100,7 +100,9 @@ def check_pixels(pixels: np.ndarray, what: str) -> None:
         raise FilmError(f"{what}: the film is empty ({pixels.shape[1]} x {pixels.shape[0]} pixels); export it again.")
     bad = pixels.size - int(np.isfinite(pixels).sum())
     if bad:
-        raise FilmError(f"{what}: {bad} of {pixels.size} pixels are NaN or infinite; export the film again.")
+        raise FilmError(
+            f"{what}: {bad} of {pixels.size} pixels are NaN, infinite or above 3.4e38; export the film again."
+        )
     if pixels.max() == pixels.min():
         raise FilmError(
             f"{what}: every pixel is {pixels.flat[0]:g}; the film shows nothing. Choose the file with the image."

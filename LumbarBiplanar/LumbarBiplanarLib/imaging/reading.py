@@ -48,7 +48,8 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None, ot
 
 def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None, other: View | None = None) -> Film:
     """Join decoded pixels to their view; arguments and errors as in :func:`read_film`."""
-    pixels = raw.pixels.astype(np.float32)
+    with np.errstate(over="ignore"):  # check_pixels tells of what does not fit
+        pixels = raw.pixels.astype(np.float32)
     check_pixels(pixels, str(path))
     check_size(pixels.shape, view, str(path), other)
     notes = [*raw.notes]
