@@ -207,10 +207,31 @@ def test_a_python_subclass_overrides_what_qt_calls(app, qt):
     assert widget.widths == [(123, True)]
 
 
-def test_lists_come_back_as_tuples_and_tool_tips_wrapped(qt):
+def test_no_value_of_another_class_is_made_of_an_argument(qt):
+    label, item = qt.QLabel(), qt.QTableWidgetItem()
+    shortcut = qt.QShortcut(label)
+    for function, argument in (
+        (shortcut.setKey, "Ctrl+Z"),
+        (shortcut.setKey, qt.QKeySequence.Undo),
+        (label.setFont, "Arial"),
+        (item.setIcon, qt.QPixmap()),
+        (item.setForeground, qt.QPixmap()),
+        (item.setBackground, "red"),
+    ):
+        with pytest.raises(ValueError, match="no overload"):
+            function(argument)
+    shortcut.setKey(qt.QKeySequence("Ctrl+Z"))
+    item.setForeground(qt.QColor(1, 2, 3))  # PythonQt makes brushes, pens and colors of colors
+    item.setBackground(qt.Qt.red)
+    assert item.foreground().color().green() == 2 and shortcut.key.toString() == "Ctrl+Z"
+
+
+def test_lists_come_back_as_tuples_and_tool_tips_as_html(qt):
     combo = qt.QComboBox()
-    combo.toolTip = "Choose"
-    assert combo.toolTip == "<p>Choose</p>"
+    combo.toolTip = "Choose L1 & L2"
+    assert combo.toolTip == "<p>Choose L1 &amp; L2</p>"
+    combo.toolTip = "<b>Choose</b>"
+    assert combo.toolTip == "<b>Choose</b>"
     parent = qt.QWidget()
     layout = qt.QVBoxLayout(parent)
     assert parent.children() == (layout,)

@@ -9,6 +9,7 @@ from shiboken6 import Shiboken
 from . import signals
 from .conversion import from_qt, property_value, to_qt
 from .enums import EnumValue, short_forms
+from .overloads import needs_conversion
 
 # What PySide adds to Qt, or Qt 6 to Qt 5.
 UNKNOWN = {
@@ -62,15 +63,18 @@ def call(function, arguments, label: str):
     """Call a PySide function with Python's arguments.
 
     Raises:
-        ValueError: if no overload takes them, as in PythonQt.
+        ValueError: if no overload takes them as they are, as in PythonQt.
     """
+    given = [to_qt(value) for value in arguments]
+    kinds = ", ".join(type(value).__name__ for value in arguments)
+    if needs_conversion(function, given):
+        raise ValueError(f"no overload of {label}() takes ({kinds}); only PySide makes the Qt value that it needs")
     try:
-        return function(*(to_qt(value) for value in arguments))
+        return function(*given)
     except TypeError as error:
         if error.__traceback__.tb_next is not None:
             raise  # from inside a stand-in's own function
-        given = ", ".join(type(value).__name__ for value in arguments)
-        raise ValueError(f"no overload of {label}() takes ({given}): {error}") from None
+        raise ValueError(f"no overload of {label}() takes ({kinds}): {error}") from None
 
 
 class BoundMethod:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6 import QtCore
+from PySide6 import QtCore, QtGui
 from shiboken6 import Shiboken
 
 from . import members, signals
@@ -68,8 +68,11 @@ def _dynamic_property(wrapper, name):
 
 @replaces("QWidget", "get toolTip")
 def _tool_tip(wrapper):
+    """Slicer's ctkToolTipTrapper turns every tool tip that does not look like HTML into HTML, as soon as it is set."""
     text = wrapper._living().toolTip()
-    return f"<p>{text}</p>" if text else text
+    if not text or QtGui.Qt.mightBeRichText(text):
+        return text
+    return QtGui.Qt.convertFromPlainText(text, QtGui.Qt.WhiteSpaceMode.WhiteSpaceNormal)
 
 
 @replaces("QTimer", "set singleShot")
