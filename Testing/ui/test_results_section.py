@@ -387,3 +387,13 @@ def test_a_loaded_scene_shows_and_writes_the_result_again(changing, app, tmp_pat
     app.click(done.ui.exportReportButton)
     assert f"{again['lordosis_l1_l5', 'L1-L5']:.1f}" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert app.messages == []
+
+
+def test_the_tip_of_a_button_is_read_as_it_was_set(app):
+    import qt
+
+    from LumbarBiplanarLib.ui.results_section import _plain
+
+    button = qt.QPushButton()
+    button.toolTip = "Save L1 & L2, if < 5 mm"
+    assert _plain(button.toolTip) == "Save L1 & L2, if < 5 mm"

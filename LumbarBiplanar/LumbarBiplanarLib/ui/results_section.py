@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -268,4 +269,4 @@ def _write_row(table: Any, number: int, row: Row) -> None:
 def _plain(tooltip: str) -> str:
     """Return a tooltip as it was set; it reads back as a paragraph of HTML."""
     text = str(tooltip)
-    return text[3:-4] if text.startswith("<p>") and text.endswith("</p>") else text
+    return html.unescape(text[3:-4]) if text.startswith("<p>") and text.endswith("</p>") else text
