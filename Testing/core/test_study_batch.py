@@ -31,6 +31,12 @@ def script(repository):
     return made
 
 
+def test_scripts_are_ascii(repository):
+    """Slicer opens a `--python-script` without naming an encoding, which is not UTF-8 on Windows."""
+    scripts = sorted((repository / "LumbarBiplanar" / "Scripts").glob("*.py"))
+    assert scripts and all(script.read_bytes().isascii() for script in scripts)
+
+
 def study(folder, *, without=()):
     """A study in ``folder``: links to the bundled one, but for the files left out."""
     folder.mkdir(parents=True)
