@@ -47,7 +47,8 @@ def test_a_result_is_the_same_when_it_is_read_from_the_scene(logic):
         assert np.array_equal(first, second)
         outline = after.reconstruction.final_state.silhouettes_px["AP"][level]
         assert np.abs(outline - before.reconstruction.final_state.silhouettes_px["AP"][level]).max() <= 0.005
-    assert [item.value for item in after.measurements] == [item.value for item in before.measurements]
+    assert [item.to_dict() for item in after.measurements] == [item.to_dict() for item in before.measurements]
+    assert sum(item.interval is not None for item in after.measurements) > 50
     assert after.options == before.options and after.warnings == before.warnings
     assert after.reconstruction.landmark_residual_mm == pytest.approx(before.reconstruction.landmark_residual_mm)
     assert dict(after.seconds) == dict(before.seconds)
@@ -104,12 +105,18 @@ def test_a_result_of_another_shape_model_is_refused_but_left_in_the_scene(logic,
         (lambda content: content["films"]["AP"].pop("view"), "damaged"),
         (lambda content: content["levels"].update(L9={}), "damaged"),
         (lambda content: content["quality"]["L3"].pop("flag"), "damaged"),
+        (lambda content: content["certainty"][0].update(interval=[1.0]), "damaged"),
     ],
 )
 def test_a_damaged_result_is_said_to_be_damaged(logic, change, said):
     other = edited(logic, change)
     assert other.result() is None
     assert said in other.resultProblem()
+
+
+def test_a_result_of_before_intervals_were_stored_has_none(logic):
+    other = edited(logic, lambda content: content.pop("certainty"))
+    assert other.result() is not None and all(item.interval is None for item in other.result().measurements)
 
 
 def test_a_text_that_is_no_json_is_no_result(logic):

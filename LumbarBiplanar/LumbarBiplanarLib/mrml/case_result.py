@@ -22,6 +22,7 @@ from .reconstruction_node import (
     read_reconstruction,
     reconstruction_of,
     state_of,
+    with_certainty,
     write_reconstruction,
 )
 
@@ -115,7 +116,7 @@ class CaseResults(CaseLandmarks):
             options_of(content),
             reconstruction,
             vertebrae,
-            measure(vertebrae),
+            with_certainty(content, measure(vertebrae)),
             content["seconds"],
             content["device"],
             tuple(content["warnings"]),

@@ -24,6 +24,7 @@ from ..geometry import View
 from .film_nodes import ROLE
 
 if TYPE_CHECKING:
+    from ..measurement import Measurements
     from ..registration import FilmEvidence, Options, Quality, Reconstruction, RegistrationState
     from ..shape import ShapeModel
     from ..study import CaseResult
@@ -164,6 +165,39 @@ def quality_of(content: Mapping[str, Any]) -> dict[Level, Quality]:
         raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
 
 
+def with_certainty(content: Mapping[str, Any], measurements: Measurements) -> Measurements:
+    """Return measurements of the stored surfaces with the intervals, and the words these allow, of when they were made.
+
+    Args:
+        content: what :func:`read_reconstruction` gives; that of an earlier version knows no intervals.
+        measurements: as measured on the surfaces.
+
+    Raises:
+        StudyError: if the content is damaged.
+    """
+    try:
+        known = {
+            (str(item["key"]), str(item["level"])): {
+                "interval": (float(item["interval"][0]), float(item["interval"][1])) if item["interval"] else None,
+                "note": str(item["note"]),
+            }
+            for item in content.get("certainty", [])
+        }
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
+    items = tuple(dataclasses.replace(item, **known.get((item.key, item.level), {})) for item in measurements)
+    return dataclasses.replace(measurements, items=items)
+
+
+def _certainty(measurements: Measurements) -> list[dict[str, Any]]:
+    """Return the intervals and notes of measurements; nothing as long as no interval is known."""
+    if all(item.interval is None for item in measurements):
+        return []
+    return [
+        {"key": item.key, "level": item.level, "interval": item.interval, "note": item.note} for item in measurements
+    ]
+
+
 def _content(result: CaseResult) -> dict[str, Any]:
     found, state = result.reconstruction, result.reconstruction.final_state
     return {
@@ -190,6 +224,7 @@ def _content(result: CaseResult) -> dict[str, Any]:
         "correction_sd": dict(state.correction_sd),
         "films": {film.view.name: _film(film, state) for film in state.evidence},
         "quality": {level.name: dataclasses.asdict(item) for level, item in result.quality.items()},
+        "certainty": _certainty(result.measurements),
         "registration_warnings": list(state.warnings),
         "warnings": list(result.warnings),
     }
