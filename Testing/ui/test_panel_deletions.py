@@ -95,3 +95,15 @@ def test_a_film_that_is_deleted_is_not_replaced_by_the_next_volume_of_the_list(a
     app.process_events()
     assert panel.logic.filmNode("lateral") is None and panel.ui.lateralFilmSelector.currentNode() is None
     assert app.messages == [] and app.python_errors == []
+
+
+def test_a_list_whose_points_were_removed_empties_its_rows_and_can_be_found_again(app, scene, done):
+    spoilt = done.logic.landmarkNode("AP")
+    spoilt.SetFixedNumberOfControlPoints(False)
+    spoilt.RemoveAllControlPoints()
+    app.process_events()
+    assert app.python_errors == [] and app.messages == []
+    assert done.ui.landmarkTable.rowCount == 100 and not done.ui.reconstructButton.enabled
+    app.click(done.ui.detectButton)
+    user.wait_until_done(app, done)
+    assert done.ui.landmarkTable.rowCount == 200 and app.messages == []

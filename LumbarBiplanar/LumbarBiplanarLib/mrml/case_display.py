@@ -140,5 +140,7 @@ class CaseDisplay(CaseRun):
             return None
         key = tuple(node.GetID() for node in films.values())
         if self._live is None or self._live[0] != key:
+            if self._live is not None:
+                self._live[1].give_up()
             self._live = key, LiveView(self.scene, films, self.shapeModel())
         return self._live[1]

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ..errors import StudyError
 from .films import VIEW_NAMES
+from .landmarks import is_landmark_list
 from .parameters import NODE_FIELDS, wrap_parameters
 
 MODULE_NAME = "LumbarBiplanar"
@@ -53,8 +54,9 @@ class CaseNodes:
         return self._node(viewName, "Film")
 
     def landmarkNode(self, viewName: str) -> Any:
-        """Return the landmark list of a view ("AP" or "lateral"), or None."""
-        return self._node(viewName, "Landmarks")
+        """Return the landmark list of a view ("AP" or "lateral"), or None; one whose points were removed is none."""
+        node = self._node(viewName, "Landmarks")
+        return node if is_landmark_list(node) else None
 
     def lumbarImageNode(self, viewName: str) -> Any:
         """Return the lumbar-only image of a view ("AP" or "lateral"), or None."""

@@ -16,7 +16,7 @@ from ..study.registering import default_options, register_case
 from ..study.steps import CaseResult, Step
 from .case_folder import add_to_case
 from .case_result import CaseResults
-from .films import VIEW_NAMES
+from .films import VIEW_NAMES, polarity_of, view_of_node
 from .landmarks import renamed_by, set_renamed_by
 from .lumbar_images import add_lumbar_image
 from .torch_ready import require_torch
@@ -78,7 +78,7 @@ class CaseRun(CaseResults):
             found = {} if at_once and step.fraction < 1.0 else step.detections
             for name, detection in found.items():
                 if kept.get(name) is not detection:
-                    self._check_films(films)
+                    self._check_films(films, case)
                     self._keep_detection(name, detection)
                     kept[name] = detection
             yield step
@@ -134,7 +134,7 @@ class CaseRun(CaseResults):
             start=start,
             find=finder(self.detector, self._device(device), self.weights),
         )
-        return self._register(steps, films)
+        return self._register(steps, films, case)
 
     def register(
         self,
@@ -149,13 +149,13 @@ class CaseRun(CaseResults):
         """Return the latest state of the registration that is running, or None; to go on from after a change."""
         return self._state
 
-    def _register(self, steps: Iterator[Step], films: dict[str, Any]) -> Iterator[Step]:
+    def _register(self, steps: Iterator[Step], films: dict[str, Any], case: Any) -> Iterator[Step]:
         try:
             for step in steps:
                 if step.state is not None:
                     self._state = step.state
                 if step.result is not None:
-                    self._check_films(films)
+                    self._check_films(films, case)
                     step = self._timed(step)
                     self._keep_result(step.result)
                 yield step
@@ -200,13 +200,17 @@ class CaseRun(CaseResults):
     def _device(self, device: str | None) -> str:
         return self.parameters.device.value if device is None else device
 
-    def _check_films(self, films: dict[str, Any]) -> None:
-        """Raise StudyError if a film was exchanged or removed since the run began."""
+    def _check_films(self, films: dict[str, Any], case: Any) -> None:
+        """Raise StudyError if a film was exchanged or removed since the run began, or is read otherwise by now."""
         for name, node in films.items():
             if not self.scene.IsNodePresent(node) or self.filmNode(name) is not node:
                 raise StudyError(
                     _("The {view} film was removed or exchanged during the run; nothing was changed.").format(view=name)
                 )
+            film = case.films[name == "lateral"]
+            if view_of_node(node) != film.view or polarity_of(node) is not film.polarity:
+                text = _("Geometry or polarity of the {view} film was changed during the run. Start it again.")
+                raise StudyError(text.format(view=name))
 
     @staticmethod
     def _run(steps: Iterator[Step], progress: Progress | None) -> Step:

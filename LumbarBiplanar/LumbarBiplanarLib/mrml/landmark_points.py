@@ -57,11 +57,14 @@ def batch(node) -> Iterator[None]:
 
 
 def point_ras_mm(node, index: int) -> np.ndarray | None:
-    """Return where point ``index`` is (3,), RAS mm, or None if the film does not show it."""
+    """Return where point ``index`` is (3,), RAS mm, or None if the film does not show it.
+
+    A transform that somebody puts the list under moves what is seen, not where on the film a landmark is.
+    """
     if node.GetNthControlPointPositionStatus(index) != DEFINED:
         return None
     position = [0.0, 0.0, 0.0]
-    node.GetNthControlPointPositionWorld(index, position)
+    node.GetNthControlPointPosition(index, position)
     return np.array(position)
 
 
@@ -107,7 +110,7 @@ def place_records(node, records: Mapping[int, PointRecord], view: View) -> None:
     shown = [index for index, record in records.items() if record.shown]
     pixels = np.array([records[index].observation.position_px for index in shown], dtype=np.float64).reshape(-1, 2)
     for index, point in zip(shown, view.detector_points_ras_mm(pixels), strict=True):
-        node.SetNthControlPointPositionWorld(index, *(float(value) for value in point))
+        node.SetNthControlPointPosition(index, *(float(value) for value in point))
     for index, record in records.items():
         if not record.shown and node.GetNthControlPointPositionStatus(index) != MISSING:
             node.SetNthControlPointPositionMissing(index)

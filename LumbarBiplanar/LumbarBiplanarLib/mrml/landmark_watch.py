@@ -69,6 +69,8 @@ class LandmarkWatch:
         self._tags += [
             (points, points.AddObserver(Node.PointStartInteractionEvent, start)),
             (points, points.AddObserver(Node.PointModifiedEvent, lambda *_: self._modified(name))),
+            (points, points.AddObserver(Node.PointAddedEvent, lambda *_: self._note(name))),
+            (points, points.AddObserver(Node.PointRemovedEvent, lambda *_: self._note(name))),
             (points, points.AddObserver(Node.PointEndInteractionEvent, lambda *_: self._end(name))),
             (film, film.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._film_modified(name))),
         ]
@@ -118,7 +120,7 @@ class LandmarkWatch:
 
     def _tell_moving(self, name: str, index: int) -> None:
         points, position = self._pairs[name][1], [0.0, 0.0, 0.0]
-        points.GetNthControlPointPositionWorld(index, position)
+        points.GetNthControlPointPosition(index, position)
         x, y = pixel_of_ras(view_of_list(points), np.array(position))
         self._moving(name, index, (float(x), float(y)))
 
@@ -142,7 +144,10 @@ class LandmarkWatch:
     def _note(self, name: str, even_if_same: bool = False) -> None:
         """Write down what a person did, and tell what has changed since the last time."""
         points = self._pairs[name][1]
-        if self._busy or points.GetScene() is None or not is_landmark_list(points):
+        if self._busy or points.GetScene() is None:
+            return
+        if not is_landmark_list(points):  # somebody has added or removed points: it is the user's list now
+            self._changed(name, self._records[name], self._records[name])
             return
         leave = self._placing[1] if self._placing is not None and self._placing[0] == name else None
         self._busy = True

@@ -97,7 +97,7 @@ def add_landmark_list(scene, film_node, landmarks: FilmLandmarks | None = None):
     middle = vtk.vtkVector3d(*view.detector_points_ras_mm((np.asarray(view.size_px) - 1) / 2))
     with batch(node):
         for index in range(POINT_COUNT):
-            node.AddControlPointWorld(middle, label_of(index))
+            node.AddControlPoint(middle, label_of(index))
             node.SetNthControlPointSelected(index, False)
             node.SetNthControlPointPositionMissing(index)
         node.SetFixedNumberOfControlPoints(True)
