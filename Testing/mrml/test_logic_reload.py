@@ -151,3 +151,15 @@ def test_the_scene_file_holds_the_result_itself(logic, app, tmp_path):
     app.scene.SetURL(str(tmp_path / "case.mrml"))
     app.scene.Connect()
     assert CaseLogic().parameters.reconstruction.GetText() == text
+
+
+def test_what_was_said_of_the_geometry_stays_with_the_result_that_was_made_with_it(logic):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    assert not logic.settingsChanged()
+    logic.setGeometrySettings(logic.geometrySettings().edited("calibrated", None, "no"))
+    for present in (logic, CaseLogic()):
+        assert present.settingsChanged() and present.result().case.pair.calibrated
+        assert not present.geometry().calibrated
+    other = edited(logic, lambda content: content["geometry"].update(calibrated="perhaps"))
+    assert other.result() is None and "damaged" in other.resultProblem()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..anatomy import FilmLandmarks, Level
@@ -23,6 +24,7 @@ from .reconstruction_node import (
     reconstruction_of,
     state_of,
     with_certainty,
+    with_facts,
     write_reconstruction,
 )
 
@@ -105,6 +107,7 @@ class CaseResults(CaseLandmarks):
     def _read_result(self, node: Any) -> CaseResult:
         content = read_reconstruction(node)
         case, model, detections = self.case(), self.shapeModel(), self._detections()
+        case = replace(case, pair=with_facts(content, case.pair))
         state = state_of(content, model, evidence_of(case, detections))
         reconstruction = reconstruction_of(content, state)
         vertebrae = vertebrae_from_reconstruction(model, reconstruction)

@@ -192,6 +192,19 @@ class CaseRun(CaseResults):
         super().sceneClosing()
         self._state = None
 
+    def settingsChanged(self) -> bool:
+        """Return whether there is a result, made with other settings than a reconstruction would take now.
+
+        They are the weight of the processes, and what is said of the geometry: calibrated, simultaneous, uncertainty.
+        """
+        result = self.result()
+        if result is None:
+            return False
+        case = self.case()
+        weights = result.options.region_weights, self._options(case).region_weights
+        facts = [(pair.calibrated, pair.simultaneous, dict(pair.uncertainty)) for pair in (result.case.pair, case.pair)]
+        return dict(weights[0]) != dict(weights[1]) or facts[0] != facts[1]
+
     def _options(self, case: Any) -> Options:
         weight = float(self.parameters.posteriorWeight.value)
         weights = {**REGION_WEIGHTS, Region.TRANSVERSE: weight, Region.SPINOUS: weight}

@@ -24,6 +24,7 @@ from ..geometry import View
 from .film_nodes import ROLE
 
 if TYPE_CHECKING:
+    from ..geometry import FilmPair
     from ..measurement import Measurements
     from ..registration import FilmEvidence, Options, Quality, Reconstruction, RegistrationState
     from ..shape import ShapeModel
@@ -189,6 +190,22 @@ def with_certainty(content: Mapping[str, Any], measurements: Measurements) -> Me
     return dataclasses.replace(measurements, items=items)
 
 
+def with_facts(content: Mapping[str, Any], pair: FilmPair) -> FilmPair:
+    """Return a geometry with what was said of it when the result was made: it may have been changed since.
+
+    Args:
+        content: what :func:`read_reconstruction` gives; that of an earlier version does not know it.
+        pair: the geometry of the films.
+
+    Raises:
+        StudyError: if the content is damaged.
+    """
+    try:
+        return dataclasses.replace(pair, **content.get("geometry", {}))
+    except (TypeError, ValueError) as error:
+        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
+
+
 def _certainty(measurements: Measurements) -> list[dict[str, Any]]:
     """Return the intervals and notes of measurements; nothing as long as no interval is known."""
     if all(item.interval is None for item in measurements):
@@ -224,6 +241,8 @@ def _content(result: CaseResult) -> dict[str, Any]:
         "correction_sd": dict(state.correction_sd),
         "films": {film.view.name: _film(film, state) for film in state.evidence},
         "quality": {level.name: dataclasses.asdict(item) for level, item in result.quality.items()},
+        "geometry": {name: getattr(result.case.pair, name) for name in ("calibrated", "simultaneous")}
+        | {"uncertainty": dict(result.case.pair.uncertainty)},
         "certainty": _certainty(result.measurements),
         "registration_warnings": list(state.warnings),
         "warnings": list(result.warnings),

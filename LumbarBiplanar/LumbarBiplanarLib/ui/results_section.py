@@ -146,6 +146,8 @@ class ResultsSection:
         lines = [*quality_sentences(self._result.quality), *self._result.warnings, NOT_ASSESSED]
         if self._result.quality:
             lines.insert(0, _("Quality: {flags}.").format(flags=quality_line(self._result.quality)))
+        if logic.settingsChanged():
+            lines.insert(0, _("Settings differ from those that this result was made with. Press Reconstruct."))
         if not logic.isResultCurrent():
             lines.insert(0, _("Landmarks were changed after this result was made. Press Reconstruct."))
         return "\n".join(f"• {line}" for line in lines)
