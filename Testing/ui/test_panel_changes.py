@@ -41,3 +41,36 @@ def test_settings_that_were_changed_after_the_result_are_told(done, app):
     assert said in done.ui.warningsLabel.text
     user.run_all(app, done)
     assert said not in done.ui.warningsLabel.text and app.messages == []
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["other geometry", "another film"])
+def test_a_reconstruction_that_is_removed_is_said_to_be(done, app, tmp_path, another):
+    import numpy as np
+    from PIL import Image
+
+    from LumbarBiplanarLib.resources import resource_path
+
+    if another:
+        with Image.open(resource_path("SampleStudy", "ap.png")) as film:
+            pixels = np.array(film)
+        pixels[0, 0] ^= 1
+        Image.fromarray(pixels).save(tmp_path / "retake.png")
+        app.answers.file(tmp_path / "retake.png")
+        app.click(done.ui.loadApButton)
+    else:
+        done.logic.setGeometrySettings(done.logic.geometrySettings().edited("focal_mm", "AP", "1150"))
+    for _round in range(3):
+        app.process_events()
+    assert done.logic.result() is None and "was removed" in done.ui.statusLabel.text
+    assert done.ui.logTextEdit.toPlainText().count("The reconstruction of before was removed.") == 1
+    user.load_sample_study(app, done)
+    app.process_events()
+    assert done.ui.statusLabel.text == "Both films are there. Press Run all steps."
+
+
+def test_a_case_that_waits_has_not_lost_its_reconstruction(done, app):
+    user.load_sample_study(app, done)
+    for _round in range(3):
+        app.process_events()
+    assert "removed" not in done.ui.statusLabel.text + done.ui.logTextEdit.toPlainText()
+    assert len(user.nodes(app.scene, "reconstruction")) == 1

@@ -53,6 +53,8 @@ class Panel(PanelRun, VTKObservationMixin):
         self._scene_added = True  # to a scene with films; it may have been before this was made
         self._binding: ParameterBinding | None = None
         self._hint = ""
+        self._reconstruction: Any = None  # the last one that was there
+        self._lost_with: tuple[Any, ...] | None = None  # films from which it was removed
         self._refresh_timer = qt.QTimer()
         self._refresh_timer.setSingleShot(True)
         self._refresh_timer.setInterval(0)
@@ -187,7 +189,7 @@ class Panel(PanelRun, VTKObservationMixin):
             self.cancel()
         self._set_parameters(None)
         self.logic.sceneClosing()
-        self._hint = ""
+        self._hint, self._reconstruction, self._lost_with = "", None, None
 
     # -- widgets ---------------------------------------------------------------------------------------------------
 
@@ -227,12 +229,24 @@ class Panel(PanelRun, VTKObservationMixin):
         button.text, button.enabled = _("Run all steps"), ok
         button.toolTip = reason or _("Find the landmarks on both films, reconstruct L1 to L5 and measure them.")
 
+    def _is_lost(self) -> bool:
+        """Return whether the case had a reconstruction that was removed, and log it once."""
+        films = self.parameters.apFilm, self.parameters.lateralFilm
+        if self._reconstruction is not None and self._reconstruction.GetScene() is None:
+            self._reconstruction, self._lost_with = None, films
+            self.log(_("The reconstruction of before was removed."))
+        return self._lost_with == films
+
     def _show_hint(self, films_there: bool, reason: str) -> None:
         """Say what comes next, or why nothing can, whenever that has changed."""
         if self.parameters is None:
             return
+        if self.parameters.reconstruction is not None:
+            self._reconstruction, self._lost_with = self.parameters.reconstruction, None
         if films_there and self.parameters.reconstruction is not None:
             hint = _("Reconstructed. Look at the outlines, and drag landmarks that are off: the outlines follow.")
+        elif films_there and not reason and self._is_lost():
+            hint = _("The reconstruction of before was removed. Press Run all steps, or Reconstruct.")
         else:
             hint = reason or _("Both films are there. Press Run all steps.")
         if hint != self._hint:
