@@ -74,3 +74,20 @@ def test_a_case_that_waits_has_not_lost_its_reconstruction(done, app):
         app.process_events()
     assert "removed" not in done.ui.statusLabel.text + done.ui.logTextEdit.toPlainText()
     assert len(user.nodes(app.scene, "reconstruction")) == 1
+
+
+def test_a_film_that_another_module_has_moved_goes_back_to_its_detector(done, app):
+    import vtk
+
+    film, before, after = done.logic.filmNode("AP"), vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    film.GetIJKToRASMatrix(before)
+    transform = app.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    moved = vtk.vtkMatrix4x4()
+    moved.SetElement(0, 3, 50.0)
+    transform.SetMatrixTransformToParent(moved)
+    film.SetAndObserveTransformNodeID(transform.GetID())
+    film.HardenTransform()
+    app.process_events()
+    film.GetIJKToRASMatrix(after)
+    assert [after.GetElement(row, 3) for row in range(3)] == [before.GetElement(row, 3) for row in range(3)]
+    assert done.logic.isResultCurrent() and app.messages == []

@@ -30,6 +30,7 @@ FILM_ROLE = "film"
 _COLORS = {Polarity.BONE_BRIGHT: "Grey", Polarity.BONE_DARK: "InvertedGrey"}
 # Shares of the pixels that may be black or white on the screen: collimated borders and markers do not set the window.
 _PERCENTILES = (0.5, 99.5)
+_MOVED_MM = 1e-3  # a file of the film rounds less
 
 
 def is_film(node: Any) -> bool:
@@ -49,7 +50,7 @@ def add_film(scene: Any, film: Film, name: str | None = None) -> Any:
         The volume node, with its display node.
     """
     node = slicer.vtkMRMLScalarVolumeNode()
-    node.SetName(scene.GenerateUniqueName(name or default_name(film.view.name, film.path)))
+    node.SetName(free_name(scene, name or default_name(film.view.name, film.path)))
     node.SetAttribute(ROLE, FILM_ROLE)
     _set_optional(node, FILE, film.path)
     _set_optional(node, SHA256, film.sha256)
@@ -129,6 +130,23 @@ def set_film_view(node: Any, view: View) -> None:
     node.SetAttribute(GEOMETRY, json.dumps(view.to_dict()))
     node.RemoveAttribute(CORRECTED)
     node.EndModify(modified)
+
+
+def put_back(node: Any) -> bool:
+    """Put a film back to its detector, from where another module has moved it; landmarks and outlines lie there.
+
+    Returns:
+        Whether it had been moved.
+    """
+    if not is_film(node) or not node.GetAttribute(GEOMETRY):
+        return False
+    stated, found = ijk_to_ras(view_of_node(node)), vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(found)
+    places = [(row, column) for row in range(3) for column in range(4)]
+    if all(abs(found.GetElement(*place) - stated.GetElement(*place)) < _MOVED_MM for place in places):
+        return False
+    node.SetIJKToRASMatrix(stated)
+    return True
 
 
 def keep_corrected_view(node: Any, view: View | None) -> None:
@@ -249,6 +267,14 @@ def default_name(view_name: str, path: Path | None) -> str:
     if path is None:
         return _("{view} film").format(view=view_name)
     return _("{file} ({view} film)").format(view=view_name, file=path.stem)
+
+
+def free_name(scene: Any, name: str) -> str:
+    """Return a name for a new node: the one given, or numbered if another node has it.
+
+    ``GenerateUniqueName`` alone numbers the second node of a name though the first is gone.
+    """
+    return name if scene.GetFirstNodeByName(name) is None else scene.GenerateUniqueName(name)
 
 
 def _set_optional(node: Any, key: str, value: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .film_nodes import GEOMETRY, pixel_of_ras
+from .film_nodes import GEOMETRY, pixel_of_ras, put_back
 from .landmarks import (
     PREVIEW,
     PointRecord,
@@ -133,6 +133,7 @@ class LandmarkWatch:
         film, points = self._pairs[name]
         if points.GetScene() is None or film.GetScene() is None or not is_landmark_list(points):
             return
+        put_back(film)
         if film.GetAttribute(GEOMETRY) and film.GetAttribute(GEOMETRY) != points.GetAttribute(GEOMETRY):
             self._busy = True
             try:

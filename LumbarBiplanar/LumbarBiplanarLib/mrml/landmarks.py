@@ -17,7 +17,7 @@ from slicer.i18n import tr as _
 from ..anatomy import LANDMARK_NAMES, FilmLandmarks, LandmarkObservation, Level
 from ..errors import LandmarkError
 from ..geometry.sides import left_side, source_side
-from .film_nodes import GEOMETRY, ROLE, VIEW, view_of_node
+from .film_nodes import GEOMETRY, ROLE, VIEW, free_name, view_of_node
 from .landmark_points import (
     DEFINED,
     LANDMARKS_ROLE,
@@ -88,7 +88,7 @@ def add_landmark_list(scene, film_node, landmarks: FilmLandmarks | None = None):
     Returns:
         The point list (vtkMRMLMarkupsFiducialNode), with 100 points.
     """
-    name = scene.GenerateUniqueName(_("{film} landmarks").format(film=film_node.GetName()))
+    name = free_name(scene, _("{film} landmarks").format(film=film_node.GetName()))
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
     node.SetAttribute(ROLE, LANDMARKS_ROLE)
     node.SetNodeReferenceID(FILM_REFERENCE, film_node.GetID())

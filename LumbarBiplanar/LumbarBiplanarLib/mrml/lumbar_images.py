@@ -11,7 +11,18 @@ from slicer.i18n import tr as _
 
 from ..errors import FilmError, GeometryError
 from ..geometry import View
-from .film_nodes import GEOMETRY, NOTES, ROLE, VIEW, ijk_to_ras, image_of, pixels_of, polarity_of, view_of_node
+from .film_nodes import (
+    GEOMETRY,
+    NOTES,
+    ROLE,
+    VIEW,
+    free_name,
+    ijk_to_ras,
+    image_of,
+    pixels_of,
+    polarity_of,
+    view_of_node,
+)
 
 if TYPE_CHECKING:
     from ..network import Detection
@@ -52,7 +63,7 @@ def add_lumbar_image(scene: Any, film_node: Any, detection: Detection) -> Any:
     node = _image_of_film(film_node)
     if node is None:
         node = slicer.vtkMRMLScalarVolumeNode()
-        node.SetName(scene.GenerateUniqueName(_("{film} lumbar spine").format(film=film_node.GetName())))
+        node.SetName(free_name(scene, _("{film} lumbar spine").format(film=film_node.GetName())))
         node.SetAttribute(ROLE, LUMBAR_ROLE)
         scene.AddNode(node)
         node.SetNodeReferenceID(FILM_REFERENCE, film_node.GetID())

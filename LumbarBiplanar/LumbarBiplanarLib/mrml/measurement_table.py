@@ -13,7 +13,7 @@ from ..anatomy import Level
 from ..measurement import Measurement, title_text
 from ..study.quality_text import flag_of
 from .case_folder import add_to_case
-from .film_nodes import ROLE
+from .film_nodes import ROLE, free_name
 
 if TYPE_CHECKING:
     from ..registration import Quality
@@ -66,7 +66,7 @@ def write_table(
 
 def _new_table(scene: slicer.vtkMRMLScene, film_node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLTableNode:
     node = slicer.vtkMRMLTableNode()
-    node.SetName(scene.GenerateUniqueName(_("Lumbar measurements")))
+    node.SetName(free_name(scene, _("Lumbar measurements")))
     node.SetAttribute(ROLE, TABLE_ROLE)
     scene.AddNode(node)
     if film_node is not None:

@@ -21,7 +21,7 @@ from slicer.i18n import tr as _
 from ..anatomy import FilmLandmarks, LandmarkObservation, Level, Region
 from ..errors import StudyError
 from ..geometry import View
-from .film_nodes import ROLE
+from .film_nodes import ROLE, free_name
 
 if TYPE_CHECKING:
     from ..geometry import FilmPair
@@ -49,7 +49,7 @@ def write_reconstruction(scene: Any, node: Any, result: CaseResult) -> Any:
     """
     if node is None:
         node = slicer.vtkMRMLTextNode()
-        node.SetName(scene.GenerateUniqueName(_("Reconstruction")))
+        node.SetName(free_name(scene, _("Reconstruction")))
         node.SetAttribute(ROLE, RECONSTRUCTION_ROLE)
         node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)  # one file less to lose
         node = scene.AddNode(node)

@@ -15,6 +15,7 @@ from ..anatomy import LUMBAR_LEVELS, Level
 from ..registration.quality import REFUSE
 from ..study.appearance import LEVEL_COLORS
 from ..study.quality_text import quality_sentences
+from .film_nodes import free_name
 from .overlay import FILM_REFERENCE, LEVEL, ROLE, nodes_of_role, remove_leftovers
 
 if TYPE_CHECKING:
@@ -176,9 +177,7 @@ class Vertebrae:
     def _free_name(self, level: Level) -> str:
         if self._preview:
             return _("{level}, registration running").format(level=level.name)
-        # GenerateUniqueName alone numbers the second vertebra of that name, though the first is gone.
-        taken = self._scene.GetFirstNodeByName(level.name) is not None
-        return self._scene.GenerateUniqueName(level.name) if taken else level.name
+        return free_name(self._scene, level.name)
 
     def _add_node(self, level: Level):
         node = slicer.vtkMRMLModelNode()

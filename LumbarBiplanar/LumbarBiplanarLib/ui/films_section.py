@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import LumbarBiplanarError
 from ..geometry import GeometrySettings
 from ..imaging import Polarity
-from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, stated_polarity
+from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, put_back, stated_polarity
 from ..mrml.other_cases import partner_of
 from .dicom_browser import choose_films
 from .films_text import film_title, geometry_text, selector_tip
@@ -108,6 +108,7 @@ class FilmsSection:
         settings = services.logic.geometrySettings() if services.parameters is not None else None
         idle = services.parameters is not None and not services.runner.running
         for name, film in films.items():
+            put_back(film)
             self._selectors[name].enabled = idle
             self._selectors[name].toolTip = selector_tip(film)
             self._show_polarity(name, film, idle)
