@@ -89,3 +89,23 @@ def test_films_that_are_swapped_under_a_run_leave_none_of_its_surfaces(logic, co
     models = slicer.util.getNodesByClass("vtkMRMLModelNode", app.scene)
     roles = {node.GetAttribute("LumbarBiplanar.Role") for node in models}
     assert not roles & {"vertebra", "vertebra-preview", "silhouette"}
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["drawn once more", "given up"])
+def test_another_case_that_is_gone_to_under_a_run_is_seen_alone(logic, console, app, shown):
+    for step in logic.registerSteps(device="cpu", start=None):
+        if step.state is not None:
+            logic.showState(step.state)
+            break
+    ap, _lateral = console.loadSampleStudy()
+    if shown:
+        logic.showState(step.state)
+    logic.restoreShown()
+    models = slicer.util.getNodesByClass("vtkMRMLModelNode", app.scene)
+    seen = [node for node in models if node.GetDisplayNode() is not None and node.GetDisplayNode().GetVisibility()]
+    films = {node.GetNodeReference("LumbarBiplanar.Film") for node in seen if node.GetAttribute("LumbarBiplanar.Role")}
+    assert films <= {ap}
+    logic.useVolume(
+        next(node for node in models if node.GetName() == "L3").GetNodeReference("LumbarBiplanar.Film"), "AP"
+    )
+    assert all(logic.scene.GetFirstNodeByName(f"L{k}").GetDisplayNode().GetVisibility() for k in range(1, 6))

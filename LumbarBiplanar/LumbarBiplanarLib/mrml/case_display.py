@@ -45,7 +45,7 @@ class CaseDisplay(CaseRun):
             return
         drawn = self._live[1]
         result, view = self.result(), self._live_view()
-        if view is not drawn:  # a film was removed or exchanged during the run
+        if view is None:  # a film was removed during the run
             drawn.give_up()
         if view is not None:
             view.set_outlines_visible(self.parameters.liveOverlay)
@@ -140,7 +140,8 @@ class CaseDisplay(CaseRun):
             return None
         key = tuple(node.GetID() for node in films.values())
         if self._live is None or self._live[0] != key:
-            if self._live is not None:
+            if self._live is not None:  # films were exchanged during a run, or another case was gone to
                 self._live[1].give_up()
+                self.showOneCase()
             self._live = key, LiveView(self.scene, films, self.shapeModel())
         return self._live[1]
