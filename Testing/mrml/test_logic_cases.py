@@ -130,3 +130,12 @@ def test_an_ap_film_that_was_deleted_and_loaded_again_leaves_no_surfaces_of_befo
     logic.loadFilm(sample_study / "ap.png", "AP")
     assert films_shown(app.scene, "vertebra") == set()
     assert app.scene.GetFirstNodeByName("L1") is None
+
+
+def test_the_time_of_a_detection_is_not_counted_to_another_case(logic, monkeypatch, load_another, sample_study):
+    known_network.quicken(monkeypatch)
+    assert logic.register(device="cpu", start=None).seconds["detection"] > 0.0
+    load_another(logic)
+    logic.loadLandmarks(sample_study / "truth" / "landmarks.json")
+    seconds = logic.register(device="cpu").seconds
+    assert seconds["detection"] == 0.0 and seconds["total"] >= seconds["registration"]

@@ -105,7 +105,5 @@ def test_another_case_that_is_gone_to_under_a_run_is_seen_alone(logic, console, 
     seen = [node for node in models if node.GetDisplayNode() is not None and node.GetDisplayNode().GetVisibility()]
     films = {node.GetNodeReference("LumbarBiplanar.Film") for node in seen if node.GetAttribute("LumbarBiplanar.Role")}
     assert films <= {ap}
-    logic.useVolume(
-        next(node for node in models if node.GetName() == "L3").GetNodeReference("LumbarBiplanar.Film"), "AP"
-    )
+    logic.useVolume(app.scene.GetFirstNodeByName("L3").GetNodeReference("LumbarBiplanar.Film"), "AP")
     assert all(logic.scene.GetFirstNodeByName(f"L{k}").GetDisplayNode().GetVisibility() for k in range(1, 6))

@@ -38,7 +38,7 @@ class CaseRun(CaseResults):
         # What to call in place of ``network.detect``, for another network.
         self.detector: Detector | None = None
         self._state: RegistrationState | None = None
-        self._detection_s = 0.0
+        self._detection_s: tuple[list[str], float] | None = None  # films, and how long reading them took
 
     # -- detection -------------------------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class CaseRun(CaseResults):
                     self._keep_detection(name, detection)
                     kept[name] = detection
             yield step
-        self._detection_s = time.perf_counter() - begin
+        self._detection_s = _ids(films), time.perf_counter() - begin
 
     def _keep_detection(self, name: str, detection: Detection) -> None:
         film = self.filmNode(name)
@@ -165,8 +165,11 @@ class CaseRun(CaseResults):
 
     def _timed(self, step: Step) -> Step:
         """Return the last step with the time of the detection that went before."""
-        seconds = {"detection": self._detection_s, **step.result.seconds}
-        seconds["total"] += self._detection_s
+        films, spent = self._detection_s or (None, 0.0)
+        if films != _ids(self._film_nodes()):
+            spent = 0.0  # of other films
+        seconds = {"detection": spent, **step.result.seconds}
+        seconds["total"] += spent
         return replace(step, result=replace(step.result, seconds=seconds))
 
     def allSteps(self, device: str | None = None) -> Iterator[Step]:
@@ -190,7 +193,7 @@ class CaseRun(CaseResults):
     def sceneClosing(self) -> None:
         """Forget everything that belongs to the scene; called before it is closed."""
         super().sceneClosing()
-        self._state = None
+        self._state = self._detection_s = None
 
     def settingsChanged(self) -> bool:
         """Return whether there is a result, made with other settings than a reconstruction would take now.
@@ -234,3 +237,7 @@ class CaseRun(CaseResults):
         if last is None:
             raise StudyError(_("Nothing was done. Start it again."))
         return last
+
+
+def _ids(films: dict[str, Any]) -> list[str]:
+    return [node.GetID() for node in films.values()]
