@@ -107,3 +107,16 @@ def test_another_case_that_is_gone_to_under_a_run_is_seen_alone(logic, console, 
     assert films <= {ap}
     logic.useVolume(app.scene.GetFirstNodeByName("L3").GetNodeReference("LumbarBiplanar.Film"), "AP")
     assert all(logic.scene.GetFirstNodeByName(f"L{k}").GetDisplayNode().GetVisibility() for k in range(1, 6))
+
+
+@pytest.mark.parametrize("wrong", [{"outputFolder": "full"}, {"device": "tpu"}], ids=["folder", "device"])
+def test_one_call_that_cannot_end_well_is_refused_before_a_film_is_loaded(console, sample_study, tmp_path, wrong):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    if "outputFolder" in wrong:
+        wrong = {"outputFolder": tmp_path / "full"}
+    result, nodes = console.result(), console.scene.GetNumberOfNodes()
+    with pytest.raises(StudyError, match="is not empty|device is"):
+        console.process(*(sample_study / name for name in ("ap.png", "lateral.png", "geometry.json")), **wrong)
+    assert console.result() is result and console.scene.GetNumberOfNodes() == nodes
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]

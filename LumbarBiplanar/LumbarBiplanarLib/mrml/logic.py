@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
 from ..errors import StudyError
+from ..study.detecting import check_device
+from ..study.output import output_folder
+from ..study.results import FILES, write_result
 from .case_export import CaseExport
 from .case_run import Progress
 from .parameters import LevelNames
+from .torch_ready import require_torch
 
 if TYPE_CHECKING:
     from ..study.steps import CaseResult
@@ -64,9 +69,14 @@ class CaseLogic(CaseExport):
             names = LevelNames(levelShift)
         except ValueError:
             raise StudyError(_("levelShift must be -2 to 2, found {value}.").format(value=levelShift)) from None
-        self.loadFilms(apPath, lateralPath, geometryPath)
-        self.parameters.levelNames = names
-        result = self._run(self.allSteps(device), progress).result
-        if outputFolder is not None:
-            self.exportCase(outputFolder)
+        require_torch()
+        check_device(device)
+        # A folder that cannot be written is told before the work that fills it.
+        target = nullcontext() if outputFolder is None else output_folder(outputFolder, owned=FILES)
+        with target as staging:
+            self.loadFilms(apPath, lateralPath, geometryPath)
+            self.parameters.levelNames = names
+            result = self._run(self.allSteps(device), progress).result
+            if staging is not None:
+                write_result(result, staging)
         return result

@@ -90,7 +90,8 @@ def _check_free(target: Path, force: bool, owned: Sequence[str]) -> None:
         if not force and any(target.iterdir()):
             raise OutputError(
                 f"{target} is not empty, and nothing is overwritten without being asked. "
-                "Give another folder with --output, or add --force to replace an earlier result in it."
+                "Give another folder with --output, or add --force to replace an earlier result in it (in Python, "
+                "force=True)."
             )
         _refuse_folders(found for pattern in owned for found in target.glob(pattern))
     except OSError as error:
