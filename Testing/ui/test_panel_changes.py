@@ -91,3 +91,20 @@ def test_a_film_that_another_module_has_moved_goes_back_to_its_detector(done, ap
     film.GetIJKToRASMatrix(after)
     assert [after.GetElement(row, 3) for row in range(3)] == [before.GetElement(row, 3) for row in range(3)]
     assert done.logic.isResultCurrent() and app.messages == []
+
+
+def test_a_copy_of_a_film_can_be_chosen_and_has_no_landmarks_of_the_first(done, app):
+    film = done.logic.filmNode("AP")
+    known = dict(done.logic.landmarks("AP"))
+    copy = app.scene.AddNewNodeByClass(film.GetClassName(), "filtered")
+    copy.Copy(film)
+    copy.SetName("filtered")
+    slicer.util.arrayFromVolume(copy)[:10] = 0
+    for chosen in (copy, film):
+        done.ui.apFilmSelector.setCurrentNode(chosen)
+        for _round in range(3):
+            app.process_events()
+        assert done.logic.filmNode("AP") is chosen and done.ui.apFilmSelector.currentNode() is chosen
+        assert done.logic.result() is None and app.messages == []
+        assert (done.logic.landmarkNode("AP") is None) == (chosen is copy)
+    assert dict(done.logic.landmarks("AP")) == known

@@ -13,6 +13,7 @@ from ..errors import LumbarBiplanarError
 from ..geometry import GeometrySettings
 from ..imaging import Polarity
 from ..mrml.films import VIEW_NAMES, belongs_to_pair, chosen_polarity, is_film, put_back, stated_polarity
+from ..mrml.landmarks import find_landmark_list
 from ..mrml.other_cases import partner_of
 from .dicom_browser import choose_films
 from .films_text import film_title, geometry_text, selector_tip
@@ -184,14 +185,18 @@ class FilmsSection:
     def _accept(self, parameters: Any, name: str) -> None:
         node = getattr(parameters, _FIELDS[name])
         other = getattr(parameters, _FIELDS["lateral" if name == "AP" else "AP"])
-        if node is None or _belong_together(node, other, name):
+        logic = self._services.logic
+        # A copy of a film that somebody made in the Data module has its geometry, and none of its landmarks.
+        if node is None or (
+            _belong_together(node, other, name) and logic.landmarkNode(name) is find_landmark_list(node)
+        ):
             self._accepted[name] = node.GetID() if node is not None else None
             return
         # The logic needs the case as it was before the choice: the geometry stays if it fits the new film.
         before = slicer.mrmlScene.GetNodeByID(self._accepted[name] or "")
         setattr(parameters, _FIELDS[name], before)
         try:
-            film = self._services.logic.useVolume(node, name)
+            film = logic.useVolume(node, name)
         except LumbarBiplanarError as error:
             self._services.error(film_title(name), error)
             return
@@ -283,4 +288,4 @@ def _belong_together(node: Any, other: Any, view_name: str) -> bool:
     """Tell whether a node can be the film of a view as it stands, and is not of another copy of the case."""
     if not belongs_to_pair(node, other, view_name):
         return False
-    return other is None or partner_of(node) in (None, other)
+    return other is None or partner_of(node) in (None, other) or partner_of(other) is node
