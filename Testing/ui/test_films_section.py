@@ -55,6 +55,7 @@ def test_file_dialogs_open_where_the_last_one_was_closed(panel, app, sample_stud
     assert qt.QSettings().value("LumbarBiplanar/Folder/Films") is None
     app.answers.file(str(sample_study / "ap.png"))
     app.click(panel.ui.loadApButton)
+    assert "AP film: ap.png loaded." in panel.ui.logTextEdit.plainText
     from LumbarBiplanarLib.ui.remembered_folder import remembered_folder
 
     assert remembered_folder("Films") == str(sample_study)

@@ -218,7 +218,8 @@ class FilmsSection:
         title = _("Load the {view} film").format(view=name)
         path = ask_open_file(_FOLDER, title, f"{films};;{_('All files (*)')}")
         if path:
-            self._do(title, lambda: self._services.logic.loadFilm(path, name), Path(path).name)
+            loaded = _("{file} loaded").format(file=Path(path).name)
+            self._do(film_title(name), lambda: self._services.logic.loadFilm(path, name), loaded)
 
     def _load_sample(self, *_args: Any) -> None:
         self._do(_("Sample study"), self._services.logic.loadSampleStudy, _("loaded"))
@@ -241,13 +242,15 @@ class FilmsSection:
         title = _("Load geometry")
         path = ask_open_file(_FOLDER, title, f"{_('Geometry (*.json)')};;{_('All files (*)')}")
         if path:
-            self._do(title, lambda: self._services.logic.loadGeometry(path), Path(path).name)
+            loaded = _("{file} loaded").format(file=Path(path).name)
+            self._do(_("Geometry"), lambda: self._services.logic.loadGeometry(path), loaded)
 
     def _save_geometry(self, *_args: Any) -> None:
         title = _("Save geometry")
         path = ask_save_file(_FOLDER, title, "geometry.json", _("Geometry (*.json)"))
         if path:
-            self._do(title, lambda: self._services.logic.saveGeometry(path), Path(path).name)
+            saved = _("{file} saved").format(file=Path(path).name)
+            self._do(_("Geometry"), lambda: self._services.logic.saveGeometry(path), saved)
 
     def _use_standard(self, *_args: Any) -> None:
         self._do(_("Standard geometry"), self._services.logic.useStandardGeometry, _("used; check what is assumed"))
