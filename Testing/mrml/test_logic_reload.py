@@ -55,6 +55,29 @@ def test_a_result_is_the_same_when_it_is_read_from_the_scene(logic):
     assert after.quality == before.quality and set(after.quality) == set(before.reconstruction.levels)
 
 
+def test_a_loaded_result_is_exported_with_the_same_standard_deviations(logic, tmp_path):
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    logic.exportCase(tmp_path / "before")
+    CaseLogic().exportCase(tmp_path / "after")
+    first, second = (json.loads((tmp_path / name / "reconstruction.json").read_text()) for name in ("before", "after"))
+    assert first["levels"] == second["levels"] and "pose_sd" in first["levels"]["L3"]
+    first, second = (read_point_data(tmp_path / name / "L3.vtp") for name in ("before", "after"))
+    assert first.keys() == second.keys() and first["sd_mm"].min() > 0
+    np.testing.assert_allclose(second["sd_mm"], first["sd_mm"], atol=1e-4)
+
+
+def read_point_data(path):
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    reader = vtk.vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    data = reader.GetOutput().GetPointData()
+    return {data.GetArrayName(k): vtk_to_numpy(data.GetArray(k)) for k in range(data.GetNumberOfArrays())}
+
+
 def test_reading_a_result_needs_no_torch(logic, monkeypatch):
     import sys
 
@@ -106,6 +129,7 @@ def test_a_result_of_another_shape_model_is_refused_but_left_in_the_scene(logic,
         (lambda content: content["levels"].update(L9={}), "damaged"),
         (lambda content: content["quality"]["L3"].pop("flag"), "damaged"),
         (lambda content: content["certainty"][0].update(interval=[1.0]), "damaged"),
+        (lambda content: content["deviations"]["L3"]["surface_mm"].pop(), "damaged"),
     ],
 )
 def test_a_damaged_result_is_said_to_be_damaged(logic, change, said):

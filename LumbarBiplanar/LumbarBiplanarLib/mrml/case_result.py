@@ -17,13 +17,12 @@ from .films import VIEW_NAMES
 from .lumbar_images import detection_parts
 from .measurement_table import write_table
 from .other_cases import keep_with_film
+from .reconstruction_certainty import deviations_in, quality_of, with_certainty
 from .reconstruction_node import (
     options_of,
-    quality_of,
     read_reconstruction,
     reconstruction_of,
     state_of,
-    with_certainty,
     with_facts,
     write_reconstruction,
 )
@@ -124,6 +123,7 @@ class CaseResults(CaseLandmarks):
             content["device"],
             tuple(content["warnings"]),
             quality_of(content),
+            deviations_in(content, model.vertex_count),
         )
 
     def _landmark_residuals(self) -> dict[str, dict[tuple[Level, str], float]]:

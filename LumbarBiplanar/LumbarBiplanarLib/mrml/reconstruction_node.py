@@ -22,11 +22,11 @@ from ..anatomy import FilmLandmarks, LandmarkObservation, Level, Region
 from ..errors import StudyError
 from ..geometry import View
 from .film_nodes import ROLE, free_name
+from .reconstruction_certainty import stated_certainty
 
 if TYPE_CHECKING:
     from ..geometry import FilmPair
-    from ..measurement import Measurements
-    from ..registration import FilmEvidence, Options, Quality, Reconstruction, RegistrationState
+    from ..registration import FilmEvidence, Options, Reconstruction, RegistrationState
     from ..shape import ShapeModel
     from ..study import CaseResult
 
@@ -149,47 +149,6 @@ def options_of(content: Mapping[str, Any]) -> Options:
     return Options(**{name: value for name, value in stated.items() if name in known})
 
 
-def quality_of(content: Mapping[str, Any]) -> dict[Level, Quality]:
-    """Return the quality of each level as it was when the result was made; empty if it was not known.
-
-    Raises:
-        StudyError: if it is damaged.
-    """
-    from ..registration import Quality
-
-    try:
-        return {
-            Level[name]: Quality(str(item["flag"]), tuple(item["reasons"]), float(item["probability"]))
-            for name, item in content.get("quality", {}).items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
-
-
-def with_certainty(content: Mapping[str, Any], measurements: Measurements) -> Measurements:
-    """Return measurements of the stored surfaces with the intervals, and the words these allow, of when they were made.
-
-    Args:
-        content: what :func:`read_reconstruction` gives; that of an earlier version knows no intervals.
-        measurements: as measured on the surfaces.
-
-    Raises:
-        StudyError: if the content is damaged.
-    """
-    try:
-        known = {
-            (str(item["key"]), str(item["level"])): {
-                "interval": (float(item["interval"][0]), float(item["interval"][1])) if item["interval"] else None,
-                "note": str(item["note"]),
-            }
-            for item in content.get("certainty", [])
-        }
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
-    items = tuple(dataclasses.replace(item, **known.get((item.key, item.level), {})) for item in measurements)
-    return dataclasses.replace(measurements, items=items)
-
-
 def with_facts(content: Mapping[str, Any], pair: FilmPair) -> FilmPair:
     """Return a geometry with what was said of it when the result was made: it may have been changed since.
 
@@ -204,15 +163,6 @@ def with_facts(content: Mapping[str, Any], pair: FilmPair) -> FilmPair:
         return dataclasses.replace(pair, **content.get("geometry", {}))
     except (TypeError, ValueError) as error:
         raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
-
-
-def _certainty(measurements: Measurements) -> list[dict[str, Any]]:
-    """Return the intervals and notes of measurements; nothing as long as no interval is known."""
-    if all(item.interval is None for item in measurements):
-        return []
-    return [
-        {"key": item.key, "level": item.level, "interval": item.interval, "note": item.note} for item in measurements
-    ]
 
 
 def _content(result: CaseResult) -> dict[str, Any]:
@@ -240,10 +190,9 @@ def _content(result: CaseResult) -> dict[str, Any]:
         **({"corrections": state.corrections.to_dict()} if len(state.corrections) else {}),
         "correction_sd": dict(state.correction_sd),
         "films": {film.view.name: _film(film, state) for film in state.evidence},
-        "quality": {level.name: dataclasses.asdict(item) for level, item in result.quality.items()},
         "geometry": {name: getattr(result.case.pair, name) for name in ("calibrated", "simultaneous")}
         | {"uncertainty": dict(result.case.pair.uncertainty)},
-        "certainty": _certainty(result.measurements),
+        **stated_certainty(result),
         "registration_warnings": list(state.warnings),
         "warnings": list(result.warnings),
     }

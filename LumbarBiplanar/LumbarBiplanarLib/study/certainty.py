@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..anatomy import Level
 from ..errors import RegistrationError
-
-if TYPE_CHECKING:
-    from .steps import CaseResult
+from .steps import CaseResult, Deviations
 
 
-def surface_sd_mm(result: CaseResult) -> dict[Level, np.ndarray]:
-    """Return per level the standard deviations (V,) in mm of the surface along its normal, or {} where unknown.
+def deviations_of(result: CaseResult) -> Mapping[Level, Deviations]:
+    """Return per level the standard deviations that a result was stored with, else those of its registration.
 
-    They are unknown if the result was loaded with a scene, or the films do not determine every vertebra.
+    None are known if the films do not determine every vertebra, or the result was stored before they were found.
     """
-    posterior = _posterior(result)
+    if result.deviations:
+        return result.deviations
+    try:
+        posterior = result.reconstruction.final_state.posterior
+    except RegistrationError:
+        return {}
     if posterior is None:
         return {}
-    return {level: posterior.vertex_sd_mm(level) for level in result.reconstruction.levels}
-
-
-def pose_sd(result: CaseResult) -> dict[Level, dict[str, np.ndarray]]:
-    """Return per level the standard deviations (3,) of "rotation_deg" and "translation_mm", or {} where unknown."""
-    posterior = _posterior(result)
-    if posterior is None:
-        return {}
-    found = {level: posterior.pose_sd(level) for level in result.reconstruction.levels}
-    return {level: {"rotation_deg": turn, "translation_mm": shift} for level, (turn, shift) in found.items()}
+    levels = result.reconstruction.levels
+    return {level: Deviations(posterior.vertex_sd_mm(level), *posterior.pose_sd(level)) for level in levels}
 
 
 def level_landmark_residual_mm(result: CaseResult, level: Level) -> dict[str, float]:
@@ -44,10 +39,3 @@ def level_landmark_residual_mm(result: CaseResult, level: Level) -> dict[str, fl
         if own:
             found[name] = float(np.sqrt(np.mean(np.square(own))))
     return found
-
-
-def _posterior(result: CaseResult):
-    try:
-        return result.reconstruction.final_state.posterior
-    except RegistrationError:
-        return None

@@ -13,7 +13,7 @@ from ..imaging import Polarity
 from ..measurement import Measurement, spread_text, value_text
 from ..measurement.sources import source_of
 from ..registration.quality import Quality
-from .certainty import level_landmark_residual_mm, surface_sd_mm
+from .certainty import deviations_of, level_landmark_residual_mm
 from .quality_text import MARKS_IN_WORDS, mark_of, probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
@@ -135,7 +135,7 @@ def reliability(result: CaseResult) -> list[str]:
     header = ("Film", "Landmarks, RMS distance", "Image, RMS difference", "Strength of the image")
     parts = [heading("How well it fits"), table(header, rows, numbers=(1, 2, 3))]
     quality = result.quality
-    spread = {level: float(np.mean(values)) for level, values in surface_sd_mm(result).items()}
+    spread = {level: float(np.mean(sd.surface_mm)) for level, sd in deviations_of(result).items()}
     header = ["Level", *(f"{name} landmarks (mm)" for name in names), *(f"{name} image (mm of bone)" for name in names)]
     rows = []
     for level in found.levels:

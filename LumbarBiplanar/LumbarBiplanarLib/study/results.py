@@ -20,7 +20,7 @@ from ..files import atomic_path, write_json
 from ..measurement import COLUMNS, rows
 from ..registration.quality import worst_flag
 from ..shape.surfaces import write_surface
-from .certainty import level_landmark_residual_mm, pose_sd, surface_sd_mm
+from .certainty import deviations_of, level_landmark_residual_mm
 from .landmarks_file import FilmEntry, write_landmarks
 from .pictures import PICTURES, surfaces_of, write_pictures
 from .quality_text import flag_of
@@ -65,9 +65,11 @@ def write_result(result: CaseResult, folder: str | Path) -> dict[str, float]:
 def write_surfaces(result: CaseResult, folder: str | Path) -> None:
     """Write L1.vtp, L1.stl ... into an existing folder, RAS mm."""
     labels = {"region": result.model.region_labels, "endplate": result.model.endplate_labels}
-    spread = surface_sd_mm(result)
+    deviations = deviations_of(result)
     for level, surface in surfaces_of(result).items():
-        arrays = {**labels, "sd_mm": spread[level].astype(np.float32)} if level in spread else labels
+        arrays = labels
+        if level in deviations:
+            arrays = {**labels, "sd_mm": deviations[level].surface_mm.astype(np.float32)}
         remarks = {"QUALITY": result.quality[level].flag} if level in result.quality else {}
         for suffix, given in ((".vtp", arrays), (".stl", None)):
             write_surface(Path(folder) / f"{level.name}{suffix}", surface, point_data=given, remarks=remarks)
@@ -170,8 +172,11 @@ def _corrections(found) -> dict[str, Any]:
 
 def _levels(result: CaseResult) -> dict[str, Any]:
     levels = {level.name: _level(result, level) for level in result.reconstruction.levels}
-    for level, spread in pose_sd(result).items():
-        levels[level.name]["pose_sd"] = {key: np.round(values, 4) for key, values in spread.items()}
+    for level, sd in deviations_of(result).items():
+        levels[level.name]["pose_sd"] = {
+            "rotation_deg": np.round(sd.rotation_deg, 4),
+            "translation_mm": np.round(sd.translation_mm, 4),
+        }
     for level, quality in result.quality.items():
         levels[level.name]["quality"] = {
             "flag": quality.flag,

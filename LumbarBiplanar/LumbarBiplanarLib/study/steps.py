@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..anatomy import Level
 from ..measurement import Measurements, Vertebra
 from ..shape import ShapeModel
@@ -16,6 +18,21 @@ if TYPE_CHECKING:
     from ..registration import FilmEvidence, Options, Quality, Reconstruction, RegistrationState
 
 STAGES = ("detection", "registration", "measurement")
+
+
+@dataclass(frozen=True, eq=False)
+class Deviations:
+    """Standard deviations of the surface and pose of a vertebra.
+
+    Attributes:
+        surface_mm: (V,) of the surface along its normal, in mm.
+        rotation_deg: (3,) of the orientation, in degrees, about right, anterior and superior.
+        translation_mm: (3,) of the position, in mm, along them.
+    """
+
+    surface_mm: np.ndarray
+    rotation_deg: np.ndarray
+    translation_mm: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +52,8 @@ class CaseResult:
         device: device of network and registration.
         warnings: what the user should know, of all stages.
         quality: how far each level can be trusted; empty as long as it is not known.
+        deviations: standard deviations of each level as the result was stored with; else the registration's state knows
+            them (``certainty.deviations_of``).
     """
 
     case: Case
@@ -49,6 +68,7 @@ class CaseResult:
     device: str
     warnings: tuple[str, ...]
     quality: Mapping[Level, Quality] = field(default_factory=dict)
+    deviations: Mapping[Level, Deviations] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
