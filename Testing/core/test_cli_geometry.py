@@ -108,3 +108,11 @@ def test_a_film_stored_turned_over_is_told(films, tmp_path, capsys):
     assert run("--ap", ap, *films[2:]) == 0
     said = capsys.readouterr().err
     assert "warning: ap.dcm: View Position is PA" in said and "stored turned over" in said
+
+
+def test_numbers_that_contradict_the_files_are_told(films, capsys):
+    assert run(*films) == 0
+    assert "the geometry has" not in capsys.readouterr().err
+    assert run(*films, "--set", "focal_mm=1150") == 0
+    said = capsys.readouterr().err
+    assert "ap.dcm: The file states a source-detector distance of 1200 mm, the geometry has 1150 mm" in said

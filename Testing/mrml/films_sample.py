@@ -19,7 +19,7 @@ def small_film(view, seed=0, **options) -> Film:
 
 def small_films() -> tuple[Film, Film]:
     """AP and lateral films of noise."""
-    return small_film(PAIR.ap, 1, notes=("a note",)), small_film(PAIR.lateral, 2)
+    return small_film(PAIR.ap, 1, remarks=("a note",)), small_film(PAIR.lateral, 2)
 
 
 def sample_films(folder) -> tuple[Film, Film]:

@@ -49,7 +49,7 @@ def test_every_pixel_of_a_film_lies_where_the_detector_recorded_it(scene, films,
 
 
 def test_a_film_comes_back_from_its_node_unchanged(scene, films):
-    film = small_film(PAIR.ap, 3, polarity=Polarity.BONE_DARK, sha256="abc", bits=12, notes=("one", "zwei"))
+    film = small_film(PAIR.ap, 3, polarity=Polarity.BONE_DARK, sha256="abc", bits=12, remarks=("one", "zwei"))
     back = films.film_of_node(films.add_film(scene, film))
     assert np.array_equal(back.pixels, film.pixels)
     assert back.view == film.view

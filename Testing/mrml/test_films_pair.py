@@ -13,7 +13,7 @@ from films_sample import PAIR, SIZE, small_film, small_films
 
 from LumbarBiplanarLib.errors import FilmError, GeometryError
 from LumbarBiplanarLib.geometry import FilmFacts, FilmPair, GeometrySettings, standard_pair
-from LumbarBiplanarLib.imaging import Polarity, write_film
+from LumbarBiplanarLib.imaging import Polarity, read_film_alone, write_film
 
 
 @pytest.fixture
@@ -189,6 +189,24 @@ def test_an_adopted_film_takes_spacing_and_distance_from_its_file_not_from_slice
     assert np.array_equal(film.pixels, inverted)
     same = films.film_of_node(films.adopt_volume(scene, user_volume(scene, values, path), "lateral"))
     assert same.polarity is Polarity.BONE_DARK
+
+
+def test_what_the_file_contradicts_is_told_of_the_geometry_that_the_film_has_by_now(scene, films, tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    path = dicom_film(tmp_path / "film.dcm", pydicom)
+    size = (SIZE, (36, 30))
+    given = standard_pair((0.0, 0.0, 0.0), size_px=size, spacing_mm=0.5)
+    nodes = films.add_film(scene, small_film(given.ap)), films.add_film(scene, read_film_alone(path, "lateral"))
+    assert films.notes_of(nodes[1]) == []
+    films.set_pair(*nodes, given, "geometry.json")
+    path.unlink()
+    (note,) = films.notes_of(nodes[1])
+    assert "1500 mm" in note and "0.2 x 0.3 mm" in note and films.film_of_node(nodes[1]).notes == (note,)
+    lateral = replace(given.lateral, focal_mm=1500.0, spacing_mm=(0.2, 0.3))
+    films.set_pair(*nodes, FilmPair(given.ap, lateral), "geometry.json")
+    assert films.notes_of(nodes[1]) == []
+    films.set_settings(*nodes, films.standard_settings_of_nodes(*nodes))
+    assert films.settings_of_nodes(*nodes).where_from("focal_mm", "lateral").startswith("Distance Source to Detector")
 
 
 def dicom_film(path, pydicom):

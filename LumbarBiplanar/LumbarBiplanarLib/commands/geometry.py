@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from .replacing import check_replaceable
 from .terminal import print_table, warn
 
 if TYPE_CHECKING:
-    from ..geometry import GeometrySettings
+    from ..geometry import FilmPair, GeometrySettings
+    from ..imaging import Film
 
 SUMMARY = "write geometry.json from what film files state, or change numbers of one"
 EPILOG = """\
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``geometry``."""
     from ..geometry import save_geometry
 
-    settings, notes = _start(args)
+    settings, films = _start(args)
     settings = _with_all(settings, args.set)
     # Written first: whoever asked for a file that cannot be written need not read a table before being told.
     if args.output is not None:
@@ -48,16 +50,26 @@ def run(args: argparse.Namespace) -> int:
             check_replaceable(args.output, _holds_geometry, "geometry", "--output")
         save_geometry(settings.to_pair(), args.output)
     _show(settings)
-    warn([*settings.warnings(), *notes])
+    warn([*settings.warnings(), *_notes(films, settings.to_pair())])
     if args.output is not None:
         print(f"Written to {args.output}")
     return 0
 
 
-def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[str]]:
+def _notes(films: list[Film], pair: FilmPair) -> list[str]:
+    """Return what is to be said of films that get a geometry, each note with the name of its file."""
+    notes = []
+    for film, view in zip(films, pair.views if films else (), strict=True):
+        # Some notes name their file themselves.
+        own = (note.removeprefix(f"{film.path.name}: ") for note in replace(film, view=view).notes)
+        notes += [f"{film.path.name}: {note}" for note in own]
+    return notes
+
+
+def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[Film]]:
     from ..errors import StudyError
     from ..geometry import GeometrySettings, load_geometry, standard_settings
-    from ..imaging import facts_and_notes
+    from ..imaging import read_film_alone
 
     films = {"AP": args.ap, "lateral": args.lateral}
     given = [path for path in films.values() if path is not None]
@@ -65,13 +77,8 @@ def _start(args: argparse.Namespace) -> tuple[GeometrySettings, list[str]]:
         raise StudyError("Give both films (--ap, --lateral), or the geometry to start from (--geometry).")
     if args.geometry is not None:
         return GeometrySettings.from_pair(load_geometry(args.geometry), args.geometry.name), []
-    facts, notes = [], []
-    for name, path in films.items():
-        stated, remarks = facts_and_notes(path, name)
-        facts.append(stated)
-        # Some notes name their file themselves.
-        notes += [f"{path.name}: {note.removeprefix(f'{path.name}: ')}" for note in remarks]
-    return standard_settings(*facts), notes
+    read = [read_film_alone(path, name) for name, path in films.items()]
+    return standard_settings(*(film.facts for film in read)), read
 
 
 def _with_all(settings: GeometrySettings, assignments: list[str]) -> GeometrySettings:

@@ -122,8 +122,8 @@ def standard_settings(ap: FilmFacts, lateral: FilmFacts) -> GeometrySettings:
 
 
 def direction_note(view: View, facts: FilmFacts) -> str:
-    """Return what to know of a film whose ``standard_view`` has it stored turned over, or "" if it has not."""
-    if not view.mirrored:
+    """Return what to know of a film that what its file states has made stored turned over; "" of any other."""
+    if not view.mirrored or _beam_stated(facts) not in view.provenance["camera_from_ras"]:
         return ""
     run = f"towards {facts.direction[0]}" if facts.direction else "as on the usual film"
     return (
@@ -156,12 +156,16 @@ def _rotation(name: str, facts: FilmFacts) -> tuple[np.ndarray, bool, str]:
     columns, source = _column_sign(name, facts.direction), f"Patient Orientation {facts.direction}"
     if columns is None:
         columns, source = 1.0, f"{ASSUMED}: {'right' if name == 'AP' else 'front'} of the patient on the left"
-    beam, beam_from = _beam_sign(name, facts.projection), f"View Position {facts.projection}"
+    beam, beam_from = _beam_sign(name, facts.projection), _beam_stated(facts)
     if beam is None:
         beam, beam_from = columns, f"{ASSUMED}: stored as seen from the source"
     depth, rows = np.array([0.0, -beam, 0.0] if name == "AP" else [beam, 0.0, 0.0]), np.array([0.0, 0.0, -1.0])
     across = np.cross(rows, depth) * beam * columns
     return np.stack([across, rows, depth]), beam != columns, f"{source}; source_side: {beam_from}"
+
+
+def _beam_stated(facts: FilmFacts) -> str:
+    return f"View Position {facts.projection}"
 
 
 def _beam_sign(name: str, projection: str | None) -> float | None:

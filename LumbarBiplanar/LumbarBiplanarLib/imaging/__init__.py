@@ -1,12 +1,13 @@
 """Reading films, and drawing films from a CT."""
 
 from .attenuation import attenuation_per_mm
+from .contradictions import notes_on_view
 from .drawing import DrawnFilms, draw_films, expose, level_paths
+from .facts import film_facts
 from .film import Film, Polarity
-from .header import facts_and_notes, film_facts, read_film_alone
 from .integration import integrate_rays, integrate_volume
 from .labels import LABELS, guess_convention, lumbar_labels
-from .reading import detector_spacing, film_spacing, read_film
+from .reading import detector_spacing, film_spacing, read_film, read_film_alone
 from .refining import refine_ct, refine_labels
 from .resampling import resample_image
 from .spacing import FilmSpacing, SpacingPlane
@@ -27,7 +28,6 @@ __all__ = [
     "draw_films",
     "draw_films_from_files",
     "expose",
-    "facts_and_notes",
     "film_facts",
     "film_spacing",
     "guess_convention",
@@ -36,6 +36,7 @@ __all__ = [
     "is_relative",
     "level_paths",
     "lumbar_labels",
+    "notes_on_view",
     "read_film",
     "read_film_alone",
     "read_lumbar_image",

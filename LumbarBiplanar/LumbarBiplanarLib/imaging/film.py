@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FilmError, GeometryError
-from ..geometry import View
+from ..geometry import FilmFacts, View
+from .contradictions import notes_on_view
 from .resampling import resample_image
 
 
@@ -31,7 +32,9 @@ class Film:
         path: file it was read from, or None.
         sha256: hash of that file, or None.
         bits: bits that the file stores per pixel, or None.
-        notes: what a reader should know about how the pixels came about.
+        remarks: what a reader should know about how the pixels came about.
+        facts: what the file states of how it was taken, for ``notes``; None if nothing is known, or if these are other
+            pixels than the file's.
 
     Raises:
         FilmError: if the pixels are not a finite, non-constant (H, W) array.
@@ -44,7 +47,8 @@ class Film:
     path: Path | None = None
     sha256: str | None = None
     bits: int | None = None
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    facts: FilmFacts | None = None
 
     def __post_init__(self) -> None:
         """Check the pixels against each other and against the view, and freeze them."""
@@ -56,7 +60,12 @@ class Film:
             raise FilmError(f"{what}: polarity must be a Polarity, found {self.polarity!r}.")
         pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
-        object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "remarks", tuple(self.remarks))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The remarks, and in what the file contradicts the view."""
+        return self.remarks if self.facts is None else (*self.remarks, *notes_on_view(self.facts, self.view))
 
     def bone_bright(self) -> np.ndarray:
         """Return (H, W) float32 with bone bright: the pixels, or the pixels mirrored within their own range."""
@@ -80,16 +89,16 @@ class Film:
 
     def turned_over(self) -> Film:
         """Return the film with its columns in reverse order."""
-        return replace(self, pixels=self.pixels[:, ::-1], view=self.view.turned_over())
+        return replace(self, pixels=self.pixels[:, ::-1], view=self.view.turned_over(), facts=None)
 
     def of_mirrored_patient(self) -> Film:
         """Return this very film as one of the mirrored patient (``View``)."""
-        return replace(self, view=self.view.of_mirrored_patient())
+        return replace(self, view=self.view.of_mirrored_patient(), facts=None)
 
     def resampled(self, spacing_mm: float | tuple[float, float]) -> Film:
         """Return the film at another detector pitch, averaged over the larger pixel so that nothing aliases."""
         view = self.view.resampled(spacing_mm)
-        return replace(self, pixels=resample_image(self.pixels, self.view, view), view=view)
+        return replace(self, pixels=resample_image(self.pixels, self.view, view), view=view, facts=None)
 
 
 def check_pixels(pixels: np.ndarray, what: str) -> None:

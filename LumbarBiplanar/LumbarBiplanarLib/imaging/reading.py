@@ -9,15 +9,12 @@ import numpy as np
 from ..errors import FilmError
 from ..files import sha256_of
 from ..geometry import View
-from ..geometry.sides import SOURCE_OF_VIEW_POSITION, SOURCES, source_side
+from ..geometry.standard import standard_view
 from .decoding import decode
+from .facts import facts_of_raw
 from .film import Film, Polarity, check_pixels, check_size
 from .raw import RawImage
 from .spacing import FilmSpacing, SpacingPlane
-
-_FRONTAL, _LATERAL = {"AP", "PA"}, {"LL", "RL", "LAT"}
-_OBLIQUE = {"LLO", "RLO", "LAO", "RAO", "LPO", "RPO"}
-_STRAIGHT = 0.36  # tangent of 20 degrees
 
 
 def read_film(path: str | Path, view: View, polarity: Polarity | None = None, other: View | None = None) -> Film:
@@ -46,18 +43,34 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None, ot
     return film_of_raw(path, decode(path), view, polarity, other)
 
 
+def read_film_alone(path: str | Path, view_name: str, polarity: Polarity | None = None) -> Film:
+    """Read a film that comes without a geometry, in the usual view (``geometry.standard``); assumptions are marked.
+
+    Args:
+        path: the file, as for ``read_film``.
+        view_name: "AP" or "lateral".
+        polarity: as for ``read_film``.
+
+    Raises:
+        FilmError: as ``read_film``.
+        GeometryError: if the file states impossible numbers.
+    """
+    path = Path(path)
+    raw = decode(path)
+    return film_of_raw(path, raw, standard_view(view_name, facts_of_raw(path, raw)), polarity)
+
+
 def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None, other: View | None = None) -> Film:
     """Join decoded pixels to their view; arguments and errors as in :func:`read_film`."""
     with np.errstate(over="ignore"):  # check_pixels tells of what does not fit
         pixels = raw.pixels.astype(np.float32)
     check_pixels(pixels, str(path))
     check_size(pixels.shape, view, str(path), other)
-    notes = [*raw.notes]
+    remarks = [*raw.notes]
     if polarity is not None and raw.polarity is not None and polarity is not raw.polarity:
-        notes.append(f"The file states {raw.polarity.value}; {polarity.value} was asked for and is used.")
-    notes += [note for note in (raw.spacing.disagreement(view), _orientation_note(raw, view)) if note]
+        remarks.append(f"The file states {raw.polarity.value}; {polarity.value} was asked for and is used.")
     chosen = polarity or raw.polarity or Polarity.BONE_BRIGHT
-    return Film(pixels, view, chosen, path, sha256_of(path), raw.bits, tuple(notes))
+    return Film(pixels, view, chosen, path, sha256_of(path), raw.bits, tuple(remarks), facts_of_raw(path, raw))
 
 
 def film_spacing(path: str | Path) -> FilmSpacing:
@@ -93,39 +106,3 @@ def detector_spacing(path: str | Path) -> tuple[float, float]:
         f"{path}: the file states {across:.4g} x {along:.4g} mm per pixel ({stated.source}), but in the "
         f"{stated.plane.value} plane, not at the detector; give the detector pitch in mm in the geometry."
     )
-
-
-def _orientation_note(raw: RawImage, view: View) -> str | None:
-    frontal = abs(view.beam_ras[1]) > abs(view.beam_ras[0])
-    if raw.projection in (_LATERAL if frontal else _FRONTAL):
-        return (
-            f"The file's View Position is {raw.projection}, but it is used as the {view.name} film; "
-            "the two films may be swapped."
-        )
-    x, y = sorted(abs(part) for part in view.beam_ras[:2])
-    if raw.projection in _OBLIQUE and x < _STRAIGHT * y:
-        return (
-            f"The file's View Position is {raw.projection}, an oblique one, but it is used as the {view.name} film. "
-            "Choose the straight film, or give the beam's true direction in the geometry."
-        )
-    source = SOURCE_OF_VIEW_POSITION.get(raw.projection or "")
-    if source in SOURCES.get(view.name, ()) and source != source_side(view):
-        return (
-            f"The file's View Position is {raw.projection}, but the geometry has the source at the patient's "
-            f"{source_side(view)}; correct source_side in the geometry if the file is right."
-        )
-    if raw.direction is None:
-        return None
-    expected = tuple(_letter(axis) for axis in view.camera_from_ras[:2, :3])
-    if any(stated[0] != wanted for stated, wanted in zip(raw.direction, expected, strict=True)):
-        return (
-            f"The file's columns and rows run towards {raw.direction[0]} and {raw.direction[1]} of the patient, the "
-            f"geometry's towards {expected[0]} and {expected[1]}; the film may be mirrored or turned."
-        )
-    return None
-
-
-def _letter(axis_ras: np.ndarray) -> str:
-    """Return the DICOM letter of the patient direction nearest to a RAS vector."""
-    largest = int(np.argmax(np.abs(axis_ras)))
-    return ("RAH" if axis_ras[largest] > 0 else "LPF")[largest]

@@ -51,9 +51,9 @@ def adopt_volume(scene: Any, node: Any, view_name: str) -> Any:
     if stated is None:
         view = standard_view(view_name, FilmFacts((pixels.shape[1], pixels.shape[0]), file=node.GetName()))
         notes.append(_("No file was found behind the volume: spacing and distances are assumed."))
-        film = Film(pixels, view, notes=tuple(notes))
+        film = Film(pixels, view, remarks=tuple(notes))
     else:
-        film = replace(stated, pixels=pixels, polarity=_polarity(stated, pixels), notes=(*stated.notes, *notes))
+        film = replace(stated, pixels=pixels, polarity=_polarity(stated, pixels), remarks=(*stated.remarks, *notes))
     return add_film(scene, film, _("{name} ({view} film)").format(view=view_name, name=node.GetName()))
 
 

@@ -6,6 +6,7 @@ which is right-handed. Pixel values are those of the file; dark bone is shown br
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -18,14 +19,14 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ..errors import FilmError, GeometryError
-from ..geometry import View
-from ..imaging import Film, Polarity
+from ..geometry import FilmFacts, View
+from ..imaging import Film, Polarity, notes_on_view
 
 VIEW_NAMES = ("AP", "lateral")
 ROLE, VIEW, GEOMETRY = "LumbarBiplanar.Role", "LumbarBiplanar.View", "LumbarBiplanar.Geometry"
 CORRECTED = "LumbarBiplanar.CorrectedGeometry"
 POLARITY, CHOSEN_POLARITY = "LumbarBiplanar.Polarity", "LumbarBiplanar.ChosenPolarity"
-FILE, SHA256, BITS, NOTES = (f"LumbarBiplanar.{key}" for key in ("File", "Sha256", "Bits", "Notes"))
+FILE, SHA256, BITS, NOTES, FACTS = (f"LumbarBiplanar.{key}" for key in ("File", "Sha256", "Bits", "Notes", "FileFacts"))
 FILM_ROLE = "film"
 _COLORS = {Polarity.BONE_BRIGHT: "Grey", Polarity.BONE_DARK: "InvertedGrey"}
 # Shares of the pixels that may be black or white on the screen: collimated borders and markers do not set the window.
@@ -55,7 +56,9 @@ def add_film(scene: Any, film: Film, name: str | None = None) -> Any:
     _set_optional(node, FILE, film.path)
     _set_optional(node, SHA256, film.sha256)
     _set_optional(node, BITS, film.bits)
-    node.SetAttribute(NOTES, json.dumps(list(film.notes)))
+    node.SetAttribute(NOTES, json.dumps(list(film.remarks)))
+    if film.facts is not None:
+        node.SetAttribute(FACTS, json.dumps(dataclasses.asdict(film.facts)))
     node.SetAttribute(POLARITY, film.polarity.name)
     node.SetAndObserveImageData(image_of(_smallest_exact(film.pixels)))
     set_film_view(node, film.view)
@@ -82,7 +85,8 @@ def film_of_node(node: Any) -> Film:
         path_of(node),
         node.GetAttribute(SHA256),
         int(bits) if bits else None,
-        tuple(notes_of(node)),
+        _remarks_of(node),
+        facts_of(node),
     )
 
 
@@ -246,12 +250,33 @@ def set_polarity(node: Any, polarity: Polarity | None) -> None:
     _show_polarity(node)
 
 
-def notes_of(node: Any) -> list[str]:
-    """Return what is worth knowing about how a film's pixels came about."""
+def facts_of(node: Any) -> FilmFacts | None:
+    """Return what the file of a film states of how it was taken, or None if that was not kept."""
     try:
-        return [str(note) for note in json.loads(node.GetAttribute(NOTES) or "[]")]
-    except json.JSONDecodeError:
-        return []
+        stated = json.loads(node.GetAttribute(FACTS) or "null")
+        return None if stated is None else FilmFacts(**{key: _frozen(value) for key, value in stated.items()})
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def notes_of(node: Any) -> list[str]:
+    """Return what is worth knowing about how a film's pixels came about, and in what its file contradicts its view."""
+    facts, remarks = facts_of(node), _remarks_of(node)
+    try:
+        return [*remarks, *(() if facts is None else notes_on_view(facts, view_of_node(node)))]
+    except GeometryError:  # a damaged geometry is told by whoever needs it
+        return list(remarks)
+
+
+def _remarks_of(node: Any) -> tuple[str, ...]:
+    try:
+        return tuple(str(note) for note in json.loads(node.GetAttribute(NOTES) or "[]"))
+    except (json.JSONDecodeError, TypeError):
+        return ()
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def check_film(node: Any) -> None:

@@ -19,6 +19,7 @@ from .film_nodes import (
     VIEW_NAMES,
     check_film,
     default_name,
+    facts_of,
     is_film,
     path_of,
     pixels_of,
@@ -171,14 +172,14 @@ def _with_film_of(place: View, film: View) -> View:
 
 
 def _facts_of_node(node: Any) -> FilmFacts:
-    view, file = view_of_node(node), path_of(node)
-    if file:
+    view, file, facts = view_of_node(node), path_of(node), facts_of(node)
+    if facts is None and file:  # a scene of an earlier version
         try:
             facts = film_facts(file)
         except LumbarBiplanarError:
             facts = None
-        if facts is not None and facts.size_px == view.size_px:
-            return facts
+    if facts is not None and facts.size_px == view.size_px:
+        return facts
     settings = GeometrySettings.from_pair(FilmPair(replace(view, name="AP"), replace(view, name="lateral")))
     known = {} if settings.is_assumed("focal_mm", "AP") else {"focal_mm": view.focal_mm}
     if not settings.is_assumed("spacing_x_mm", "AP"):

@@ -1,4 +1,4 @@
-"""What a film file says about how it was taken, and reading a film that comes without a geometry."""
+"""What a film file says about how it was taken."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..geometry.limits import LIMITS
-from ..geometry.standard import FilmFacts, direction_note, standard_view
+from ..geometry.standard import FilmFacts
 from .decoding import decode
 from .dicom_spacing import is_slot
 from .dicom_tags import number, text
-from .film import Film, Polarity
 from .raw import RawImage
-from .reading import film_of_raw
 
 
 def film_facts(path: str | Path) -> FilmFacts:
@@ -28,41 +26,11 @@ def film_facts(path: str | Path) -> FilmFacts:
         FilmError: if the file cannot be read as a film.
     """
     path = Path(path)
-    return _facts(path, decode(path))
+    return facts_of_raw(path, decode(path))
 
 
-def read_film_alone(path: str | Path, view_name: str, polarity: Polarity | None = None) -> Film:
-    """Read a film that comes without a geometry, in the usual view (``geometry.standard``); assumptions are marked.
-
-    Args:
-        path: the file, as for ``read_film``.
-        view_name: "AP" or "lateral".
-        polarity: as for ``read_film``.
-
-    Raises:
-        FilmError: as ``read_film``.
-        GeometryError: if the file states impossible numbers.
-    """
-    return _film_and_facts(path, view_name, polarity)[0]
-
-
-def facts_and_notes(path: str | Path, view_name: str) -> tuple[FilmFacts, tuple[str, ...]]:
-    """Return ``film_facts`` of a file and the notes that ``read_film_alone`` has on it; errors as there."""
-    film, facts = _film_and_facts(path, view_name, None)
-    return facts, film.notes
-
-
-def _film_and_facts(path: str | Path, view_name: str, polarity: Polarity | None) -> tuple[Film, FilmFacts]:
-    path = Path(path)
-    raw = decode(path)
-    facts = _facts(path, raw)
-    view = standard_view(view_name, facts)
-    film = film_of_raw(path, raw, view, polarity)
-    note = direction_note(view, facts)
-    return (replace(film, notes=(*film.notes, note)) if note else film), facts
-
-
-def _facts(path: Path, raw: RawImage) -> FilmFacts:
+def facts_of_raw(path: Path, raw: RawImage) -> FilmFacts:
+    """Return what decoded pixels and header say about how a film was taken."""
     facts = FilmFacts(
         (raw.pixels.shape[1], raw.pixels.shape[0]),
         raw.spacing.spacing_mm,
