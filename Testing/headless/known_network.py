@@ -55,6 +55,16 @@ def _result():
     return [step.result for step in run_case(case, device="cpu", detector=detect)][-1]
 
 
+def finished_logic():
+    """Return a logic with the bundled study after all steps."""
+    from LumbarBiplanarLib.mrml.logic import CaseLogic
+
+    logic = CaseLogic()
+    logic.loadSampleStudy()
+    finish(logic)
+    return logic
+
+
 def finish(logic) -> None:
     """Bring a logic with the bundled study to where it is after all steps, without computing them each time."""
     logic.detector = detect

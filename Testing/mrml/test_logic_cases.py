@@ -19,13 +19,7 @@ ROLE, FILM = "LumbarBiplanar.Role", "LumbarBiplanar.Film"
 @pytest.fixture
 def logic(app):
     """A logic whose case has a result."""
-    from LumbarBiplanarLib.mrml.logic import CaseLogic
-
-    made = CaseLogic()
-    made.detector = known_network.detect
-    made.loadSampleStudy()
-    known_network.finish(made)
-    return made
+    return known_network.finished_logic()
 
 
 @pytest.fixture

@@ -16,13 +16,8 @@ from LumbarBiplanarLib.errors import StudyError
 
 @pytest.fixture
 def logic(app, monkeypatch):
-    from LumbarBiplanarLib.mrml.logic import CaseLogic
-
     known_network.quicken(monkeypatch)
-    made = CaseLogic()
-    made.loadSampleStudy()
-    known_network.finish(made)
-    return made
+    return known_network.finished_logic()
 
 
 def edited(logic, change):
