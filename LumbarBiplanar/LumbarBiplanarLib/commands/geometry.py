@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,11 +57,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _notes(films: list[Film], pair: FilmPair) -> list[str]:
     """Return what is to be said of films that get a geometry, each note with the name of its file."""
+    from ..imaging import notes_on_view
+
     notes = []
     for film, view in zip(films, pair.views if films else (), strict=True):
         # Some notes name their file themselves.
-        own = (note.removeprefix(f"{film.path.name}: ") for note in replace(film, view=view).notes)
-        notes += [f"{film.path.name}: {note}" for note in own]
+        own = (*film.remarks, *notes_on_view(film.facts, view))
+        notes += [f"{film.path.name}: {note.removeprefix(f'{film.path.name}: ')}" for note in own]
     return notes
 
 

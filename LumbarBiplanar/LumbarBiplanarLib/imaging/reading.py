@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import FilmError
 from ..files import sha256_of
-from ..geometry import View
+from ..geometry import FilmFacts, View
 from ..geometry.standard import standard_view
 from .decoding import decode
 from .facts import facts_of_raw
@@ -40,7 +40,8 @@ def read_film(path: str | Path, view: View, polarity: Polarity | None = None, ot
         GeometryError: if its size is not that of the view.
     """
     path = Path(path)
-    return film_of_raw(path, decode(path), view, polarity, other)
+    raw = decode(path)
+    return _film(path, raw, facts_of_raw(path, raw), view, polarity, other)
 
 
 def read_film_alone(path: str | Path, view_name: str, polarity: Polarity | None = None) -> Film:
@@ -57,10 +58,13 @@ def read_film_alone(path: str | Path, view_name: str, polarity: Polarity | None 
     """
     path = Path(path)
     raw = decode(path)
-    return film_of_raw(path, raw, standard_view(view_name, facts_of_raw(path, raw)), polarity)
+    facts = facts_of_raw(path, raw)
+    return _film(path, raw, facts, standard_view(view_name, facts), polarity)
 
 
-def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None, other: View | None = None) -> Film:
+def _film(
+    path: Path, raw: RawImage, facts: FilmFacts, view: View, polarity: Polarity | None, other: View | None = None
+) -> Film:
     """Join decoded pixels to their view; arguments and errors as in :func:`read_film`."""
     with np.errstate(over="ignore"):  # check_pixels tells of what does not fit
         pixels = raw.pixels.astype(np.float32)
@@ -70,7 +74,7 @@ def film_of_raw(path: Path, raw: RawImage, view: View, polarity: Polarity | None
     if polarity is not None and raw.polarity is not None and polarity is not raw.polarity:
         remarks.append(f"The file states {raw.polarity.value}; {polarity.value} was asked for and is used.")
     chosen = polarity or raw.polarity or Polarity.BONE_BRIGHT
-    return Film(pixels, view, chosen, path, sha256_of(path), raw.bits, tuple(remarks), facts_of_raw(path, raw))
+    return Film(pixels, view, chosen, path, sha256_of(path), raw.bits, tuple(remarks), facts)
 
 
 def film_spacing(path: str | Path) -> FilmSpacing:

@@ -26,7 +26,9 @@ VIEW_NAMES = ("AP", "lateral")
 ROLE, VIEW, GEOMETRY = "LumbarBiplanar.Role", "LumbarBiplanar.View", "LumbarBiplanar.Geometry"
 CORRECTED = "LumbarBiplanar.CorrectedGeometry"
 POLARITY, CHOSEN_POLARITY = "LumbarBiplanar.Polarity", "LumbarBiplanar.ChosenPolarity"
-FILE, SHA256, BITS, NOTES, FACTS = (f"LumbarBiplanar.{key}" for key in ("File", "Sha256", "Bits", "Notes", "FileFacts"))
+FILE, SHA256, BITS, NOTES, FILE_FACTS = (
+    f"LumbarBiplanar.{key}" for key in ("File", "Sha256", "Bits", "Notes", "FileFacts")
+)
 FILM_ROLE = "film"
 _COLORS = {Polarity.BONE_BRIGHT: "Grey", Polarity.BONE_DARK: "InvertedGrey"}
 # Shares of the pixels that may be black or white on the screen: collimated borders and markers do not set the window.
@@ -58,7 +60,7 @@ def add_film(scene: Any, film: Film, name: str | None = None) -> Any:
     _set_optional(node, BITS, film.bits)
     node.SetAttribute(NOTES, json.dumps(list(film.remarks)))
     if film.facts is not None:
-        node.SetAttribute(FACTS, json.dumps(dataclasses.asdict(film.facts)))
+        node.SetAttribute(FILE_FACTS, json.dumps(dataclasses.asdict(film.facts)))
     node.SetAttribute(POLARITY, film.polarity.name)
     node.SetAndObserveImageData(image_of(_smallest_exact(film.pixels)))
     set_film_view(node, film.view)
@@ -253,7 +255,7 @@ def set_polarity(node: Any, polarity: Polarity | None) -> None:
 def facts_of(node: Any) -> FilmFacts | None:
     """Return what the file of a film states of how it was taken, or None if that was not kept."""
     try:
-        stated = json.loads(node.GetAttribute(FACTS) or "null")
+        stated = json.loads(node.GetAttribute(FILE_FACTS) or "null")
         return None if stated is None else FilmFacts(**{key: _frozen(value) for key, value in stated.items()})
     except (AttributeError, TypeError, ValueError):
         return None

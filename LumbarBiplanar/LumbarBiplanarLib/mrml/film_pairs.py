@@ -100,7 +100,8 @@ def set_pair(ap: Any, lateral: Any, pair: FilmPair, origin: str = "") -> None:
 def standard_settings_of_nodes(ap: Any, lateral: Any) -> GeometrySettings:
     """Return a usual geometry of two film nodes from the headers of their files, assumptions marked.
 
-    Of a film whose file is gone or was changed, the present pixel size and source-detector distance count as stated.
+    What they state is kept with the films. Of a film without a file, the present pixel size and source-detector
+    distance count as stated.
 
     Raises:
         FilmError: if one is no film, or both show the same image.

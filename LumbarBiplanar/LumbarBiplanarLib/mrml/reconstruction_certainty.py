@@ -53,7 +53,7 @@ def quality_of(content: Mapping[str, Any]) -> dict[Level, Quality]:
     """
     from ..registration import Quality
 
-    with _told_if_damaged():
+    with told_if_damaged():
         return {
             Level[name]: Quality(str(item["flag"]), tuple(item["reasons"]), float(item["probability"]))
             for name, item in content.get("quality", {}).items()
@@ -70,7 +70,7 @@ def with_certainty(content: Mapping[str, Any], measurements: Measurements) -> Me
     Raises:
         StudyError: if the content is damaged.
     """
-    with _told_if_damaged():
+    with told_if_damaged():
         known = {
             (str(item["key"]), str(item["level"])): {
                 "interval": (float(item["interval"][0]), float(item["interval"][1])) if item["interval"] else None,
@@ -92,7 +92,7 @@ def deviations_in(content: Mapping[str, Any], vertex_count: int) -> dict[Level, 
     Raises:
         StudyError: if the content is damaged.
     """
-    with _told_if_damaged():
+    with told_if_damaged():
         shapes = {"surface_mm": (vertex_count,), "rotation_deg": (3,), "translation_mm": (3,)}
         return {
             Level[name]: Deviations(**{key: _numbers(item[key], shape) for key, shape in shapes.items()})
@@ -108,7 +108,8 @@ def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @contextmanager
-def _told_if_damaged() -> Iterator[None]:
+def told_if_damaged() -> Iterator[None]:
+    """Raise StudyError, with what to do, for what reading damaged content leads to."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -22,7 +22,7 @@ from ..anatomy import FilmLandmarks, LandmarkObservation, Level, Region
 from ..errors import StudyError
 from ..geometry import View
 from .film_nodes import ROLE, free_name
-from .reconstruction_certainty import stated_certainty
+from .reconstruction_certainty import stated_certainty, told_if_damaged
 
 if TYPE_CHECKING:
     from ..geometry import FilmPair
@@ -104,7 +104,7 @@ def state_of(
                 "version ({own}). Its surfaces and measurements stay as they are; to go on, press Reconstruct."
             ).format(stated=str(stated)[:12], own=str(model.sha256)[:12])
         )
-    try:
+    with told_if_damaged():
         levels = {Level[name]: values for name, values in content["levels"].items()}
         state = RegistrationState(
             model=model,
@@ -125,8 +125,6 @@ def state_of(
             **{name: dict(content[name]) for name in _NUMBERS},
         )
         outlines = {name: _outlines(film["silhouettes_px"]) for name, film in content["films"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
     state.__dict__["silhouettes_px"] = outlines  # in place of computing them, which needs PyTorch
     return state
 
@@ -159,10 +157,8 @@ def with_facts(content: Mapping[str, Any], pair: FilmPair) -> FilmPair:
     Raises:
         StudyError: if the content is damaged.
     """
-    try:
+    with told_if_damaged():
         return dataclasses.replace(pair, **content.get("geometry", {}))
-    except (TypeError, ValueError) as error:
-        raise StudyError(_("The reconstruction in this scene is damaged. Press Reconstruct.")) from error
 
 
 def _content(result: CaseResult) -> dict[str, Any]:
