@@ -287,7 +287,7 @@ def test_a_sacrum_of_the_open_data_is_closed_and_laid_onto_another(shared_data, 
     (found,) = read_sacra(tmp_path, moved)
     assert is_closed(found.faces)
     assert surface_distances(found.points_ras_mm, moved)[0].mean() < 1.0
-    with pytest.raises(ShapeModelError, match="incomplete"):
+    with pytest.raises(ShapeModelError, match="there is no sacrum"):
         read_sacra(tmp_path / "none", moved)
 
 
