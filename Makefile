@@ -5,6 +5,9 @@
 PYTHON ?= python3
 DEMO_OUTPUT ?= demo-output
 PYTEST_ARGS ?=
+# Each test process needs up to 2 GB, so many cores are not all used. The files keep their order: the views of the
+# tests of mrml/ and ui/ share one Slicer application per process.
+TEST_JOBS ?= auto --maxprocesses 4
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -24,13 +27,14 @@ help:
 	@echo "make format   sort imports and format the code"
 	@echo "make cmake-lists  list every script and resource in LumbarBiplanar/CMakeLists.txt"
 	@echo "make clean    remove what the other targets have made, the environment included"
+	@echo "TEST_JOBS=... the number of processes that run the tests, now $(TEST_JOBS)"
 	@echo "PYTHON=...    the Python to build the environment with (3.10 to 3.13), now $(PYTHON)"
 
 demo: $(STAMP)
 	$(BIN)/python -m LumbarBiplanarLib.cli demo --output $(DEMO_OUTPUT)
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
