@@ -16,6 +16,7 @@ from ..shape.storage import load_shape_model
 from .consistency import LEAST_LANDMARKS, Choice, choose_landmarks
 from .decoding import Peaks, find_peaks, landmark_probabilities
 from .facing import seen_from_behind
+from .grain import grained
 from .model import STRIDE, VIEW_NAMES, SpineNetwork
 from .preprocess import network_channels
 
@@ -91,12 +92,13 @@ def mean_landmarks_mm() -> np.ndarray:
 
 
 def stretched(film: Film) -> np.ndarray:
-    """Return the film (h, w) with bone bright between its 1st and 99th percentile, as 0 to 1.2."""
+    """Return the film (h, w) with bone bright between its 1st and 99th percentile, as 0 to 1.2, ``grained``."""
     image = film.bone_bright()
     low, high = np.percentile(image, (1.0, 99.0))
     if high <= low:
         low, high = float(image.min()), float(image.max())
-    return np.clip((image - low) / max(high - low, 1e-12), 0.0, 1.2).astype(np.float32)
+    image = np.clip((image - low) / max(high - low, 1e-12), 0.0, 1.2).astype(np.float32)
+    return grained(image, film.view.spacing_mm[0])
 
 
 def network_view(view: View, pitch_mm: float) -> View:
