@@ -120,6 +120,10 @@ BAD = {
     "line": (_line, "L2 superior endplate.*line"),
     "two vertices": (lambda: [replace(phantom(Level.L2), superior_endplate=np.array([0, 1]))], "L2 superior endplate"),
     "index": (lambda: [replace(phantom(Level.L2), inferior_endplate=np.array([0, 99999]))], "inferior endplate index"),
+    "regions": (
+        lambda: [replace(phantom(Level.L2), region_labels=np.zeros(7, dtype=np.uint8))],
+        "L2: 7 region labels",
+    ),
     "face": (lambda: [replace(phantom(Level.L2), faces=np.array([[0, 1, -1]]))], "triangle index"),
     "shape": (lambda: [replace(phantom(Level.L2), points_ras_mm=np.zeros((9, 2)))], r"\(9, 2\)"),
     "nan landmark": (lambda: _marks(pedicle_left=np.array([np.inf, 0, 0])), "pedicle_left"),

@@ -8,7 +8,7 @@ from math import cos, radians, sin
 import numpy as np
 import pytest
 
-from LumbarBiplanarLib.anatomy import Level
+from LumbarBiplanarLib.anatomy import Level, Region
 from LumbarBiplanarLib.measurement import Measurements, Vertebra, measure
 from LumbarBiplanarLib.measurement.slip import meyerding_grade, slip_notes
 from measurement_phantom import RAS_FROM_SRS, Shape, corner, phantom, rotation, sacrum
@@ -110,6 +110,26 @@ def test_a_slip_does_not_depend_on_where_near_the_corner_the_landmark_lies(inwar
     marks = dict(upper.landmarks)
     marks["inferior_endplate_posterior"] = marks["inferior_endplate_posterior"] + inward_mm * forward
     found = measure([replace(upper, landmarks=marks), lower])
+    assert value(found, "slip") == pytest.approx(4, abs=TOLERANCE_MM)
+    assert value(found, "endplate_depth_inferior", "L4") == pytest.approx(34, abs=TOLERANCE_MM)
+
+
+def with_lamina(vertebra: Vertebra, behind_mm: float) -> Vertebra:
+    """Return the vertebra with a wall, 8 mm high and 7 mm wide, so far behind its posterior-inferior corner."""
+    wall = np.array([(-behind_mm, y, z) for y, z in ((-3.5, -4.0), (3.5, -4.0), (3.5, 4.0), (-3.5, 4.0))])
+    count, corner_ras = len(vertebra.points_ras_mm), vertebra.landmarks["inferior_endplate_posterior"]
+    return replace(
+        vertebra,
+        points_ras_mm=np.concatenate([vertebra.points_ras_mm, corner_ras + wall @ POSE[0].T @ RAS_FROM_SRS.T]),
+        faces=np.concatenate([vertebra.faces, count + np.array([[0, 1, 2], [0, 2, 3]])]),
+        region_labels=np.repeat([Region.BODY, Region.LAMINA], [count, 4]),
+    )
+
+
+@pytest.mark.parametrize("behind_mm", [6.0, 8.5, 15.0])
+def test_the_lamina_behind_a_narrow_canal_is_no_corner_of_the_body(behind_mm: float):
+    upper, lower = pair_with_slip(4)
+    found = measure([with_lamina(upper, behind_mm), lower])
     assert value(found, "slip") == pytest.approx(4, abs=TOLERANCE_MM)
     assert value(found, "endplate_depth_inferior", "L4") == pytest.approx(34, abs=TOLERANCE_MM)
 

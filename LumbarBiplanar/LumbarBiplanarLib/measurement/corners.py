@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..anatomy import Region
 from .planes import Plane
 from .vertebra import Vertebra
 
@@ -18,7 +19,7 @@ from .vertebra import Vertebra
 TURN_DEG = 30.0
 BAND_MM = 4.0  # sections this far from the mid-sagittal plane have no weight (tricube)
 _SECTIONS_MM = np.arange(-3.0, 4.0)
-_REACH_MM = 9.0  # of the corner from its landmark in the plane of the endplate; the arch is farther away
+_REACH_MM = 9.0  # of the corner from its landmark in the plane of the endplate; the arch of most is farther away
 _HEIGHT_MM = 5.0  # of the corner above or below its landmark: a crushed rim lies far from the plane of the endplate
 
 
@@ -31,7 +32,8 @@ def outermost(
     middle one through the landmark. In each the point is taken that lies farthest along ``outward`` raised by
     ``TURN_DEG`` toward ``away``; their places along ``outward`` are averaged with tricube weights, so that neither the
     spacing of the vertices nor a single one matters. The rule is the project's own; the border of the body is what
-    McCarty 2009 measures slip from.
+    McCarty 2009 measures slip from. Where the regions are known, triangles without a vertex of the body do not count:
+    behind a narrow canal the lamina is in reach.
 
     Args:
         vertebra: its surface; RAS mm.
@@ -47,6 +49,8 @@ def outermost(
     along, across, height = offsets @ outward, offsets @ np.cross(away, outward), offsets @ away
     near = (np.abs(along) < _REACH_MM) & (np.abs(height) < _HEIGHT_MM) & (np.abs(across) < BAND_MM)
     faces = vertebra.faces[near[vertebra.faces].any(axis=1)]
+    if vertebra.region_labels is not None:
+        faces = faces[(vertebra.region_labels[faces] == Region.BODY).any(axis=1)]
     start, end = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
     turn = np.radians(TURN_DEG)
     places, weights = [], []

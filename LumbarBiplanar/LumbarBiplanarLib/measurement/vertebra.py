@@ -52,6 +52,8 @@ class Vertebra:
         set_(self, "landmarks", {name: np.asarray(p, dtype=np.float64) for name, p in self.landmarks.items()})
         set_(self, "superior_endplate", np.asarray(self.superior_endplate, dtype=np.int64).ravel())
         set_(self, "inferior_endplate", np.asarray(self.inferior_endplate, dtype=np.int64).ravel())
+        if self.region_labels is not None:
+            set_(self, "region_labels", np.asarray(self.region_labels).ravel())
         self._check()
 
     def _check(self) -> None:
@@ -73,6 +75,10 @@ class Vertebra:
                     f"{name}: a {what} index lies outside 0..{len(points) - 1}; surface and labels do not "
                     "belong together."
                 )
+        if self.region_labels is not None and len(self.region_labels) != len(points):
+            raise MeasurementError(
+                f"{name}: {len(self.region_labels)} region labels were given for {len(points)} points; give one each."
+            )
         for landmark, position in self.landmarks.items():
             if position.shape != (3,) or not np.isfinite(position).all():
                 raise MeasurementError(
