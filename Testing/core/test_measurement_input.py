@@ -137,6 +137,10 @@ BAD = {
     ),
     "mirrored": (_mirrored, "left and right"),
     "order": (lambda: [phantom(Level.L1), phantom(Level.L2, at=(0, 0, 38))], "L1 lies below L2"),
+    "order of a lordotic spine": (
+        lambda: [replace(v, level=level) for v, level in zip(spine(), LUMBAR_LEVELS[::-1], strict=True)],
+        "L1 lies below L2",
+    ),
     "lps": (
         lambda: [
             replace(

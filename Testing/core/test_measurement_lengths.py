@@ -220,3 +220,13 @@ def test_slip_and_disc_over_the_sacrum_need_its_superior_endplate_only():
     assert value(found, "disc_height_hurxthal", "L5-S1") == pytest.approx(9, abs=TOLERANCE_MM)
     assert found.find("axial_rotation", "S1") is None
     assert found.find("body_height_anterior", "S1") is None
+
+
+@pytest.mark.parametrize(("forward_mm", "down_mm"), [(38.0, 4.0), (42.0, 20.0), (45.0, 30.0)])
+def test_a_body_that_has_slipped_off_and_sunk_in_front_of_the_sacrum_is_measured(forward_mm: float, down_mm: float):
+    tilt, shape = rotation(45), Shape()
+    upper_at = tilt @ (shape.point(1, 0, 0) - shape.point(-1, 0, 0) + [forward_mm, 0, -down_mm])
+    found = measure([phantom(Level.L5, shape, tilt, upper_at), sacrum(tilt)])
+    assert value(found, "slip", "L5-S1") == pytest.approx(forward_mm, abs=TOLERANCE_MM)
+    assert found.find("meyerding_grade", "L5-S1").note == "V (anterolisthesis)"
+    assert value(found, "disc_height_dabbs", "L5-S1") == pytest.approx(-down_mm, abs=TOLERANCE_MM)

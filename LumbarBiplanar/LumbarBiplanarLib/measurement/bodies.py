@@ -72,7 +72,11 @@ def _check_order(bodies: Sequence[Body]) -> None:
 
     for upper, lower in pairwise(bodies):
         plate, top, bottom = lower.superior or lower.inferior, centre(upper), centre(lower)
-        if plate is not None and top is not None and (top - bottom) @ plate.plane.normal <= 0:
+        if plate is None or top is None or bottom is None:
+            continue
+        # A body that has slipped off (spondyloptosis) sinks beside the lower one; one that is misnamed lies under it.
+        height = (top - bottom) @ plate.plane.normal
+        if height <= 0 and -height >= np.linalg.norm(top - bottom - height * plate.plane.normal):
             raise MeasurementError(
                 f"{upper.level.name} lies below {lower.level.name}; the levels are named in the wrong order."
             )
