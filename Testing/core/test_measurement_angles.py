@@ -117,6 +117,14 @@ def test_a_curve_that_lies_farthest_out_at_its_end_has_no_apex():
     assert cobb.note == "convex left, the curve may go on above L1 and below L5"
 
 
+def test_a_curve_without_a_vertebra_between_its_ends_names_no_apex():
+    whole = curved([-9.0, -6.0, 1.0, 5.0, 12.0], [0.0, 7.0, 10.0, 6.0, 0.0])
+    assert "apex L3" in measure(whole).find("coronal_cobb").note
+    cobb = measure([vertebra for vertebra in whole if vertebra.level is not Level.L3]).find("coronal_cobb")
+    assert (cobb.level, cobb.value) == ("L1-L5", pytest.approx(21, abs=TOLERANCE_DEG))
+    assert cobb.note.startswith("convex left, apex not known without L3, the curve may go on")
+
+
 @pytest.mark.parametrize(
     ("lean", "level", "note"),
     [

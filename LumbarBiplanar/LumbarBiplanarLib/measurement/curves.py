@@ -54,8 +54,9 @@ def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurem
     said = []
     if abs(angle) >= NAMED_FROM_DEG:
         curve = [body for body in bodies if ends[0].index <= body.level.index <= ends[1].index]
-        apex = apex_of(curve, patient, left=angle > 0)
-        said = [f"convex {'left' if angle > 0 else 'right'}", f"apex {apex.name}" if apex else ""]
+        apex, missing = apex_of(curve, patient, left=angle > 0), _missing(curve)
+        where = f"apex not known without {' and '.join(missing)}" if missing else f"apex {apex.name}" if apex else ""
+        said = [f"convex {'left' if angle > 0 else 'right'}", where]
     return [
         Measurement(
             COBB,
@@ -78,7 +79,8 @@ def apex_of(bodies: Sequence[Body], patient: PatientFrame, left: bool) -> Level 
 
     The apical vertebra is the one most deviated laterally from the patient's vertical through the sacrum (glossary of
     the Scoliosis Research Society). Which one that is does not depend on where the vertical stands, so that no sacrum
-    is needed. Where an end vertebra lies farthest out, the spine leans or the curve goes on, and no apex is known.
+    is needed. Where an end vertebra lies farthest out, the spine leans or the curve goes on, and no apex is known; nor
+    where a vertebra between them is missing, which may be it.
 
     Args:
         bodies: the end vertebrae and those between, cranial first.
@@ -92,7 +94,14 @@ def apex_of(bodies: Sequence[Body], patient: PatientFrame, left: bool) -> Level 
         if body.superior is not None and body.inferior is not None
     }
     farthest = max(out, key=lambda level: out[level], default=None)
-    return None if farthest in (bodies[0].level, bodies[-1].level) else farthest
+    return None if _missing(bodies) or farthest in (bodies[0].level, bodies[-1].level) else farthest
+
+
+def _missing(curve: Sequence[Body]) -> list[str]:
+    """Return the names of the levels between the first and the last body, cranial first, that are not there."""
+    present = {body.level for body in curve if body.superior is not None and body.inferior is not None}
+    between = range(curve[0].level.index + 1, curve[-1].level.index)
+    return [level.name for level in Level if level.index in between and level not in present]
 
 
 def _goes_on(ends: tuple[Level, Level], pairs: Sequence[tuple[Level, Level]]) -> str:
