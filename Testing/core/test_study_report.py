@@ -135,6 +135,12 @@ def test_every_measurement_is_in_a_table_with_its_value(outline):
     assert cobb.note in cells[("Coronal Cobb angle",)]
 
 
+def test_what_the_corners_of_a_wedge_say_is_told(outline):
+    noted = [item for item in sample_result().measurements if item.key == "wedge_sagittal" and item.note]
+    assert [item.level for item in noted] == ["L2"]
+    assert f"L2, sagittal wedge: {noted[0].note}." in outline.text
+
+
 def test_every_group_of_measurements_holds_each_once():
     found = sample_result().measurements
     grouped = [item for group in groups(found) for item in group.items]

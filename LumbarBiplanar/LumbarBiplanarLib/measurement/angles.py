@@ -21,6 +21,10 @@ _SAGITTAL = "projected on the patient's sagittal plane, positive = lordosis (ope
 _LINE_MM = 70.0  # of the lines that show an angle: an endplate and half as much again
 # Wedges by planes and by corners differ by 1.7 degrees on average (32 vertebrae), by more than this if fractured.
 WEDGE_DOUBT_DEG = 3.0
+_CRUSHED = (
+    "A plane leaves out an edge that alone is crushed: where the lines through the corners enclose an angle that "
+    f"differs by more than {WEDGE_DOUBT_DEG:g} degrees, it is noted."
+)
 _SPACE = "between the two plane normals in space (0 = parallel), without a sign"
 
 
@@ -110,8 +114,8 @@ def wedges(bodies: Sequence[Body]) -> list[Measurement]:
         if frame is None or superior is None or inferior is None:
             continue
         for key, title, axis, side in (
-            ("wedge_sagittal", "Sagittal wedge", frame.forward, "in front"),
-            ("wedge_coronal", "Coronal wedge", frame.left, "on the left"),
+            ("wedge_sagittal", "Sagittal wedge", frame.forward, f"in front. {_CRUSHED}"),
+            ("wedge_coronal", "Coronal wedge", frame.left, "on the left."),
         ):
             angle = opening_angle(superior.plane.normal, inferior.plane.normal, axis, frame.up)
             corners = corner_wedge(body) if key == "wedge_sagittal" else None
@@ -124,7 +128,7 @@ def wedges(bodies: Sequence[Body]) -> list[Measurement]:
                     "deg",
                     (body.level,),
                     f"Angle between the body's own endplate planes in its own {title.split()[0].lower()} plane, "
-                    f"positive = body higher {side}.",
+                    f"positive = body higher {side}",
                     "vertebra",
                     f"{corners + 0.0:.1f} between its corners" if doubtful else "",
                     geometry=tilts(superior, inferior, axis, frame.up),

@@ -17,7 +17,7 @@ from .certainty import deviations_of, level_landmark_residual_mm
 from .quality_text import MARKS_IN_WORDS, mark_of, probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
-from .report_tables import INTERVAL_IN_WORDS, NOT_ASSESSED, UNITS, Group, groups, pivot, with_unit
+from .report_tables import INTERVAL_IN_WORDS, NOT_ASSESSED, UNITS, Group, groups, pivot, remarks, with_unit
 from .steps import CaseResult
 
 _IN_WORDS = {
@@ -92,6 +92,8 @@ def measurements(result: CaseResult) -> list[str]:
     for group in groups(result.measurements):
         parts.append(f"<h3>{group.title}</h3>")
         parts.append(_by_level(group, result.quality) if group.levels else _whole(group, result.quality))
+        if group.levels and (told := remarks(group)):
+            parts.append(paragraph(f"{'; '.join(told)}.", "small"))
     parts.append(paragraph(NOT_ASSESSED))
     text = f"Projections refer to the {result.measurements.frame}. Signs and definitions are given below."
     if any(mark_of(item, result.quality) for item in result.measurements):

@@ -59,6 +59,15 @@ def with_unit(item: Measurement, decimals: int = 1) -> str:
     return f"{text}{'' if unit in ('', '°') else ' '}{unit}"
 
 
+def remarks(group: Group) -> tuple[str, ...]:
+    """Return what notes say in words of a group shown by level: "L2, sagittal wedge: -2.9 between its corners".
+
+    Those of slips and of grades are left out: a grade's cell is its note.
+    """
+    noted = [item for item in group.items if item.note and item.unit != "grade" and not item.key.startswith("slip")]
+    return tuple(f"{item.level}, {item.title[0].lower()}{item.title[1:]}: {item.note}" for item in noted)
+
+
 def _is_segment(item: Measurement) -> bool:
     # The coronal Cobb angle is about the whole spine, even if its end vertebrae happen to be neighbours.
     if item.key.startswith(("lordosis", "coronal")) or len(item.levels) != 2:
