@@ -209,6 +209,22 @@ def test_the_table_has_one_line_per_quantity_and_names_the_frame():
     assert "world RAS" in lines[-1]
 
 
+def test_the_table_marks_what_rests_on_doubtful_vertebrae():
+    found = replace(measure(spine()), flags={Level.L1: "ok", Level.L2: "check", Level.L3: "refuse"})
+    lines = found.table().splitlines()
+
+    def line(level: str, title: str) -> str:
+        return next(text for text in lines if text.split()[0] == level and title in text)
+
+    assert line("L1", "Anterior body height").endswith("mm")
+    assert line("L1-L2", "Anterior disc height").endswith("mm (?)")
+    assert line("L2-L3", "Anterior disc height").endswith("mm (!)")
+    assert line("L4", "Anterior body height").endswith("mm")
+    assert "do not use it" in lines[-2] and "world RAS" in lines[-1]
+    stated = {(item["key"], "-".join(item["levels"])): item["quality"] for item in found.to_dict()["measurements"]}
+    assert [stated["slip", level] for level in ("L1-L2", "L2-L3", "L4-L5")] == ["check", "refuse", ""]
+
+
 def test_measurements_go_into_json_with_the_place_they_were_taken():
     found = measure(spine())
     data = json.loads(json.dumps(found.to_dict()))

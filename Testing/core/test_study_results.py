@@ -180,6 +180,12 @@ def test_the_measurements_are_a_table_with_one_quantity_per_line(folder):
     assert all(np.isfinite(float(row["value"])) for row in rows)
 
 
+def test_the_measurements_know_the_flags_of_the_result():
+    result = sample_result()
+    assert result.measurements.flags == {level: item.flag for level, item in result.quality.items()}
+    assert set(result.measurements.flags) == set(LUMBAR_LEVELS)
+
+
 def test_the_table_of_measurements_says_which_values_must_not_be_used(tmp_path):
     result = sample_result()
     quality = {level: Quality("ok", (), 0.01) for level in LUMBAR_LEVELS if level is not Level.L1}

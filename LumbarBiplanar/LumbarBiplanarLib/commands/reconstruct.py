@@ -208,7 +208,8 @@ def _options(case: Case, args: argparse.Namespace):
 
 
 def _summary(result: CaseResult, seconds, output: Path) -> str:
-    from ..study.quality_text import MARKS_IN_WORDS, mark_of, quality_line
+    from ..measurement.results import MARKS_IN_WORDS
+    from ..study.quality_text import mark_of, quality_line
     from ..study.report_tables import INTERVAL_IN_WORDS, NOT_ASSESSED, with_unit
 
     lines = []

@@ -12,6 +12,12 @@ from ..anatomy import Level
 from .planes import Plane
 
 COLUMNS: tuple[str, ...] = ("key", "title", "level", "value", "low_90", "high_90", "unit", "definition")
+# How values of doubtful vertebrae are marked, by the flag of the registration's quality, and what the marks mean.
+MARKS: Mapping[str, str] = {"check": "(?)", "refuse": "(!)"}
+MARKS_IN_WORDS = (
+    "(?) marks a value that rests on a vertebra to check: look at its outline first. (!) marks one that rests on a "
+    "refused vertebra: do not use it."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +105,12 @@ class Measurements(Sequence[Measurement]):
     Attributes:
         items: the quantities.
         frame: the patient frame that projections refer to, in words.
+        flags: {level: "ok", "check" or "refuse"}, how far each can be trusted; empty where it is not known.
     """
 
     items: tuple[Measurement, ...]
     frame: str
+    flags: Mapping[Level, str] = field(default_factory=dict)
 
     def __getitem__(self, index: Any) -> Any:
         """Return the quantity at a position."""
@@ -123,19 +131,30 @@ class Measurements(Sequence[Measurement]):
                 return item
         return None
 
+    def flag_of(self, item: Measurement) -> str:
+        """Return the worst flag of the levels that a quantity is about; empty if it is not known."""
+        found = {self.flags.get(level, "") for level in item.levels}
+        return next((flag for flag in ("refuse", "check", "ok") if flag in found), "")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""
-        return {"frame": self.frame, "measurements": [item.to_dict() for item in self.items]}
+        listed = [{**item.to_dict(), "quality": self.flag_of(item)} for item in self.items]
+        return {"frame": self.frame, "measurements": listed}
 
     def table(self) -> str:
-        """Return the quantities as text, one line each, in aligned columns."""
-        body = [(item.level, title_text(item), value_text(item), spread_text(item), item.unit) for item in self.items]
+        """Return the quantities as text, one line each, in aligned columns; those of doubtful vertebrae are marked."""
+        marks = [MARKS.get(self.flag_of(item), "") for item in self.items]
+        body = [
+            (item.level, title_text(item), value_text(item), spread_text(item), f"{item.unit} {mark}")
+            for item, mark in zip(self.items, marks, strict=True)
+        ]
         lines = [("level", "quantity", "value", "90 %" if any(line[3] for line in body) else "", "unit"), *body]
         widths = [max(len(line[column]) for line in lines) for column in range(5)]
         text = []
         for a, b, c, spread, unit in lines:
             middle = f"{spread:<{widths[3]}}  " if widths[3] else ""
             text.append(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {middle}{unit}".rstrip())
+        text += [MARKS_IN_WORDS] if any(marks) else []
         return "\n".join([*text, f"Projections: {self.frame}."])
 
 

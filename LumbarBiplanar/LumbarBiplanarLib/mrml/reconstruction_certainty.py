@@ -61,7 +61,7 @@ def quality_of(content: Mapping[str, Any]) -> dict[Level, Quality]:
 
 
 def with_certainty(content: Mapping[str, Any], measurements: Measurements) -> Measurements:
-    """Return measurements of the stored surfaces with the intervals, and the words these allow, of when they were made.
+    """Return measurements of stored surfaces with the intervals, their words and the flags of when they were made.
 
     Args:
         content: what :func:`read_reconstruction` gives; that of an earlier version knows no intervals.
@@ -79,7 +79,8 @@ def with_certainty(content: Mapping[str, Any], measurements: Measurements) -> Me
             for item in content.get("certainty", [])
         }
     items = tuple(dataclasses.replace(item, **known.get((item.key, item.level), {})) for item in measurements)
-    return dataclasses.replace(measurements, items=items)
+    flags = {level: item.flag for level, item in quality_of(content).items()}
+    return dataclasses.replace(measurements, items=items, flags=flags)
 
 
 def deviations_in(content: Mapping[str, Any], vertex_count: int) -> dict[Level, Deviations]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..anatomy import Level
+from ..measurement.results import MARKS
 
 # After Okabe and Ito (2008), told apart with any color vision and bright enough on a film.
 LEVEL_COLORS: Mapping[Level, tuple[float, float, float]] = MappingProxyType(
@@ -18,9 +19,6 @@ LEVEL_COLORS: Mapping[Level, tuple[float, float, float]] = MappingProxyType(
         Level.S1: (0.75, 0.75, 0.75),
     }
 )
-
-# What marks a level whose outline is doubtful, and a value that rests on it.
-MARKS = {"check": "(?)", "refuse": "(!)"}
 
 
 def legend(flags: Mapping[Level, str], refused: str) -> str:

@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..anatomy import Level
-from ..measurement import Measurement
+from ..measurement.results import MARKS, Measurement
 from ..registration.quality import worst_flag
-from .appearance import MARKS
 
 if TYPE_CHECKING:
     from ..registration import Quality
 
-MARKS_IN_WORDS = (
-    "(?) marks a value that rests on a vertebra to check: look at its outline first. (!) marks one that rests on a "
-    "refused vertebra: do not use it."
-)
 _ADVICE = {"check": "check before use", "refuse": "do not use"}
 
 
@@ -46,7 +41,7 @@ def flag_of(item: Measurement, quality: Mapping[Level, Quality]) -> str:
 
 
 def mark_of(item: Measurement, quality: Mapping[Level, Quality]) -> str:
-    """Return "(?)" for a value to check, "(!)" for one not to use, else an empty text; see ``MARKS_IN_WORDS``."""
+    """Return "(?)" for a value to check, "(!)" for one not to use, else an empty text; see ``measurement.results``."""
     return MARKS.get(flag_of(item, quality), "")
 
 

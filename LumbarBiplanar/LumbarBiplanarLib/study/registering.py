@@ -148,6 +148,7 @@ def register_case(
         yield Step("measurement", "measured", 0.1, state, result)
         measurements, told = yield from _sure(result, state)
         quality = assess(state)
+        measurements = replace(measurements, flags={level: item.flag for level, item in quality.items()})
         seconds["measurement"] = time.perf_counter() - started
         seconds["total"] = time.perf_counter() - begin
         result = replace(result, measurements=measurements, warnings=told, quality=quality)

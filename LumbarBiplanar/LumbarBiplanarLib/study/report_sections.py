@@ -11,10 +11,11 @@ from ..anatomy import FilmLandmarks, Level
 from ..geometry import View
 from ..imaging import Polarity
 from ..measurement import Measurement, spread_text, value_text
+from ..measurement.results import MARKS_IN_WORDS
 from ..measurement.sources import source_of
 from ..registration.quality import Quality
 from .certainty import deviations_of, level_landmark_residual_mm
-from .quality_text import MARKS_IN_WORDS, mark_of, probability_text, quality_sentences
+from .quality_text import mark_of, probability_text, quality_sentences
 from .report_page import definitions as definition_list
 from .report_page import heading, kept_together, listing, paragraph, table
 from .report_tables import INTERVAL_IN_WORDS, NOT_ASSESSED, UNITS, Group, groups, pivot, remarks, with_unit
