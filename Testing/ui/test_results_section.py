@@ -12,7 +12,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import known_network
 from LumbarBiplanarLib.anatomy import Level
-from LumbarBiplanarLib.measurement import title_text
+from LumbarBiplanarLib.measurement import rows, title_text
 from LumbarBiplanarLib.registration import Quality
 from LumbarBiplanarLib.study.results import FILES
 
@@ -241,6 +241,8 @@ def test_the_table_is_copied_for_a_spreadsheet(done, app):
     assert {len(line.split("\t")) for line in lines} == {8}
     for line in lines[1:]:
         float(line.split("\t")[2])  # with a decimal point
+    stated = [row["definition"] for row in rows(done.logic.result().measurements)]
+    assert [line.split("\t")[-1] for line in lines[1:]] == stated and any("world RAS" in text for text in stated)
 
 
 def test_files_are_written_where_the_user_says_and_the_folder_is_remembered(done, app, tmp_path):

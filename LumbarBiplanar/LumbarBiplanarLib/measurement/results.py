@@ -178,7 +178,7 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
             "low_90": "" if item.interval is None else f"{item.interval[0] + 0.0:.3f}",
             "high_90": "" if item.interval is None else f"{item.interval[1] + 0.0:.3f}",
             "unit": item.unit,
-            "definition": f"{item.definition} Frame: {item.frame}." if item.frame else item.definition,
+            "definition": definition_text(item),
         }
         for item in measurements
     ]
@@ -187,6 +187,11 @@ def rows(measurements: Measurements) -> list[dict[str, str]]:
 def title_text(item: Measurement) -> str:
     """Return the title with the note, such as "Slip: anterolisthesis"."""
     return f"{item.title}: {item.note}" if item.note else item.title
+
+
+def definition_text(item: Measurement) -> str:
+    """Return how a quantity is measured, with the frame that it refers to, if any."""
+    return f"{item.definition} Frame: {item.frame}." if item.frame else item.definition
 
 
 def value_text(item: Measurement, decimals: int = 1) -> str:

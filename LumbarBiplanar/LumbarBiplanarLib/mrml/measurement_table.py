@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ..anatomy import Level
 from ..measurement import Measurement, title_text
+from ..measurement.results import definition_text
 from ..study.quality_text import flag_of
 from .case_folder import add_to_case
 from .film_nodes import ROLE, free_name
@@ -81,7 +82,7 @@ def _columns(quality: Mapping[Level, Quality]) -> tuple[tuple[str, str, Callable
         ("Level", _("Level"), lambda item: item.level),
         ("Value", _("Value"), lambda item: round(float(item.value), _DECIMALS) + 0.0),
         ("Unit", _("Unit"), lambda item: item.unit),
-        ("Definition", _("Definition"), lambda item: f"{item.definition} {_frame(item)}".strip()),
+        ("Definition", _("Definition"), definition_text),
         ("Low90", _("90 % from"), lambda item: _bound(item, 0)),
         ("High90", _("90 % to"), lambda item: _bound(item, 1)),
         ("Quality", _("Quality"), lambda item: flag_of(item, quality)),
@@ -90,7 +91,3 @@ def _columns(quality: Mapping[Level, Quality]) -> tuple[tuple[str, str, Callable
 
 def _bound(item: Measurement, which: int) -> str:
     return "" if item.interval is None else f"{item.interval[which] + 0.0:.{_DECIMALS}f}"
-
-
-def _frame(item: Measurement) -> str:
-    return _("Frame: {name}.").format(name=item.frame) if item.frame else ""

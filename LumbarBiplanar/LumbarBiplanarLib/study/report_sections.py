@@ -11,7 +11,7 @@ from ..anatomy import FilmLandmarks, Level
 from ..geometry import View
 from ..imaging import Polarity
 from ..measurement import Measurement, spread_text, value_text
-from ..measurement.results import MARKS_IN_WORDS
+from ..measurement.results import MARKS_IN_WORDS, definition_text
 from ..measurement.sources import source_of
 from ..registration.quality import Quality
 from .certainty import deviations_of, level_landmark_residual_mm
@@ -244,8 +244,7 @@ def definitions(result: CaseResult) -> list[str]:
     """Return what each quantity means, once, with its source."""
     entries = {}
     for item in result.measurements:
-        frame = f" Frame: {item.frame}." if item.frame else ""
-        entries.setdefault(item.key, (item.title, item.definition + frame, source_of(item.key)))
+        entries.setdefault(item.key, (item.title, definition_text(item), source_of(item.key)))
     return [heading("Definitions"), definition_list(entries.values())]
 
 

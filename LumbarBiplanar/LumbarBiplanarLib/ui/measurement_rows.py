@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ..anatomy import Level
 from ..measurement import Measurement, title_text, value_text
+from ..measurement.results import definition_text
 from ..study.quality_text import flag_of, mark_of
 from ..study.report_tables import groups, with_unit
 
@@ -47,10 +48,10 @@ class Row:
         }
         doubt = doubts.get(self.flag, "")
         if self.item.interval is None:
-            return f"{self.item.definition} {doubt}".strip()
+            return f"{definition_text(self.item)} {doubt}".strip()
         low, high = (f"{value + 0.0:.1f}" for value in self.item.interval)
         sure = _("With 90 % probability between {low} and {high}.").format(low=low, high=high)
-        return f"{self.item.definition} {sure} {doubt}".strip()
+        return f"{definition_text(self.item)} {sure} {doubt}".strip()
 
 
 def rows_of(measurements: Sequence[Measurement], quality: Mapping[Level, Quality] | None = None) -> list[Row]:
@@ -84,7 +85,7 @@ def clipboard_text(measurements: Sequence[Measurement], quality: Mapping[Level, 
     for item in measurements:
         bounds = ("", "") if item.interval is None else tuple(f"{value + 0.0:.3f}" for value in item.interval)
         cells = (title_text(item), item.level, value_text(item, 3), *bounds, item.unit, flag_of(item, quality))
-        lines.append((*cells, item.definition))
+        lines.append((*cells, definition_text(item)))
     return "".join("\t".join(" ".join(cell.split()) for cell in line) + "\n" for line in lines)
 
 
