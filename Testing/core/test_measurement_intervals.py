@@ -101,6 +101,29 @@ def test_the_side_of_a_curve_that_may_be_none_is_not_stated():
     assert found.note == ""
 
 
+@pytest.mark.parametrize(
+    ("sway_mm", "apex"),
+    [
+        ((0.0, 6.0, 10.0, 6.0, 0.0), "apex L3"),
+        ((0.0, 9.7, 10.0, 6.0, 0.0), "apex L2 or L3"),
+        ((9.7, 9.9, 10.0, 6.0, 0.0), ""),
+    ],
+)
+def test_the_words_name_every_level_that_may_be_the_apex(sway_mm: tuple, apex: str):
+    lean = [-9.0, -4.0, 1.0, 5.0, 12.0]
+    vertebrae = [
+        phantom(level, None, rotation(lean=lean[i]), (0, sway_mm[i], -38.0 * i))
+        for i, level in enumerate(LUMBAR_LEVELS)
+    ]
+    measured, rng, spread = measure(vertebrae), np.random.default_rng(3), Spread(vertebrae)
+    assert "apex L3" in measured.find("coronal_cobb").note
+    for _ in range(24):
+        spread.add({item.level: item.points_ras_mm + [0.7 * rng.standard_normal(), 0.0, 0.0] for item in vertebrae})
+    parts = spread.applied_to(measured).find("coronal_cobb").note.split(", ")
+    assert parts[0] == "convex left" and [part for part in parts if part.startswith("apex")] == [apex][: bool(apex)]
+    assert parts[-1] == "the curve may go on above L1 and below L5"
+
+
 @pytest.mark.parametrize("length", [0.0, 0.5, 1.0, 2.0, 6.0])
 @pytest.mark.parametrize("sd", [(1.0, 1.0), (1.0, 0.3), (0.3, 1.0)])
 def test_intervals_of_angles_without_a_sign_hold_nine_of_ten_values_near_zero_too(length: float, sd: tuple):

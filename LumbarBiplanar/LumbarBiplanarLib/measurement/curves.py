@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -55,7 +55,7 @@ def coronal_cobb(bodies: Sequence[Body], patient: PatientFrame) -> list[Measurem
     if abs(angle) >= NAMED_FROM_DEG:
         curve = [body for body in bodies if ends[0].index <= body.level.index <= ends[1].index]
         apex, missing = apex_of(curve, patient, left=angle > 0), _missing(curve)
-        where = f"apex not known without {' and '.join(missing)}" if missing else f"apex {apex.name}" if apex else ""
+        where = f"apex not known without {' and '.join(missing)}" if missing else apex_text([apex] if apex else [])
         said = [f"convex {'left' if angle > 0 else 'right'}", where]
     return [
         Measurement(
@@ -87,14 +87,37 @@ def apex_of(bodies: Sequence[Body], patient: PatientFrame, left: bool) -> Level 
         patient: gives the vertical and the left.
         left: whether the curve is convex to the patient's left.
     """
-    side = patient.left if left else -patient.left
-    out = {
-        body.level: float(np.mean([plate.plane.origin_ras_mm @ side for plate in (body.superior, body.inferior)]))
+    farthest = farthest_out(lateral_places(bodies, patient), (bodies[0].level, bodies[-1].level), left)
+    return None if _missing(bodies) else farthest
+
+
+def apex_text(levels: Sequence[Level]) -> str:
+    """Return which level is the apex, as far as that is known: "apex L3", "apex L2 or L3", or nothing."""
+    return f"apex {' or '.join(level.name for level in levels)}" if levels else ""
+
+
+def lateral_places(bodies: Sequence[Body], patient: PatientFrame) -> dict[Level, float]:
+    """Return how far to the patient's left the centre of each body lies that has both endplates, in mm of RAS."""
+    return {
+        body.level: float(
+            np.mean([plate.plane.origin_ras_mm @ patient.left for plate in (body.superior, body.inferior)])
+        )
         for body in bodies
         if body.superior is not None and body.inferior is not None
     }
-    farthest = max(out, key=lambda level: out[level], default=None)
-    return None if _missing(bodies) or farthest in (bodies[0].level, bodies[-1].level) else farthest
+
+
+def farthest_out(places_mm: Mapping[Level, float], ends: tuple[Level, Level], left: bool) -> Level | None:
+    """Return the level that lies farthest to one side, or None if it is not between the end vertebrae.
+
+    Args:
+        places_mm: as :func:`lateral_places` gives them.
+        ends: the end vertebrae, upper and lower.
+        left: whether the left side is meant.
+    """
+    curve = [level for level in places_mm if ends[0].index <= level.index <= ends[1].index]
+    farthest = max(curve, key=lambda level: places_mm[level] if left else -places_mm[level], default=None)
+    return None if farthest in ends else farthest
 
 
 def _missing(curve: Sequence[Body]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from scipy.special import fdtri, stdtrit
 
 from ..anatomy import Level
 from .bodies import prepare
-from .curves import COBB, curve_angles
+from .curves import COBB, curve_angles, farthest_out, lateral_places
 from .doubt import with_doubt
 from .frames import PatientFrame
 from .measure import measure_bodies
@@ -21,6 +21,7 @@ from .vertebra import Vertebra, with_points
 _SHARE = 0.9  # of the true values, that intervals hold
 # A spread over fewer values says little.
 _LEAST_VALUES = 8
+_LEAST_SHARE = 1 - _SHARE  # of the samples, in which another level is the apex, that put the apex in doubt
 _FLOOR_DEG = 1e-4  # samples that are all alike leave a direction no deviation
 
 
@@ -33,6 +34,7 @@ class Spread:
         self._frame = PatientFrame.world() if frame is None else frame
         # A row per sample: the value, or its components where it has no sign.
         self._values: dict[tuple[str, str], list[tuple[float, ...]]] = defaultdict(list)
+        self._places_mm: list[dict[Level, float]] = []
 
     def add(self, points_ras_mm: Mapping[Level, np.ndarray]) -> None:
         """Measure one random reconstruction, {level: (V, 3)} RAS mm (``registration.uncertainty.Posterior.samples``).
@@ -50,6 +52,7 @@ class Spread:
                 self._values[item.key, item.level].append(item.components or (item.value,))
         for ends, angle in curve_angles(bodies, self._frame).items():
             self._values[COBB, level_text(ends)].append((angle,))
+        self._places_mm.append(lateral_places(bodies, self._frame))
 
     def applied_to(self, measurements: Measurements) -> Measurements:
         """Return the measurements with the intervals that hold the true values with a probability of 90 %.
@@ -59,7 +62,20 @@ class Spread:
         along its own direction and begins at 0 where its two components may both be 0. A Meyerding grade has none,
         nor has a quantity that few samples allow. Notes say no more than the intervals allow.
         """
-        return replace(measurements, items=with_doubt([self._with_interval(item) for item in measurements]))
+        items = [self._with_interval(item) for item in measurements]
+        return replace(measurements, items=with_doubt(items, self._apexes(measurements.find(COBB))))
+
+    def _apexes(self, curve: Measurement | None) -> tuple[Level, ...] | None:
+        """Return the levels that may be the apex of a curve, cranial first, none if it may lie at an end or beyond.
+
+        None if it is not known how sure the apex is.
+        """
+        if curve is None or len(self._places_mm) < _LEAST_VALUES:
+            return None
+        ends = curve.levels[0], curve.levels[1]
+        counts = Counter(farthest_out(places, ends, left=curve.value > 0) for places in self._places_mm)
+        found = [level for level, count in counts.items() if count > _LEAST_SHARE * len(self._places_mm)]
+        return () if None in found else tuple(sorted(found, key=lambda level: level.index))
 
     def _with_interval(self, item: Measurement) -> Measurement:
         samples = np.array(self._values.get((item.key, item.level), []))
