@@ -237,7 +237,6 @@ def test_the_table_is_copied_for_a_spreadsheet(done, app):
     app.click(done.ui.copyButton)
     lines = slicer.app.clipboard().text().rstrip("\n").split("\n")
     assert lines[0].split("\t")[:3] == ["Measurement", "Level", "Value"]
-    assert len(lines) == len(done.logic.result().measurements) + 1
     assert {len(line.split("\t")) for line in lines} == {8}
     for line in lines[1:]:
         float(line.split("\t")[2])  # with a decimal point
