@@ -115,6 +115,30 @@ def test_a_wedge_names_the_angle_of_its_corners_where_a_crushed_edge_is_not_in_t
     assert found.find("body_height_anterior").value == pytest.approx(20, abs=0.2)
 
 
+def test_angles_between_bodies_name_those_of_their_corners_too():
+    crushed = [
+        phantom(Level.L2, at=(0, 0, 38)),
+        phantom(Level.L3, Crushed(start=12.0)),
+        phantom(Level.L4, at=(0, 0, -38)),
+    ]
+    found = measure(crushed)
+    for key, level, corners in (("disc_angle", "L2-L3", 13.2), ("segmental_cobb", "L3-L4", -13.2)):
+        item = found.find(key, level)
+        assert item.value == pytest.approx(0, abs=0.4)
+        assert float(item.note.removesuffix(" between the corners")) == pytest.approx(corners, abs=0.2)
+    assert found.find("disc_angle", "L3-L4").note == ""
+
+
+def test_a_patient_who_stood_turned_gets_no_note_about_corners():
+    turned = rotation(turn=30)
+    found = measure(
+        phantom(level, turned=turned @ rotation(-24 + 12 * i), at=turned @ np.array([0, 0, -38.0 * i]))
+        for i, level in enumerate(LUMBAR_LEVELS)
+    )
+    assert found.find("lordosis_l1_l5").value == pytest.approx(42.2, abs=0.2)
+    assert not [item for item in found if "corners" in item.note]
+
+
 def test_a_plane_fit_weighs_by_area_and_not_by_vertex_count():
     # A V-shaped roof sampled ten times as densely on one side: areas undo the sampling.
     left = np.stack([np.linspace(-10, 0, 200), np.tile([0.0, 10.0], 100), np.linspace(-10, 0, 200) * -0.1], axis=1)

@@ -20,10 +20,10 @@ from .results import MeasuredGeometry, Measurement
 _SAGITTAL = "projected on the patient's sagittal plane, positive = lordosis (opens forward)"
 _LINE_MM = 70.0  # of the lines that show an angle: an endplate and half as much again
 # Wedges by planes and by corners differ by 1.7 degrees on average (32 vertebrae), by more than this if fractured.
-WEDGE_DOUBT_DEG = 3.0
+CORNER_DOUBT_DEG = 3.0
 _CRUSHED = (
     "A plane leaves out an edge that alone is crushed: where the lines through the corners enclose an angle that "
-    f"differs by more than {WEDGE_DOUBT_DEG:g} degrees, it is noted."
+    f"differs by more than {CORNER_DOUBT_DEG:g} degrees, it is noted."
 )
 _SPACE = "between the two plane normals in space (0 = parallel), without a sign"
 
@@ -106,7 +106,7 @@ def wedges(bodies: Sequence[Body]) -> list[Measurement]:
     """Return the sagittal and coronal wedge of each body, in its own frame.
 
     The note of a sagittal wedge gives the angle between the lines through the corners (:func:`corner_wedge`) where it
-    differs by more than ``WEDGE_DOUBT_DEG``: a plane leaves out an edge that is crushed.
+    differs by more than ``CORNER_DOUBT_DEG``: a plane leaves out an edge that is crushed.
     """
     result = []
     for body in bodies:
@@ -119,7 +119,6 @@ def wedges(bodies: Sequence[Body]) -> list[Measurement]:
         ):
             angle = opening_angle(superior.plane.normal, inferior.plane.normal, axis, frame.up)
             corners = corner_wedge(body) if key == "wedge_sagittal" else None
-            doubtful = corners is not None and abs(corners - angle) > WEDGE_DOUBT_DEG
             result.append(
                 Measurement(
                     key,
@@ -130,7 +129,7 @@ def wedges(bodies: Sequence[Body]) -> list[Measurement]:
                     f"Angle between the body's own endplate planes in its own {title.split()[0].lower()} plane, "
                     f"positive = body higher {side}",
                     "vertebra",
-                    f"{corners + 0.0:.1f} between its corners" if doubtful else "",
+                    _corner_note(angle, corners, "its"),
                     geometry=tilts(superior, inferior, axis, frame.up),
                 )
             )
@@ -151,6 +150,25 @@ def corner_wedge(body: Body) -> float | None:
     return math.degrees(upper - lower)
 
 
+def corner_rise(plate: Endplate) -> float | None:
+    """Return how far the line from the posterior to the anterior corner rises over the plane of an endplate.
+
+    Degrees, positive = the front lies above the plane; in the endplate's own sagittal plane, so that it does not depend
+    on how the patient stands. None without these corners.
+    """
+    if not plate.has_sagittal_corners:
+        return None
+    line = plate.corners["anterior"] - plate.corners["posterior"]
+    return math.degrees(math.atan2(float(line @ plate.plane.normal), float(line @ plate.anterior)))
+
+
+def _corner_note(angle: float, by_corners: float | None, whose: str) -> str:
+    """Return what the angle is by corners where that differs by more than ``CORNER_DOUBT_DEG`` degrees."""
+    if by_corners is None or abs(by_corners - angle) <= CORNER_DOUBT_DEG:
+        return ""
+    return f"{by_corners + 0.0:.1f} between {whose} corners"
+
+
 def _plane_pair(
     key: str,
     title: str,
@@ -164,8 +182,11 @@ def _plane_pair(
     drawn = tilts(upper, lower, patient.forward, patient.up)
     first, last = upper.plane.normal, lower.plane.normal
     projected = opening_angle(first, last, patient.forward, patient.up)
+    rises = corner_rise(upper), corner_rise(lower)
+    note = "" if None in rises else _corner_note(projected, projected + rises[0] - rises[1], "the")
+    text = f"{what}, {_SAGITTAL}. {_CRUSHED}"
     return [
-        Measurement(key, title, projected, "deg", levels, f"{what}, {_SAGITTAL}.", patient.name, geometry=drawn),
+        Measurement(key, title, projected, "deg", levels, text, patient.name, note, drawn),
         Measurement(
             f"{key}_3d",
             f"{title}, 3D",
