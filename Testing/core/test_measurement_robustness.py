@@ -11,11 +11,11 @@ import pytest
 
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS, Level
 from LumbarBiplanarLib.errors import StudyError
-from LumbarBiplanarLib.measurement import Vertebra, measure, vertebrae_from_reconstruction
+from LumbarBiplanarLib.measurement import PatientFrame, Vertebra, measure, vertebrae_from_reconstruction
 from LumbarBiplanarLib.measurement.planes import fit_plane, rim_plane, robust_plane, vertex_areas
 from LumbarBiplanarLib.resources import resource_path
 from LumbarBiplanarLib.shape import load_shape_model
-from measurement_phantom import Shape, phantom, rotation
+from measurement_phantom import RAS_FROM_SRS, Shape, phantom, rotation
 from measurement_visible_human import visible_human
 
 SHAPE = Shape(wedge_sagittal=3, hollow=2)
@@ -211,3 +211,58 @@ def test_the_mean_spine_of_the_shape_model_is_measured_through_a_reconstruction(
     # L5 of 196 patients (Cook and Baker 2021): 30.3 +- 1.9 in front, 26.3 +- 1.9 behind.
     assert values("body_height_anterior")[4] == pytest.approx(30.3, abs=2 * 1.9)
     assert values("body_height_posterior")[4] == pytest.approx(26.3, abs=2 * 1.9)
+
+
+SIDEWAYS = {"coronal_cobb", "axial_rotation", "intervertebral_axial_rotation", "wedge_coronal"}
+SIDEWAYS |= {"lateral_listhesis", "lateral_listhesis_centres"}
+
+
+def random_spine() -> tuple[Vertebra, ...]:
+    """Return vertebrae of random shape, one on the other, each turned, tilted and shifted by its own amount."""
+    model, rng = load_shape_model(), np.random.default_rng(5)
+    points = {}
+    for level in model.levels:
+        pose = RAS_FROM_SRS @ rotation(*rng.normal(0, 8, 3)) @ RAS_FROM_SRS.T
+        shape = model.instance(level, rng.standard_normal(model.mode_count))
+        points[level] = shape @ pose.T + [*rng.normal(0, 4, 2), -38.0 * level.index]
+    return vertebrae_from_reconstruction(
+        model, SimpleNamespace(levels=model.levels, faces=model.faces, points_ras_mm=points)
+    )
+
+
+def test_a_mirrored_spine_has_the_same_values_with_the_other_sign_sideways():
+    flip, found = np.array([-1.0, 1.0, 1.0]), random_spine()
+    other = {"left": "right", "right": "left"}
+
+    def name_of(name: str) -> str:
+        return "_".join(other.get(word, word) for word in name.split("_"))
+
+    mirrored = [
+        replace(
+            item,
+            points_ras_mm=item.points_ras_mm * flip,
+            faces=item.faces[:, ::-1],
+            landmarks={name_of(name): point * flip for name, point in item.landmarks.items()},
+        )
+        for item in found
+    ]
+    here, there = measure(found), measure(mirrored)
+    assert [(item.key, item.level) for item in here] == [(item.key, item.level) for item in there]
+    signs = [-1 if item.key in SIDEWAYS else 1 for item in here]
+    assert [item.value for item in there] == pytest.approx(np.multiply(signs, [i.value for i in here]), abs=1e-6)
+
+
+def test_a_patient_who_lies_or_stands_otherwise_has_the_same_values_in_axes_of_his_own():
+    pose, shift = RAS_FROM_SRS @ rotation(35, -50, 70) @ RAS_FROM_SRS.T, np.array([90.0, -40.0, 800.0])
+    found = random_spine()
+    moved = [
+        replace(
+            item,
+            points_ras_mm=item.points_ras_mm @ pose.T + shift,
+            landmarks={name: pose @ point + shift for name, point in item.landmarks.items()},
+        )
+        for item in found
+    ]
+    here, there = measure(found), measure(moved, PatientFrame.from_axes(pose[:, 1], pose[:, 2], "his own"))
+    assert [(item.key, item.level, item.note) for item in here] == [(item.key, item.level, item.note) for item in there]
+    assert [item.value for item in there] == pytest.approx([item.value for item in here], abs=1e-6)
