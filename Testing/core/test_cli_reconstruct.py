@@ -66,12 +66,14 @@ def test_what_was_corrected_is_in_the_files_and_on_the_terminal_with_its_uncerta
     assert angle["unit"] == "deg" and angle["prior_sd"] == 3.0
     assert 0 < angle["sd"] < 3.0
     assert abs(angle["value"]) < 3 * angle["sd"]  # the sample study states its angle exactly
-    assert f"angle {angle['value']:+.2f} ± {angle['sd']:.2f} degrees" in said
+    assert f"angle between the beams {angle['value']:+.2f} ± {angle['sd']:.2f} degrees" in said
     views = result["geometry_corrections"]["corrected_views"]
     assert [view["name"] for view in views] == ["AP", "lateral"]
     assert views[0] == result["geometry"]["views"][0]
     assert views[1]["camera_from_ras"] != result["geometry"]["views"][1]["camera_from_ras"]
-    assert "Thought possible" in (tmp_path / "corrected" / "report.html").read_text()
+    report = (tmp_path / "corrected" / "report.html").read_text(encoding="utf-8")
+    for text in ("Thought possible", "Angle between the beams", f"{angle['value']:+.2f}°", "Density of L3"):
+        assert text in report
 
 
 def test_without_being_asked_a_calibrated_geometry_is_not_corrected(folder):

@@ -11,6 +11,7 @@ import torch
 from LumbarBiplanarLib.anatomy import LUMBAR_LEVELS
 from LumbarBiplanarLib.geometry import GeometrySettings
 from LumbarBiplanarLib.registration import Options, reconstruct
+from LumbarBiplanarLib.registration.checks import correction_notes
 from LumbarBiplanarLib.registration.corrections import Corrections
 from LumbarBiplanarLib.registration.free_corrections import free_corrections
 from LumbarBiplanarLib.registration.image_setup import image_term, mesh_projector
@@ -108,6 +109,20 @@ def test_corrections_come_back_from_json(scene):
     assert again.densities(LEVELS) == pytest.approx(corrections.densities(LEVELS))
 
 
+def test_every_correction_is_named_in_words(scene):
+    corrections = scene[3]
+    titles = {item.name: item.title for item in corrections.unknowns}
+    assert titles["angle"] == "angle between the beams"
+    assert titles["distance_lateral"] == "source-detector distance of the lateral film"
+    assert titles["lateral_rotation_a"] == "rotation of the lateral view about A"
+    assert titles["motion_translation_s"] == "shift of the patient along S"
+    assert titles[f"motion_{LEVELS[0].name}_rotation_r"] == f"rotation of {LEVELS[0].name} about R"
+    assert titles[f"density_{LEVELS[0].name}"] == f"density of {LEVELS[0].name}"
+    note = correction_notes(corrections, None)[0]
+    assert all(item.title in note for item in corrections.unknowns if item.level is None)
+    assert note.endswith("R, A and S are the axes to the patient's right, front and head.")
+
+
 def test_the_corrected_view_shows_a_point_where_the_moved_vertebra_does(scene):
     model, evidence, vertebrae, corrections = scene
     alike = Corrections(
@@ -162,7 +177,7 @@ def test_a_wrong_angle_is_found_with_its_uncertainty_and_the_surfaces_are_better
     assert found > 2.0
     assert surface_error_mm(result, truth) < 0.9 * surface_error_mm(believed, truth)
     (note,) = [text for text in result.warnings if "corrected from the films" in text]
-    assert f"angle {found:+.2f} ± {sd:.2f} degrees" in note
+    assert note.endswith(f"themselves: angle between the beams {found:+.2f} ± {sd:.2f} degrees.")
 
 
 def test_going_on_keeps_the_angle_and_draws_outlines_where_the_film_shows_the_vertebrae(wrong_angle):

@@ -13,6 +13,9 @@ from ..errors import GeometryError
 ras_from_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
 ras_from_lps.setflags(write=False)
 
+# What messages say of the frame that all points are in.
+AXES_IN_WORDS = "R, A and S are the axes to the patient's right, front and head"
+
 
 def transform_points(b_from_a: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Apply an affine (4, 4) matrix to points.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..anatomy import LANDMARK_NAMES, Level, load_landmarks
+from ..geometry.frames import AXES_IN_WORDS
 from .corrections import Corrections
 from .evidence import FilmEvidence
 from .poses import VertebraState
@@ -91,16 +92,16 @@ def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -
     if not len(corrections):
         return []
     found = corrections.reported()
+    common = [item for item in corrections.unknowns if item.level is None]
     told = []
-    for item in corrections.unknowns:
-        if item.level is not None:
-            continue
+    for item in common:
         unit = {"deg": " degrees", "mm": " mm"}.get(item.unit, "")
         spread = f" ± {sd[item.name]:.2f}" if sd else " (uncertainty unknown)"
-        told.append(f"{item.name.replace('_', ' ')} {found[item.name]:+.2f}{spread}{unit}")
+        told.append(f"{item.title} {found[item.name]:+.2f}{spread}{unit}")
     notes = []
     if told:
-        notes.append(f"The geometry was corrected from the films themselves: {', '.join(told)}.")
+        axes = f" {AXES_IN_WORDS}." if any(item.twist is not None and item.name != "angle" for item in common) else ""
+        notes.append(f"The geometry was corrected from the films themselves: {', '.join(told)}.{axes}")
     single = [abs(found[item.name]) for item in corrections.unknowns if item.level is not None and item.unit == "mm"]
     if single:
         notes.append(f"Single vertebrae were moved between the films by up to {max(single):.1f} mm along an axis.")
@@ -108,9 +109,7 @@ def correction_notes(corrections: Corrections, sd: Mapping[str, float] | None) -
     if densities:
         notes.append(f"The vertebrae came out {min(densities):.2f} to {max(densities):.2f} times as dense as usual.")
     far = [
-        item.name.replace("_", " ")
-        for item in corrections.unknowns
-        if abs(found[item.name]) > _FAR_SD * item.reported(item.prior_sd)
+        item.title for item in corrections.unknowns if abs(found[item.name]) > _FAR_SD * item.reported(item.prior_sd)
     ]
     if far:
         notes.append(

@@ -27,6 +27,7 @@ from ..geometry.frames import cross_matrix, rigid
 from .poses import POSE_UNKNOWNS, VertebraState
 
 MOVED_VIEW = "lateral"
+_KINDS = {"rotation": "rotation of {} about", "translation": "shift of {} along"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,19 @@ class Correction:
     def reported(self, value: float) -> float:
         """Return a value (rad, mm or 1) in the unit of the report."""
         return float(np.rad2deg(value)) if self.unit == "deg" else float(value)
+
+    @property
+    def title(self) -> str:
+        """What it is in words, such as "source-detector distance of the AP film" or "shift of the patient along S"."""
+        if self.view:
+            return f"source-detector distance of the {self.view} film"
+        if self.density:
+            return f"density of {self.level.name}"
+        if self.name == "angle":
+            return "angle between the beams"
+        whose, kind, axis = self.name.rsplit("_", 2)
+        whose = {"lateral": "the lateral view", "motion": "the patient"}.get(whose, whose.removeprefix("motion_"))
+        return f"{_KINDS[kind].format(whose)} {axis.upper()}"
 
 
 @dataclass(frozen=True, eq=False)

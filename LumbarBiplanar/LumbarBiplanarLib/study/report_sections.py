@@ -9,6 +9,7 @@ import numpy as np
 from .. import __version__
 from ..anatomy import FilmLandmarks, Level
 from ..geometry import View
+from ..geometry.frames import AXES_IN_WORDS
 from ..imaging import Polarity
 from ..measurement import Measurement, spread_text, value_text
 from ..measurement.results import MARKS_IN_WORDS, definition_text
@@ -25,11 +26,12 @@ _IN_WORDS = {
     "model": "Kind of beam",
     "focal_mm": "Source to detector",
     "spacing_mm": "Detector pitch, across x down",
-    "principal_px": "Foot of the perpendicular from the source",
+    "principal_px": "Principal point",
     "size_px": "Size of the film",
     "camera_from_ras": "Position of the source, RAS",
 }
 _POLARITY = {Polarity.BONE_BRIGHT: "bone is bright", Polarity.BONE_DARK: "bone is dark"}
+_UNITS = {"deg": "°", "mm": " mm", "": ""}
 _BEAMS = {"pinhole": "cone beam from a point", "slot": "slot scan"}
 
 
@@ -212,16 +214,17 @@ def _corrections(result: CaseResult) -> list[str]:
     values, sd = found.corrections.reported(), found.correction_sd
     rows = [
         (
-            item.name.replace("_", " "),
-            f"{values[item.name]:+.2f} {item.unit}",
-            f"{sd[item.name]:.2f} {item.unit}" if item.name in sd else "–",
-            f"{item.reported(item.prior_sd):.2f} {item.unit}",
+            f"{item.title[:1].upper()}{item.title[1:]}",
+            f"{values[item.name]:+.2f}{_UNITS[item.unit]}",
+            f"{sd[item.name]:.2f}{_UNITS[item.unit]}" if item.name in sd else "–",
+            f"{item.reported(item.prior_sd):.2f}{_UNITS[item.unit]}",
         )
         for item in found.corrections.unknowns
     ]
     text = (
         "The registration was free to correct these numbers, because the geometry is uncertain or the patient may have "
-        "moved. Surfaces are where the patient lay in the AP film; the lateral film is drawn with the corrections."
+        "moved. Surfaces are where the patient lay in the AP film; the lateral film is drawn with the corrections. "
+        f"{AXES_IN_WORDS}."
     )
     header = ("Corrected", "By", "Standard deviation", "Thought possible")
     return [kept_together((paragraph(text), table(header, rows, css="small", numbers=(1, 2, 3))))]
