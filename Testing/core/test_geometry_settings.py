@@ -223,6 +223,22 @@ def test_warnings_say_what_a_number_means_for_the_result():
     assert "50 degrees apart" in edited.warnings()[1]
 
 
+def test_a_geometry_that_calls_itself_calibrated_with_assumed_lengths_is_told():
+    usual = standard_settings(FilmFacts(SIZE[0]), FilmFacts(SIZE[1], (0.4, 0.4), "detector", "tag"))
+    believed = usual.edited("calibrated", None, "yes")
+    (warning,) = believed.warnings()
+    assert "source-detector distance, source-isocenter distance, detector pitch across, detector pitch along" in warning
+    measured = believed.edited("spacing_x_mm", "AP", "0.4").edited("spacing_y_mm", "AP", "0.4")
+    for name in ("AP", "lateral"):
+        measured = measured.edited("focal_mm", name, "1100")
+    (warning,) = GeometrySettings.from_pair(measured.to_pair(), "geometry.json").warnings()
+    assert "assumed are: source-isocenter distance." in warning
+    assert SETTINGS.pair.calibrated and SETTINGS.contradictions() == ()
+    for name in ("AP", "lateral"):
+        measured = measured.edited("isocenter_mm", name, "900")
+    assert measured.warnings() == ()
+
+
 def test_the_usual_geometry_is_the_standard_pair_and_never_calibrated():
     settings = standard_settings(
         FilmFacts(SIZE[0], (0.4, 0.4), "detector", "tag"), FilmFacts(SIZE[1], (0.4, 0.4), "detector", "tag")

@@ -27,6 +27,16 @@ def test_the_bundled_study_is_a_case_without_warnings():
     assert set(case.inputs) == {"geometry", "landmarks", "lumbar AP", "lumbar lateral"}
 
 
+def test_a_calibrated_geometry_with_an_assumed_distance_is_told(tmp_path):
+    geometry = edited_json(
+        sample("geometry.json"),
+        tmp_path / "geometry.json",
+        lambda c: c["views"][1]["provenance"].update(focal_mm="assumed: usual source-detector distance"),
+    )
+    (warning,) = load_case(**files(geometry=geometry)).warnings
+    assert "says that it is calibrated, but assumed are: source-detector distance." in warning
+
+
 def test_the_same_image_for_both_films_is_refused(tmp_path):
     geometry = edited_json(
         sample("geometry.json"),

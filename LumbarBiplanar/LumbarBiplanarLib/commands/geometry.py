@@ -17,12 +17,12 @@ SUMMARY = "write geometry.json from what film files state, or change numbers of 
 EPILOG = """\
 examples:
   lumbar-biplanar geometry --ap ap.dcm --lateral lateral.dcm --output geometry.json
-  lumbar-biplanar geometry --ap pa.png --lateral lateral.png --set AP.left_side=left focal_mm=1150 angle_deg=90 \\
-      spacing_x_mm=0.143 spacing_y_mm=0.143 calibrated=yes --output geometry.json
+  lumbar-biplanar geometry --ap pa.png --lateral lateral.png --set AP.left_side=left focal_mm=1150 \\
+      isocenter_mm=950 spacing_x_mm=0.143 spacing_y_mm=0.143 calibrated=yes --output geometry.json
   lumbar-biplanar geometry --geometry geometry.json                 print the numbers, and where each came from
 
 A number is KEY=VALUE for both films, AP.KEY=VALUE or lateral.KEY=VALUE for one of them. What the files do not state
-and nobody gives is assumed and marked so; a geometry with assumed distances is not calibrated."""
+and nobody gives is assumed and marked so. Say calibrated=yes only if distances and pixel sizes were measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

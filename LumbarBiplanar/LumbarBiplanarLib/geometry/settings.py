@@ -58,6 +58,8 @@ _NAMES = {
     "calibrated": "calibrated",
     "simultaneous": "taken at the same time",
 }
+# What scales a reconstruction.
+_LENGTHS = ("focal_mm", "isocenter_mm", "spacing_x_mm", "spacing_y_mm")
 # How exactly a number is shown; it is kept as it is.
 _DECIMALS = {"spacing_x_mm": 4, "spacing_y_mm": 4, "principal_x_px": 2, "principal_y_px": 2, "angle_deg": 2}
 _SIDES = {"left_side": left_side, "source_side": source_side}
@@ -158,10 +160,21 @@ class GeometrySettings:
         found = []
         if not self.pair.calibrated:
             found.append("The geometry is not calibrated: lengths are as uncertain as the assumed distances.")
+        found += self.contradictions()
         angle = self.pair.angle_deg
         if not 60.0 <= angle <= 120.0:
             found.append(f"The beams are {angle:.0f} degrees apart: depth is best known between 60 and 120 degrees.")
         return tuple(found)
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Return what a pair says that cannot be: that it is calibrated, with lengths that were assumed."""
+        assumed = [_NAMES[key] for key in _LENGTHS if any(self.is_assumed(key, view.name) for view in self.pair.views)]
+        if not self.pair.calibrated or not assumed:
+            return ()
+        return (
+            f"The geometry says that it is calibrated, but assumed are: {', '.join(assumed)}. Set them to what was "
+            "measured, or calibrated to no: believed as they are they make lengths wrong, and nothing else tells.",
+        )
 
     def edited(self, key: str, view_name: str | None, text: str) -> GeometrySettings:
         """Return the settings with one number replaced by what the user typed.

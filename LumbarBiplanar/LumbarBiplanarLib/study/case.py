@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import FilmError, GeometryError, LandmarkError
 from ..files import sha256_of
-from ..geometry import FilmPair, load_geometry
+from ..geometry import FilmPair, GeometrySettings, load_geometry
 from ..imaging import Film, Polarity, is_relative, read_film, read_lumbar_image
 from .landmarks_file import FilmEntry, read_landmarks
 
@@ -141,6 +141,7 @@ def _geometry_warnings(pair: FilmPair) -> list[str]:
     warnings = []
     if not pair.calibrated:
         warnings.append("The geometry is not calibrated: lengths are as uncertain as the assumed source distances.")
+    warnings += GeometrySettings.from_pair(pair).contradictions()
     if not pair.simultaneous:
         warnings.append("The films were not taken at the same time: if the patient moved, the two do not fit.")
     return warnings
