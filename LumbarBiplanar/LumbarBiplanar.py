@@ -24,6 +24,7 @@ from LumbarBiplanarLib.ui.self_test import SelfTests
 
 SAMPLE_NAME = "LumbarBiplanarStudy"
 DOCUMENTATION = "https://github.com/LumbarBiplanar/SlicerLumbarBiplanar#readme"
+DATA_LICENCES = "https://github.com/LumbarBiplanar/SlicerLumbarBiplanar/blob/main/LICENSE-DATA.md"
 
 
 class LumbarBiplanar(ScriptedLoadableModule):
@@ -41,9 +42,10 @@ class LumbarBiplanar(ScriptedLoadableModule):
             '<p>See the <a href="{url}">documentation</a>. Research software, not for clinical use.</p>'
         ).format(url=DOCUMENTATION)
         parent.acknowledgementText = _(
-            "The shape model is derived from VerSe (doi:10.1016/j.media.2021.102166) and other open anatomical data; "
-            "see LICENSE-DATA.md."
-        )
+            "Shape model and network weights are derived from VerSe (doi:10.1016/j.media.2021.102166) and other open "
+            'anatomical data and are licensed CC BY-SA 4.0: <a href="{url}">sources and licences</a>, also in '
+            "LICENSE-DATA.md in the module's folder Resources."
+        ).format(url=DATA_LICENCES)
         slicer.app.connect("startupCompleted()", registerSampleData)
         slicer.app.connect("startupCompleted()", registerLayout)
 

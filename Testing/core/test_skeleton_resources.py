@@ -76,6 +76,11 @@ def test_a_wheel_brings_the_command_the_version_and_the_licences(wheel):
     assert {"LICENSE.txt", "LICENSE-DATA.md"} <= licences
 
 
+def test_the_notices_that_the_data_ask_for_go_wherever_the_data_go(repository, slicer_install):
+    notices = (repository / "LICENSE-DATA.md").read_bytes()
+    assert (slicer_install / "Resources" / "LICENSE-DATA.md").read_bytes() == notices
+
+
 def test_a_missing_resource_is_named_with_the_places_searched(repository):
     with pytest.raises(StudyError) as caught:
         resource_path("Weights", "no-such-weights.pt")
