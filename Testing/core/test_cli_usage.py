@@ -24,6 +24,13 @@ def test_help_names_every_command_and_the_exit_codes(capsys):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_a_help_is_longer_than_the_terminal(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main([name, "--help"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name, capsys):
     assert main([name, "--help"]) == 0
     assert f"lumbar-biplanar {name}" in capsys.readouterr().out

@@ -57,7 +57,7 @@ def add_geometry_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the registration may correct in the geometry."""
     wrong = parser.add_argument_group(
         "geometry that is wrong",
-        "By default what the geometry file says of itself decides: a geometry that is not calibrated frees angle and "
+        "By default what the geometry file says of itself decides: a geometry that is not calibrated frees angle and\n"
         "distance, films that were not taken at once the motion. Every correction is reported with its uncertainty.",
     )
     wrong.add_argument(

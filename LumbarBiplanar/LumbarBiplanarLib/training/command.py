@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the open data (docs/shape-model.md)")
     parser.add_argument("--output", type=Path, help="folder for weights, record and checkpoint")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="SUBJECT", help="people to keep out, e.g. vhm")
-    parser.add_argument("--shape-model", type=Path, help="shape model to draw from (default: the module's own)")
+    parser.add_argument("--shape-model", type=Path, help="shape model to draw from (the module's own)")
     parser.add_argument(
         "--stage", choices=("spine", "refine"), default="spine", help="the whole film, or one vertebra (%(default)s)"
     )
@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of crops shown with a fitted model, refine only {_both('fitted')}",
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
-    parser.add_argument("--cache", type=Path, help="folder of the ingredients (default: OUTPUT/ingredients)")
+    parser.add_argument(
+        "--cache", type=Path, help="folder of the ingredients (OUTPUT/ingredients; refine OUTPUT/fine_ingredients)"
+    )
     parser.add_argument(
         "--contact-sheet",
         type=Path,
@@ -86,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _both(key: str) -> str:
     """Return the defaults of the two stages for a help text."""
-    return f"({getattr(TrainingOptions(), key):g}; refine {getattr(TrainingOptions.refine(), key):g})"
+    first, refine = (getattr(options, key) for options in (TrainingOptions(), TrainingOptions.refine()))
+    return f"({first:g})" if first == refine else f"({first:g}; refine {refine:g})"
 
 
 def run(args: argparse.Namespace) -> int:
