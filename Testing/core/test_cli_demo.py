@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 
 import pytest
@@ -14,15 +16,29 @@ STAGES = {"detection", "registration", "measurement", "total"}
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def ran(tmp_path_factory):
+    """The folder of a demo, and what it said."""
     folder = tmp_path_factory.mktemp("demo") / "demo-output"
-    assert main(["demo", "--output", str(folder), "--device", "cpu"]) == 0
-    return folder
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert main(["demo", "--output", str(folder), "--device", "cpu"]) == 0
+    return folder, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def demo(ran):
+    return ran[0]
 
 
 @pytest.fixture(scope="module")
 def summary(demo):
     return json.loads((demo / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_the_measurements_begin_with_the_lordosis_and_end_with_what_is_not_assessed(ran):
+    lines = [line.strip() for line in ran[1].splitlines()]
+    names = ("Lordosis L1-L5", "Segmental angle", "Slip", "L5-S1 is not reconstructed")
+    first = [next(number for number, line in enumerate(lines) if line.startswith(name)) for name in names]
+    assert first == sorted(first)
 
 
 def test_the_summary_holds_the_promised_keys(summary):

@@ -31,7 +31,7 @@ ABOUT_SAMPLE = (
 FORMAT, VERSION = "LumbarBiplanar demo", 1
 EVALUATION, SUMMARY_FILE = "evaluation.json", "summary.json"
 OWN_FILES = (EVALUATION, SUMMARY_FILE)
-SHOWN = ("Lordosis", "Segmental angle (Cobb)", "Coronal Cobb", "Axial rotation", "Slip", "Disc height (Dabbs)")
+SHOWN = ("Lordosis L1-L5", "Segmental angle (Cobb)", "Coronal Cobb", "Axial rotation", "Slip", "Disc height (Dabbs)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,13 +129,12 @@ def peak_memory_gb() -> float | None:
 
 def _report(result: CaseResult, comparison: Comparison, measured_gb: float | None) -> None:
     from ..measurement import spread_text, title_text, value_text
-    from ..study.quality_text import mark_of
-    from ..study.report_tables import UNITS
+    from ..study.quality_text import MARKS_IN_WORDS, mark_of
+    from ..study.report_tables import NOT_ASSESSED, UNITS
 
     show(comparison)
     print(ABOUT_SAMPLE, end="\n\n")
     chosen = [item for item in result.measurements if item.title in SHOWN or item.title.startswith(SHOWN[2])]
-    chosen += [item for item in result.measurements if item.title == "Lordosis L1-L5"]
     rows = [
         (
             title_text(item),
@@ -147,6 +146,9 @@ def _report(result: CaseResult, comparison: Comparison, measured_gb: float | Non
     ]
     title = "Measurements (all of them in measurements.csv; ±: half the width of the 90 % interval)"
     print_table(title, ("quantity", "level", "value", "unit"), rows)
+    if any(mark_of(item, result.quality) for item in chosen):
+        print(MARKS_IN_WORDS)
+    print(NOT_ASSESSED, end="\n\n")
     times = [(stage, f"{value:.1f}") for stage, value in result.seconds.items()]
     print_table(f"Time on {result.device}", ("stage", "seconds"), times)
     if measured_gb is not None:
