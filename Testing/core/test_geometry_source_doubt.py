@@ -72,4 +72,5 @@ def test_a_pa_film_taken_for_an_ap_film_is_told_where_both_films_are_read():
     taken_for_ap = replace(ap, view=with_source_side(ap.view, FRONT, np.zeros(3)))
     notes = [[note for note in item.notes if "frontal" in note] for item in detect_pair((taken_for_ap, lateral), "cpu")]
     assert len(notes[0]) == 1 and "looks like a PA film" in notes[0][0] and not notes[1]
+    assert "(source_side, in the panel 'Source is at the')" in notes[0][0]
     assert not any("frontal" in note for item in detect_pair((ap, lateral), "cpu") for note in item.notes)

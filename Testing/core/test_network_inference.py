@@ -196,7 +196,7 @@ TURNED = {
     ("lateral", "back to front"): (lambda pixels: pixels[:, ::-1], "back to front.*Mirror it left to right"),
     ("lateral", "turned by half"): (lambda pixels: pixels[::-1, ::-1], "upside down.*half a turn"),
     ("lateral", "top to bottom"): (lambda pixels: pixels[::-1], "mirrored top to bottom.*Mirror it top"),
-    ("lateral", "bone dark"): (lambda pixels: pixels.max() - pixels, "bone dark.*polarity"),
+    ("lateral", "bone dark"): (lambda pixels: pixels.max() - pixels, "bone dark.*polarity.*in the panel"),
 }
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from LumbarBiplanarLib.geometry.settings import KEYS
+from LumbarBiplanarLib.geometry.sides import LEFT_SIDE_NUMBER, SOURCE_SIDE_NUMBER
+
 ROOT = Path(__file__).resolve().parents[2]
 FORM = ROOT / "LumbarBiplanar" / "Resources" / "UI" / "LumbarBiplanar.ui"
 PAGE = ROOT / "docs" / "panel.md"
@@ -71,3 +74,10 @@ def test_a_page_names_only_what_the_panel_says(name):
     named = {text for text in named if not text.endswith(".")}  # a sentence
     assert len(named) > 15
     assert {text for text in named - SLICERS if text.lower() not in texts_of_the_panel()} == set()
+
+
+@pytest.mark.parametrize("number", [LEFT_SIDE_NUMBER, SOURCE_SIDE_NUMBER])
+def test_messages_name_numbers_of_the_geometry_as_the_table_does(number):
+    key, title = re.fullmatch(r"(\w+), in the panel '(.*)'", number).groups()
+    assert key in KEYS
+    assert title.lower() in texts_of_the_panel()

@@ -56,7 +56,7 @@ _NAMES = {
     "size_px": "film size",
     "angle_deg": "angle between the beams",
     "calibrated": "calibrated",
-    "simultaneous": "taken at the same time",
+    "simultaneous": "simultaneous",
 }
 # What scales a reconstruction.
 _LENGTHS = ("focal_mm", "isocenter_mm", "spacing_x_mm", "spacing_y_mm")

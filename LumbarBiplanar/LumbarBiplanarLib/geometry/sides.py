@@ -22,6 +22,9 @@ SOURCES = {"AP": (FRONT, BACK), "lateral": (LEFT, RIGHT)}
 # By DICOM's View Position (0018,5101): the side of the patient at which the source was; LL has the left side at the
 # detector.
 SOURCE_OF_VIEW_POSITION = {"AP": FRONT, "PA": BACK, "RL": LEFT, "LL": RIGHT}
+# What messages call the two numbers: by the key of files and command line, and by the name in the panel's table.
+LEFT_SIDE_NUMBER = "left_side, in the panel 'Left of the film is'"
+SOURCE_SIDE_NUMBER = "source_side, in the panel 'Source is at the'"
 _WORDS = {RIGHT: ("r",), LEFT: ("l",), FRONT: ("f", "a", "anterior"), BACK: ("b", "p", "posterior")}
 
 

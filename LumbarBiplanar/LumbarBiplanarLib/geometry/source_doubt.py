@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import GeometryError
 from .limits import nearest_to_beams
-from .sides import FRONT, other_source, source_side
+from .sides import FRONT, SOURCE_SIDE_NUMBER, other_source, source_side
 from .triangulation import triangulate
 from .view import View
 
@@ -40,7 +40,7 @@ def source_doubt(views: Sequence[View], pixels: np.ndarray, sigma_px: np.ndarray
     return (
         f"The frontal film looks like {'a PA' if here == FRONT else 'an AP'} film: what both films show fits a source "
         f"at the patient's {other_source(views[0])}, not at the {here}, as the geometry has it. If so, correct "
-        "source_side of the AP film in the geometry; sizes are some percent off otherwise."
+        f"it for the AP film ({SOURCE_SIDE_NUMBER}); sizes are some percent off otherwise."
     )
 
 

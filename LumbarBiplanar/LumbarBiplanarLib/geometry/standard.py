@@ -16,7 +16,7 @@ from ..errors import GeometryError
 from .frames import rigid
 from .pair import FilmPair
 from .settings import ASSUMED, GeometrySettings
-from .sides import SOURCE_OF_VIEW_POSITION, SOURCES
+from .sides import SOURCE_OF_VIEW_POSITION, SOURCE_SIDE_NUMBER, SOURCES
 from .view import View
 
 # A radiography room with the patient at a wall stand: 1.5 m is too far for most lumbar films, 1.1 m the usual.
@@ -129,7 +129,7 @@ def direction_note(view: View, facts: FilmFacts) -> str:
     return (
         f"{facts.file}: View Position is {facts.projection} and the columns run {run}: the film is stored turned over, "
         "as seen from the detector, and is read so. If the beam ran the other way, change the side of the source in "
-        "the geometry (source_side)."
+        f"the geometry ({SOURCE_SIDE_NUMBER})."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import View
-from ..geometry.sides import SOURCE_OF_VIEW_POSITION, SOURCES, source_side
+from ..geometry.sides import SOURCE_OF_VIEW_POSITION, SOURCE_SIDE_NUMBER, SOURCES, source_side
 from ..geometry.standard import FilmFacts, direction_note
 from .spacing import SpacingPlane
 
@@ -69,7 +69,7 @@ def _orientation_note(facts: FilmFacts, view: View) -> str | None:
     if source in SOURCES.get(view.name, ()) and source != source_side(view):
         return (
             f"The file's View Position is {facts.projection}, but the geometry has the source at the patient's "
-            f"{source_side(view)}; correct source_side in the geometry if the file is right."
+            f"{source_side(view)}; correct it ({SOURCE_SIDE_NUMBER}) if the file is right."
         )
     if facts.direction is None:
         return None

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import DetectionError
 from ..geometry import View
-from ..geometry.sides import FRONT, left_side
+from ..geometry.sides import FRONT, LEFT_SIDE_NUMBER, left_side
 from ..imaging import Film
 from ..rendering import resolve_device
 from .first_stage import (
@@ -214,9 +214,9 @@ def _remedy(view_name: str, way: str) -> str:
     return {
         UPSIDE_DOWN: "Turn it by half a turn.",
         TOP_TO_BOTTOM: "Mirror it top to bottom.",
-        BACK_TO_FRONT: "Mirror it left to right if it is stored reversed; if it was taken so, say it in the geometry "
-        "(docs/geometry.md).",
-        BONE_DARK: "Correct its polarity (--polarity on the command line).",
+        BACK_TO_FRONT: "Mirror it left to right if it is stored reversed; if it was taken so, say in the geometry what "
+        f"is on its left ({LEFT_SIDE_NUMBER}).",
+        BONE_DARK: "Correct its polarity (Polarity in the panel, --polarity on the command line, polarity= in Python).",
     }[way]
 
 
