@@ -30,7 +30,8 @@ from LumbarBiplanarLib.study.batch import FAILED, Study, find_studies, run_studi
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the arguments; exits with status 2 on wrong ones."""
     parser = argparse.ArgumentParser(prog="run_batch.py", description="Reconstruct a folder of studies.")
-    parser.add_argument("studies", nargs="+", type=Path, help="folder of studies, or a study")
+    studies = "folder of studies, each a folder with the films ap.* and lateral.* and geometry.json; or one study"
+    parser.add_argument("studies", nargs="+", type=Path, help=studies)
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     parser.add_argument("--force", action="store_true", help="compute studies again whose result is there already")
