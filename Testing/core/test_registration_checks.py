@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,15 @@ def vertebra(log_scale: float) -> VertebraState:
 def test_a_size_is_unusual_against_the_model_but_never_for_a_trifle():
     assert shape_warnings([vertebra(0.0005)], 1e-6) == []  # a rigid model
     (said,) = shape_warnings([vertebra(0.06)], 1e-6)
-    assert "L3 came out +6 % in size" in said
+    assert "Unlikely sizes against the mean vertebra: L3 +6 %." in said
     assert shape_warnings([vertebra(0.06)], 0.08) == []
     assert len(shape_warnings([vertebra(-0.3)], 0.08)) == 1
+
+
+def test_unusual_sizes_of_a_whole_spine_are_one_warning():
+    below = replace(vertebra(0.4), level=Level.L4, translation_mm=np.array([0.0, 0.0, -40.0]))
+    (said,) = shape_warnings([vertebra(0.3), below], 0.08)
+    assert "L3 +35 %, L4 +49 %." in said
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,12 @@ def _named(level: Level, name: str, distance_mm: float) -> str:
 def shape_warnings(vertebrae: Sequence[VertebraState], log_scale_sd: float) -> list[str]:
     """Name vertebrae of unlikely size, and neighbors that lie on each other."""
     warnings = []
-    for item in vertebrae:
-        if abs(item.log_scale) > max(_UNUSUAL_SCALE_SD * log_scale_sd, _LEAST_UNUSUAL_SCALE):
-            warnings.append(
-                f"{item.level.name} came out {100 * (item.scale - 1):+.0f} % in size against the mean vertebra. Check "
-                "pixel spacing and source distances."
-            )
+    usual = max(_UNUSUAL_SCALE_SD * log_scale_sd, _LEAST_UNUSUAL_SCALE)
+    sizes = [f"{x.level.name} {100 * (x.scale - 1):+.0f} %" for x in vertebrae if abs(x.log_scale) > usual]
+    if sizes:
+        warnings.append(
+            f"Unlikely sizes against the mean vertebra: {', '.join(sizes)}. Check pixel spacing and source distances."
+        )
     for upper, lower in itertools.pairwise(vertebrae):
         distance = float(np.linalg.norm(upper.translation_mm - lower.translation_mm))
         if distance < _CLOSE_MM:
