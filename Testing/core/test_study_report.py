@@ -190,6 +190,7 @@ def test_a_doubtful_level_is_named_first_and_in_the_table_of_the_fit():
     assert "L4: do not use (97 % likely to be more than 2 mm off). Its landmarks are off." in doubtful.text
     assert doubtful.text.index("L4: do not use") < doubtful.text.index("Measurements")
     lines = {row[0]: row for table in doubtful.tables for row in table if row[0] in ("L3", "L4")}
+    assert "how likely the surface is more than 2 mm off on average" in doubtful.text
     assert lines["L4"][-1] == "refuse (97 %)" and lines["L3"][-1] == "ok (under 2 %)"
 
 

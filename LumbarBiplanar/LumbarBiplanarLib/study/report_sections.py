@@ -159,9 +159,9 @@ def reliability(result: CaseResult) -> list[str]:
             "in mm of bone along the ray; a strength of 1 is as much bone as expected. Expected error: one standard "
             "deviation along the surface's normal, mean over the vertebra, if the films and their geometry are as "
             "stated. Quality: ok, check (look before you use it) or refuse (do not use it), and how likely the surface "
-            "is more than 2 mm off: judged, by simulated cases, from all residuals, from the two films against each "
-            "other, and from how usual shape and posture are. Small residuals do not prove a correct geometry: a wrong "
-            "source distance scales all lengths.",
+            "is more than 2 mm off on average: judged, by simulated cases, from all residuals, from the two films "
+            "against each other, and from how usual shape and posture are. Small residuals do not prove a correct "
+            "geometry: a wrong source distance scales all lengths.",
             "small",
         )
     )
