@@ -129,7 +129,8 @@ def peak_memory_gb() -> float | None:
 
 def _report(result: CaseResult, comparison: Comparison, measured_gb: float | None) -> None:
     from ..measurement import spread_text, title_text, value_text
-    from ..study.quality_text import MARKS_IN_WORDS, mark_of
+    from ..measurement.results import MARKS_IN_WORDS
+    from ..study.quality_text import mark_of
     from ..study.report_tables import NOT_ASSESSED, UNITS
 
     show(comparison)
