@@ -15,6 +15,7 @@ from ..measurement import Measurements, Spread, measure, vertebrae_from_reconstr
 from ..shape import ShapeModel, load_shape_model
 from .case import Case
 from .detecting import check_device, detection_warnings, finder
+from .doubts import doubted
 from .evidence import Evidence, Landmarks, evidence_of, evidence_with_model_in_view, waits_for_model
 from .geometry_settings import geometry_settings
 from .steps import CaseResult, Step
@@ -147,7 +148,7 @@ def register_case(
     if intervals:
         yield Step("measurement", "measured", 0.1, state, result)
         measurements, told = yield from _sure(result, state)
-        quality = assess(state)
+        quality = doubted(assess(state), state)
         measurements = replace(measurements, flags={level: item.flag for level, item in quality.items()})
         seconds["measurement"] = time.perf_counter() - started
         seconds["total"] = time.perf_counter() - begin
