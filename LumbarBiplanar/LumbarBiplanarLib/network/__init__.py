@@ -16,6 +16,7 @@ _WHERE = {
     "detect_pair": "inference",
     "join": "inference",
     "look_again": "inference",
+    "look_at_view": "other_view",
     "load_refiner": "weights",
     "load_weights": "weights",
     "save_weights": "weights",
@@ -33,6 +34,7 @@ __all__ = [
     "load_refiner",
     "load_weights",
     "look_again",
+    "look_at_view",
     "save_weights",
 ]
 

@@ -164,9 +164,8 @@ def read(networks: Networks, given: Film, mirrored_patient: bool | None = None) 
     close = unrefined(look, film.view)
     if networks.refiner is not None:
         close = look_closely(networks.refiner, film.view, image, look, networks.device)
-    # A level of which the film shows a sliver is not on it.
-    close = replace(close, found=close.found & (_on_film(film, close).sum(axis=1) >= LEAST_SEEN))
-    sure = _presence(close)
+    close = found_on(film, close)
+    sure = presence_of(close)
     if sure < _CERTAIN_PRESENCE or (film.view.name == "lateral" and look.score < _CERTAIN_SCORE):
         way = better_otherwise(networks.spine, film.view, image, look, networks.device)
         if way is not None and _surer_when_turned(networks, film, sure, way[2]):
@@ -176,7 +175,12 @@ def read(networks: Networks, given: Film, mirrored_patient: bool | None = None) 
     return Reading(networks, film, image, look, close, look.choice.notes, given, showing)
 
 
-def _presence(close: CloseLook) -> float:
+def found_on(film: Film, close: CloseLook) -> CloseLook:
+    """Return a close look without the levels of which the film shows a sliver at most."""
+    return replace(close, found=close.found & (_on_film(film, close).sum(axis=1) >= LEAST_SEEN))
+
+
+def presence_of(close: CloseLook) -> float:
     """Return how sure the vertebrae found are, 0 to 1; 0 if there is none."""
     return float(close.presence[close.found].mean()) if close.found.any() else 0.0
 
@@ -190,7 +194,7 @@ def _surer_when_turned(networks: Networks, film: Film, sure: float, turned: np.n
         return True
     look = first_look(networks.spine, film.view, turned, networks.device)
     close = look_closely(networks.refiner, film.view, turned, look, networks.device)
-    return _presence(close) > sure
+    return presence_of(close) > sure
 
 
 def _on_film(film: Film, close: CloseLook) -> np.ndarray:

@@ -14,10 +14,11 @@ from ..imaging import Film
 from ..shape.model import ShapeModel
 from .case import Case
 from .steps import Step
-from .swapped import confidence, swap_hint
+from .swapped import confidence, refusal
 
 if TYPE_CHECKING:
     from ..network import Detection
+    from ..network.other_view import ViewLook
 
 # Below this mean confidence, or above this usual deviation of its landmarks (per axis, so that nine of ten are within
 # 7 mm), a film is one that the network has trouble with.
@@ -61,7 +62,8 @@ def detect_case(
         DetectionError: if a film shows no lumbar spine and no landmarks were given for it.
         WeightsError: if the weights cannot be used.
     """
-    find = finder(detector, check_device(device), weights)
+    device = check_device(device)
+    find, look = finder(detector, device, weights), view_teller(detector, device, weights)
     found: dict[str, Detection] = {}
     warnings: list[str] = []
     given = case.landmarks is not None
@@ -74,13 +76,15 @@ def detect_case(
             name, number = film.view.name, case.films.index(film)
             step = Step("detection", f"{name} film: landmarks and lumbar-only image", _READ_SHARE * number / 2)
             yield step
+            failed = None
             try:
                 found[name] = (yield from _waited_for(under_way[name], step)) if together else find(film)
             except DetectionError as error:
-                if not given:
-                    hint = swap_hint(case.films, found, find)
-                    raise DetectionError(f"{hint} As they were given: {error}" if hint else str(error)) from error
-                warnings.append(f"{error} Its landmarks were given, so the film itself serves as its image.")
+                failed = error
+            if not given and (refused := refusal(case.films, name, found, find, look, failed)):
+                raise refused from failed
+            if failed is not None:
+                warnings.append(f"{failed} Its landmarks were given, so the film itself serves as its image.")
             share = _READ_SHARE * (number + 1) / 2
             yield Step("detection", f"{name} film: done", share, detections=dict(found), warnings=tuple(warnings))
     if not given:
@@ -146,6 +150,23 @@ def finder(detector: Detector | None, device: str, weights: str | None) -> Calla
             return (detector or detect)(film, device=device, weights=weights)
 
     return find
+
+
+def view_teller(
+    detector: Detector | None, device: str, weights: str | None
+) -> Callable[[Film, Detection | None], ViewLook | None]:
+    """Return the function that tells which view a film looks like; what replaces the network tells nothing of it."""
+
+    def look(film: Film, detection: Detection | None) -> ViewLook | None:
+        from ..network import look_at_view
+        from ..rendering.threads import limited_threads
+
+        if detector is not None:
+            return None
+        with limited_threads(1):
+            return look_at_view(film, None if detection is None else detection.reading, device, weights)
+
+    return look
 
 
 def check_device(device: str) -> str:
