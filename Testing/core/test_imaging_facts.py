@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib.errors import FilmError
-from LumbarBiplanarLib.imaging import film_facts, read_film_alone, write_film
+from LumbarBiplanarLib.geometry import FilmFacts
+from LumbarBiplanarLib.imaging import film_facts, notes_on_pair, read_film_alone, write_film
 from test_imaging_dicom import VALUES, write_dicom
 
 pytest.importorskip("pydicom")
@@ -93,3 +94,33 @@ def test_what_is_no_film_is_refused(tmp_path):
     (tmp_path / "film.txt").write_text("hello")
     with pytest.raises(FilmError, match=r"film\.txt"):
         film_facts(tmp_path / "film.txt")
+
+
+def test_two_patients_are_told_apart_and_neither_is_named(tmp_path):
+    first, same, second, unknown = (
+        film_facts(write_dicom(tmp_path / f"{number}.dcm", **tags))
+        for number, tags in enumerate([{"PatientID": "4711"}, {"PatientID": "4711 "}, {"PatientID": "4712"}, {}])
+    )
+    assert "4711" not in first.patient and len(first.patient) < 8
+    assert notes_on_pair(first, same, True) == notes_on_pair(first, unknown, True) == ()
+    (note,) = notes_on_pair(first, second, True)
+    assert note.startswith("0.dcm and 2.dcm state different patients") and "4711" not in note
+
+
+@pytest.mark.parametrize(
+    ("other", "simultaneous", "said"),
+    [
+        ("20260102 101500", True, ""),
+        ("20260102 101530.5", True, ""),
+        ("20260102 102000", True, "taken at 10:15:00 and 10:20:00"),
+        ("20260102 102000", False, ""),
+        ("20260105 101500", False, "on different days (2026-01-02 and 2026-01-05"),
+        ("2026 soon", True, ""),
+        (None, True, ""),
+    ],
+)
+def test_films_of_two_visits_or_minutes_apart_are_told(other, simultaneous, said):
+    ap, lateral = FilmFacts((4, 4), acquired="20260102 101500"), FilmFacts((4, 4), acquired=other)
+    notes = notes_on_pair(ap, lateral, simultaneous)
+    assert len(notes) == (said != "")
+    assert said in "".join(notes)

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib.errors import FilmError, GeometryError, LandmarkError
+from LumbarBiplanarLib.geometry import GeometrySettings, save_geometry
 from LumbarBiplanarLib.imaging import read_film, write_film
 from LumbarBiplanarLib.study.case import load_case
 from study_sample import edited_json, sample, sample_case
+from test_imaging_dicom import write_dicom
+
+DICOM = {"BitsStored": 16, "HighBit": 15}
 
 
 def files(**replaced):
@@ -114,6 +118,23 @@ def test_landmarks_of_another_film_or_outside_the_film_are_said(tmp_path):
     said = " ".join(load_case(**files(landmarks=landmarks)).warnings)
     assert "another AP film" in said
     assert "outside the film" in said
+
+
+def test_films_whose_files_state_two_patients_are_told(tmp_path):
+    pytest.importorskip("pydicom")
+    films = {
+        name: write_dicom(tmp_path / f"{name}.dcm", sample_film.pixels.astype(np.uint16), PatientID=name, **DICOM)
+        for name, sample_film in zip(("ap", "lateral"), sample_case().films, strict=True)
+    }
+    said = [text for text in load_case(**files(**films)).warnings if "different patients" in text]
+    assert len(said) == 1 and said[0].startswith("ap.dcm and lateral.dcm state")
+
+
+def test_beams_that_are_nearly_parallel_are_said(tmp_path):
+    nearly = GeometrySettings.from_pair(sample_case().pair).edited("angle_deg", None, "30").to_pair()
+    save_geometry(nearly, tmp_path / "g.json")
+    said = load_case(**files(geometry=tmp_path / "g.json")).warnings
+    assert len(said) == 1 and "The beams are 30 degrees apart" in said[0]
 
 
 def test_an_uncalibrated_pair_is_said(tmp_path):

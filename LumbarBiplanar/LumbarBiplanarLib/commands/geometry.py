@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _notes(films: list[Film], pair: FilmPair) -> list[str]:
     """Return what is to be said of films that get a geometry, each note with the name of its file."""
-    from ..imaging import notes_on_view
+    from ..imaging import notes_on_pair, notes_on_view
 
-    notes = []
+    notes = list(notes_on_pair(*(film.facts for film in films), pair.simultaneous)) if films else []
     for film, view in zip(films, pair.views if films else (), strict=True):
         # Some notes name their file themselves.
         own = (*film.remarks, *notes_on_view(film.facts, view))

@@ -24,7 +24,19 @@ LIMITS = {
 }
 # A film of the whole body on a slot scanner is some 1.9 m high. Far larger ones also take minutes to look at.
 LARGEST_FILM_MM = 2000.0
+_GOOD_ANGLES_DEG = (60.0, 120.0)
 _LENGTHS = "Lengths are in mm: correct this number."
+
+
+def angle_doubt(angle_deg: float) -> str | None:
+    """Return a sentence if the beams of two films are too nearly parallel for their depth to be well known, or None."""
+    low, high = _GOOD_ANGLES_DEG
+    if low <= angle_deg <= high:
+        return None
+    return (
+        f"The beams are {angle_deg:.0f} degrees apart: depth is best known between {low:g} and {high:g} degrees. Check "
+        "the angle if the films are an AP and a lateral one."
+    )
 
 
 def nearest_to_beams(views: Sequence[View]) -> np.ndarray:

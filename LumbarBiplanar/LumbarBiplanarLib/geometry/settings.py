@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import GeometryError
 from .frames import rotation_from_vector
-from .limits import LIMITS, nearest_to_beams
+from .limits import LIMITS, angle_doubt, nearest_to_beams
 from .pair import FilmPair
 from .sides import left_side, side_of_text, source_of_text, source_side, with_left_side, with_source_side
 from .view import MODELS, View
@@ -161,9 +161,8 @@ class GeometrySettings:
         if not self.pair.calibrated:
             found.append("The geometry is not calibrated: lengths are as uncertain as the assumed distances.")
         found += self.contradictions()
-        angle = self.pair.angle_deg
-        if not 60.0 <= angle <= 120.0:
-            found.append(f"The beams are {angle:.0f} degrees apart: depth is best known between 60 and 120 degrees.")
+        if doubt := angle_doubt(self.pair.angle_deg):
+            found.append(doubt)
         return tuple(found)
 
     def contradictions(self) -> tuple[str, ...]:

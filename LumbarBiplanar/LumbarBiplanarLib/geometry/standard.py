@@ -41,6 +41,7 @@ class FilmFacts:
         direction: patient directions of growing column and row as DICOM letters, for example ("L", "F").
         acquired: date and time of the exposure, as text.
         file: name of the file, for messages.
+        patient: a few digits of a hash of the patient's ID, to tell two patients apart and no more than that.
     """
 
     size_px: tuple[int, int]
@@ -57,6 +58,7 @@ class FilmFacts:
     direction: tuple[str, str] | None = None
     acquired: str | None = None
     file: str = "the film"
+    patient: str | None = None
 
 
 def standard_view(name: str, facts: FilmFacts) -> View:

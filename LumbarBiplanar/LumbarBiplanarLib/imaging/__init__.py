@@ -1,7 +1,7 @@
 """Reading films, and drawing films from a CT."""
 
 from .attenuation import attenuation_per_mm
-from .contradictions import notes_on_view
+from .contradictions import notes_on_pair, notes_on_view
 from .drawing import DrawnFilms, draw_films, expose, level_paths
 from .facts import film_facts
 from .film import Film, Polarity
@@ -36,6 +36,7 @@ __all__ = [
     "is_relative",
     "level_paths",
     "lumbar_labels",
+    "notes_on_pair",
     "notes_on_view",
     "read_film",
     "read_film_alone",

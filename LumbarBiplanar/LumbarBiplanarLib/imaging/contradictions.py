@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 
 from ..geometry import View
@@ -13,6 +15,7 @@ _FRONTAL, _LATERAL = {"AP", "PA"}, {"LL", "RL", "LAT"}
 _OBLIQUE = {"LLO", "RLO", "LAO", "RAO", "LPO", "RPO"}
 _STRAIGHT = 0.36  # tangent of 20 degrees
 _TOLERANCE = 0.01  # relative, of lengths
+_AT_ONCE_S = 60.0  # clocks, and the travel of a slot scanner
 
 
 def notes_on_view(facts: FilmFacts, view: View) -> tuple[str, ...]:
@@ -23,6 +26,44 @@ def notes_on_view(facts: FilmFacts, view: View) -> tuple[str, ...]:
     """
     lengths = " ".join(filter(None, (_distance_note(facts, view), _spacing_note(facts, view))))
     return tuple(filter(None, (lengths, _orientation_note(facts, view), direction_note(view, facts))))
+
+
+def notes_on_pair(ap: FilmFacts, lateral: FilmFacts, simultaneous: bool) -> tuple[str, ...]:
+    """Return a note if the files of two films say that these are of two patients, or were not taken at one time.
+
+    Args:
+        ap, lateral: what the files state.
+        simultaneous: whether the geometry has both films taken at once.
+    """
+    notes, both = [], f"{ap.file} and {lateral.file}"
+    if None not in (ap.patient, lateral.patient) and ap.patient != lateral.patient:
+        notes.append(
+            f"{both} state different patients (Patient ID (0010,0020)). Choose films of one patient, unless their IDs "
+            "were replaced file by file."
+        )
+    times = [_time(facts.acquired) for facts in (ap, lateral)]
+    if None in times:
+        return tuple(notes)
+    days, apart_s = abs((times[0].date() - times[1].date()).days), abs((times[0] - times[1]).total_seconds())
+    if days:
+        notes.append(
+            f"{both} state that they were taken on different days ({times[0]:%Y-%m-%d} and {times[1]:%Y-%m-%d}, "
+            "Acquisition Date (0008,0022)). Choose films of one visit: the posture, and the spine, may be another."
+        )
+    elif simultaneous and apart_s > _AT_ONCE_S:
+        notes.append(
+            f"{both} state that they were taken at {times[0]:%H:%M:%S} and {times[1]:%H:%M:%S} (Acquisition Time "
+            "(0008,0032)), the geometry at the same time. If the patient may have moved, correct that (simultaneous)."
+        )
+    return tuple(notes)
+
+
+def _time(acquired: str | None) -> datetime | None:
+    """Return the time that a file states, to the second, or None."""
+    try:
+        return datetime.strptime((acquired or "").partition(".")[0], "%Y%m%d %H%M%S")
+    except ValueError:
+        return None
 
 
 def _distance_note(facts: FilmFacts, view: View) -> str | None:

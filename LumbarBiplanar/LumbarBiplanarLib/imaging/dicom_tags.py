@@ -95,7 +95,7 @@ _USED = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape", "PixelSpacing"),
     *("PixelSpacingCalibrationType", "NominalScannedPixelSpacing", "PixelAspectRatio"),
     *("Rows", "Columns", "BitsAllocated", "PixelRepresentation", "PlanarConfiguration", "SOPClassUID"),
-    *("SOPInstanceUID", "DistanceSourceToPatient", "ViewPosition", "ViewCodeSequence", *_GROUPED),
+    *("SOPInstanceUID", "PatientID", "DistanceSourceToPatient", "ViewPosition", "ViewCodeSequence", *_GROUPED),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from .dicom_spacing import is_slot
 from .dicom_tags import number, text
 from .raw import RawImage
 
+# Too few to find the ID by trying them all: many have the same.
+_PATIENT_DIGITS = 5
+
 
 def film_facts(path: str | Path) -> FilmFacts:
     """Return what a film file says about how it was taken.
@@ -20,7 +24,7 @@ def film_facts(path: str | Path) -> FilmFacts:
     From DICOM, besides what ``film_spacing`` reads: Distance Source to Detector (0018,1110); the place of the patient
     from Distance Source to Isocenter (0018,9402), from Estimated Radiographic Magnification Factor (0018,1114) and from
     Distance Source to Patient (0018,1111) of C-arms; slot scanners by their manufacturer, EOS (once Biospace); view
-    position, patient orientation and time of exposure.
+    position, patient orientation, time of exposure and whether two films are of one patient.
 
     Raises:
         FilmError: if the file cannot be read as a film.
@@ -56,7 +60,14 @@ def _with_dicom(header: Any, facts: FilmFacts) -> FilmFacts:
         model="slot" if slot else None,
         model_source="Manufacturer (0008,0070)" if slot else "",
         acquired=f"{date} {time}" if date and time else None,
+        patient=_patient(header),
     )
+
+
+def _patient(header: Any) -> str | None:
+    """Return digits that are other ones for another patient; who it is stays out of scenes and results."""
+    stated = text(header, "PatientID")
+    return hashlib.sha256(stated.encode()).hexdigest()[:_PATIENT_DIGITS] if stated else None
 
 
 def _patient_distance(header: Any, focal_mm: float | None) -> tuple[float | None, str]:

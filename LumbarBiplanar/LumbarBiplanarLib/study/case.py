@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import FilmError, GeometryError, LandmarkError
 from ..files import sha256_of
 from ..geometry import FilmPair, GeometrySettings, load_geometry
-from ..imaging import Film, Polarity, is_relative, read_film, read_lumbar_image
+from ..geometry.limits import angle_doubt
+from ..imaging import Film, Polarity, is_relative, notes_on_pair, read_film, read_lumbar_image
 from .landmarks_file import FilmEntry, read_landmarks
 
 # Of the range of grey values: more than the rounding to 8 bits, less than two films ever are alike in every pixel.
@@ -110,6 +111,8 @@ def case_of_films(films: tuple[Film, Film], pair: FilmPair) -> Case:
     if (ap.sha256 is not None and ap.sha256 == lateral.sha256) or _alike(ap, lateral):
         raise _same_image(*(film.path or f"The {film.view.name} film" for film in films))
     warnings = [f"{film.view.name} film: {note}" for film in films for note in film.notes]
+    if ap.facts is not None and lateral.facts is not None:
+        warnings += notes_on_pair(ap.facts, lateral.facts, pair.simultaneous)
     return Case(films, pair, warnings=(*warnings, *_geometry_warnings(pair)))
 
 
@@ -144,6 +147,8 @@ def _geometry_warnings(pair: FilmPair) -> list[str]:
     warnings += GeometrySettings.from_pair(pair).contradictions()
     if not pair.simultaneous:
         warnings.append("The films were not taken at the same time: if the patient moved, the two do not fit.")
+    if doubt := angle_doubt(pair.angle_deg):
+        warnings.append(doubt)
     return warnings
 
 
