@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -118,6 +119,22 @@ def test_landmarks_of_another_film_or_outside_the_film_are_said(tmp_path):
     said = " ".join(load_case(**files(landmarks=landmarks)).warnings)
     assert "another AP film" in said
     assert "outside the film" in said
+
+
+@pytest.mark.parametrize("place", [[1900.0, 100.0], [100.0, -300.0]])
+def test_a_landmark_far_outside_its_film_is_refused_by_name(tmp_path, place):
+    def change(content):
+        item = next(item for item in content["films"]["AP"]["landmarks"] if item["visible"])
+        item.update(position_px=place, level="L1", name="spinous_tip")
+        others = content["films"]["AP"]["landmarks"]
+        content["films"]["AP"]["landmarks"] = [item] + [
+            other for other in others if (other["level"], other["name"]) != ("L1", "spinous_tip")
+        ]
+
+    landmarks = edited_json(sample("truth", "landmarks.json"), tmp_path / "landmarks.json", change)
+    where = re.escape(f"({place[0]:g}, {place[1]:g})")
+    with pytest.raises(LandmarkError, match=rf"AP landmark L1 spinous_tip is at {where}, far outside .*400 x 374"):
+        load_case(**files(landmarks=landmarks))
 
 
 def test_films_whose_files_state_two_patients_are_told(tmp_path):

@@ -17,6 +17,8 @@ from .landmarks_file import FilmEntry, read_landmarks
 
 # Of the range of grey values: more than the rounding to 8 bits, less than two films ever are alike in every pixel.
 _ALIKE = 0.006
+# Share of a film's size that a landmark may lie beyond its edge.
+_BESIDE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +154,17 @@ def _geometry_warnings(pair: FilmPair) -> list[str]:
     return warnings
 
 
+def _check_near(path: Path, what: str, position_px: tuple[float, float], film: Film) -> None:
+    """Raise LandmarkError for a landmark that lies farther off its film than a vertebra that is cut off can reach."""
+    for place, size in zip(position_px, film.view.size_px, strict=True):
+        if not -_BESIDE * size <= place <= (1.0 + _BESIDE) * size:
+            x, y = position_px
+            raise LandmarkError(
+                f"{path}: the {what} is at ({x:g}, {y:g}), far outside {film.path} of {film.view.size_px[0]} x "
+                f"{film.view.size_px[1]} pixels. Correct it, or leave it out."
+            )
+
+
 def check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[Film, Film]) -> list[str]:
     """Return what is doubtful about landmarks from a file.
 
@@ -161,7 +174,7 @@ def check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[F
         films: (AP, lateral), which they are to be used on.
 
     Raises:
-        LandmarkError: if they were placed on other films.
+        LandmarkError: if they were placed on other films, or one lies far outside its film.
     """
     warnings = []
     hashes = {film.sha256: film.view.name for film in films}
@@ -181,6 +194,8 @@ def check_landmarks(path: Path, entries: Mapping[str, FilmEntry], films: tuple[F
         if entry.sha256 is not None and entry.sha256 != film.sha256:
             warnings.append(f"{path} was made for another {name} film (its hash differs); check that it belongs here.")
         shown = entry.landmarks.visible()
+        for key, item in shown.items():
+            _check_near(path, f"{name} landmark {key[0].name} {key[1]}", item.position_px, film)
         outside = [f"{key[0].name} {key[1]}" for key, item in shown.items() if not film.view.contains(item.position_px)]
         if outside:
             warnings.append(f"{path}: these {name} landmarks lie outside the film: {', '.join(outside)}.")

@@ -18,6 +18,7 @@ from .detecting import check_device, detection_warnings, finder
 from .doubts import doubted
 from .evidence import Evidence, Landmarks, evidence_of, evidence_with_model_in_view, waits_for_model
 from .geometry_settings import geometry_settings
+from .given_landmarks import given_doubts
 from .steps import CaseResult, Step
 from .swapped import swap_hint
 from .turned import turned_hint
@@ -115,7 +116,7 @@ def register_case(
         look = partial(evidence_with_model_in_view, case, detections, model=model, device=device)
         if start is not None and start.done:
             look, start, evidence = None, *_as_before_it_was_stored(start, look, case, detections, landmarks, evidence)
-    said = [*case.warnings, *warnings, *detection_warnings(case, detections)]
+    said = [*case.warnings, *warnings, *detection_warnings(case, detections), *given_doubts(case, detections)]
     try:
         reconstruction = yield from _register(model, evidence, options, device, start, look)
     except (LandmarkError, RegistrationError) as error:
