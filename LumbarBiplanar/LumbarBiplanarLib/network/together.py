@@ -63,8 +63,8 @@ def read_together(model: ShapeModel, readings: Readings, level_shift: int = 0) -
     return _noted(
         alone,
         f"The two films do not show one spine in one place: rays to the same vertebra pass each other at "
-        f"{gap_mm:.0f} mm. Each film was read by itself. Check the geometry and the names of the levels, and "
-        "whether the patient moved between the films.",
+        f"{gap_mm:.0f} mm. Each film was read by itself. Check that both films are of this patient, the geometry "
+        "and the names of the levels, and whether the patient moved between the films.",
     )
 
 
