@@ -11,6 +11,7 @@ from ..errors import FilmError
 from .film import Polarity
 from .raw import RawImage
 from .spacing import FilmSpacing, SpacingPlane
+from .whole_files import damage_of
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz")
 _SUPPORTED = "PNG, TIFF, DICOM, NRRD, MetaImage or NIfTI"
@@ -127,6 +128,9 @@ def _pillow_spacing(image) -> FilmSpacing:
 def _decode_itk(path: Path) -> RawImage:
     import SimpleITK
 
+    damage = damage_of(path)
+    if damage:
+        raise FilmError(f"{path}: the film is damaged or cut off ({damage}); copy or export it again.")
     try:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import VolumeError
 from ..geometry import ras_from_lps, transform_points
+from .whole_files import damage_of
 from .writing import write_with_itk
 
 
@@ -59,7 +60,8 @@ def read_volume(path: str | Path) -> Volume:
     ITK's LPS becomes RAS here; voxel values keep their type.
 
     Raises:
-        VolumeError: if the file is missing or unreadable, is not a scalar volume of three axes, or holds NaN.
+        VolumeError: if the file is missing, unreadable, damaged or cut off, is not a scalar volume of three axes, or
+            holds NaN.
     """
     import SimpleITK
 
@@ -70,6 +72,12 @@ def read_volume(path: str | Path) -> Volume:
                 f"{path}: this is a folder; give one file, and convert a series of slices to one (NIfTI)."
             )
         raise VolumeError(f"{path}: there is no such volume; check the path.")
+    try:
+        damage = damage_of(path)
+    except OSError as error:
+        raise VolumeError(f"{path}: the volume cannot be read ({error.strerror}).") from error
+    if damage:
+        raise VolumeError(f"{path}: the file is damaged or cut off ({damage}); copy or export it again.")
     try:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
