@@ -10,6 +10,8 @@ from LumbarBiplanarLib.shape.surfaces import (
     Surface,
     decimated,
     is_closed,
+    largest_component,
+    oriented_alike,
     oriented_outward,
     read_surface,
     signed_volume,
@@ -208,6 +210,41 @@ def test_inside_out_surfaces_are_turned(ball):
     wrong = Surface(ball.points_ras_mm, ball.faces[:, ::-1])
     right = oriented_outward(wrong)
     assert signed_volume(right.points_ras_mm, right.faces) > 0
+
+
+def test_an_open_surface_is_turned_by_its_shape_and_not_by_where_it_lies(ball):
+    cap = ball.points_ras_mm[ball.faces].mean(axis=1)[:, 2] < ball.points_ras_mm[:, 2].max() - 3.0
+    for shift in ((0.0, 0.0, -900.0), (0.0, 0.0, 900.0)):
+        opened = Surface(ball.points_ras_mm + np.array(shift), ball.faces[cap])
+        assert np.array_equal(oriented_outward(opened).faces, opened.faces)
+        inside_out = Surface(opened.points_ras_mm, opened.faces[:, ::-1])
+        assert np.array_equal(oriented_outward(inside_out).faces, opened.faces)
+
+
+def test_single_faces_that_are_turned_are_turned_back(ball):
+    assert oriented_alike(ball) is ball
+    faces = ball.faces.copy()
+    faces[::3] = faces[::3, ::-1]
+    mended = oriented_outward(oriented_alike(Surface(ball.points_ras_mm, faces)))
+    assert is_closed(mended.faces)
+    assert signed_volume(mended.points_ras_mm, mended.faces) == pytest.approx(
+        signed_volume(ball.points_ras_mm, ball.faces)
+    )
+
+
+def test_triangles_with_corners_of_their_own_become_one_surface_again(ball, tmp_path):
+    corners = ball.points_ras_mm[ball.faces].reshape(-1, 3)
+    write_surface(tmp_path / "soup.vtp", Surface(corners, np.arange(len(corners)).reshape(-1, 3)))
+    lines = [*("v {} {} {}".format(*point) for point in ball.points_ras_mm)]
+    lines += [f"vn 0 0 {1.0 + k}" for k in range(len(ball.faces))]
+    lines += [f"f {a + 1}//{k + 1} {b + 1}//{k + 1} {c + 1}//{k + 1}" for k, (a, b, c) in enumerate(ball.faces)]
+    (tmp_path / "flat.obj").write_text("\n".join(lines))
+    for name in ("soup.vtp", "flat.obj"):
+        read = read_surface(tmp_path / name)
+        assert is_closed(read.faces)
+        assert len(read.points_ras_mm) == len(ball.points_ras_mm)
+        assert len(largest_component(read).faces) == len(ball.faces)
+        assert surface_distances(read.points_ras_mm, ball)[0].max() < 1e-4
 
 
 def test_decimation_keeps_a_surface_closed_and_in_place(ball):

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..anatomy import LUMBAR_LEVELS, Level, parse_level
 from ..errors import ShapeModelError
 from .sources import Specimen, mask_specimens
-from .surfaces import largest_component, oriented_outward, read_surface
+from .surfaces import largest_component, oriented_alike, oriented_outward, read_surface
 
 _MESH_NAME = re.compile(r"(?P<person>.+?)[ _.-]+(?P<level>L[1-5])", re.IGNORECASE)
 # A vertebra's longest side is 80 to 120 mm; outside this range the unit is not mm or the label not one vertebra.
@@ -76,7 +76,7 @@ def _mesh_specimen(path: Path, lps: bool) -> Specimen:
     match = _MESH_NAME.fullmatch(path.stem)
     if match is None:
         raise ShapeModelError(f"{path}: the name does not say whose vertebra it is; call it PERSON_L1 to PERSON_L5.")
-    surface = oriented_outward(largest_component(read_surface(path, lps=lps)))
+    surface = oriented_outward(oriented_alike(largest_component(read_surface(path, lps=lps))))
     return Specimen(match["person"], parse_level(match["level"].upper()), surface)
 
 

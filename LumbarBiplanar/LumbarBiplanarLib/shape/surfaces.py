@@ -43,8 +43,12 @@ def is_closed(faces: np.ndarray) -> bool:
 
 
 def signed_volume(points_mm: np.ndarray, faces: np.ndarray) -> float:
-    """Return the volume in mm^3 enclosed by ``faces`` (F, 3) over ``points_mm`` (N, 3); positive if they face out."""
-    a, b, c = (points_mm[faces[:, k]] for k in range(3))
+    """Return the volume in mm^3 enclosed by ``faces`` (F, 3) over ``points_mm`` (N, 3); positive if they face out.
+
+    Of an open surface it is that of the surface and the cones from the mean of its points to the edges of its holes,
+    wherever it lies: its sign holds as long as the holes are small.
+    """
+    a, b, c = (points_mm[faces[:, k]] - points_mm.mean(axis=0) for k in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
 
 
@@ -121,6 +125,42 @@ def oriented_outward(surface: Surface) -> Surface:
     if signed_volume(surface.points_ras_mm, surface.faces) >= 0:
         return surface
     return Surface(surface.points_ras_mm, surface.faces[:, ::-1].copy())
+
+
+def oriented_alike(surface: Surface) -> Surface:
+    """Return ``surface`` with single faces turned, if need be, so that neighbours face the same side."""
+    import vtk
+
+    edges = np.concatenate([surface.faces[:, [0, 1]], surface.faces[:, [1, 2]], surface.faces[:, [2, 0]]])
+    # Two neighbours that run along their edge in the same direction face opposite sides.
+    if len(np.unique(edges, axis=0)) == len(edges):
+        return surface
+    normals = vtk.vtkPolyDataNormals()
+    normals.SetInputData(to_polydata(surface))
+    normals.ConsistencyOn()
+    normals.SplittingOff()
+    # Without any normals to compute it passes its input on as it is.
+    normals.ComputeCellNormalsOn()
+    normals.ComputePointNormalsOff()
+    normals.Update()
+    return from_polydata(normals.GetOutput())
+
+
+def welded(surface: Surface) -> Surface:
+    """Return ``surface`` with vertices of one place joined; the same arrays if there are none.
+
+    Programs that store a normal or a texture coordinate per corner write a vertex once for every triangle around it;
+    such triangles have no neighbours.
+    """
+    if is_closed(surface.faces):
+        return surface
+    points, first, place = np.unique(surface.points_ras_mm, axis=0, return_index=True, return_inverse=True)
+    if len(points) == len(surface.points_ras_mm):
+        return surface
+    order = np.argsort(first)
+    faces = np.argsort(order)[place.ravel()][surface.faces]
+    sides = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    return Surface(points[order], faces[sides])
 
 
 def surface_from_mask(
@@ -222,7 +262,7 @@ def surface_file(folder: str | Path, name: str) -> Path | None:
 
 
 def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
-    """Read a surface (.vtp, .vtk, .stl, .ply, .obj) as RAS mm.
+    """Read a surface (.vtp, .vtk, .stl, .ply, .obj) as RAS mm; vertices of one place become one.
 
     Args:
         path: the file. The frame that it states goes first: ``SPACE=RAS`` or ``SPACE=LPS`` in the header or a comment,
@@ -250,7 +290,7 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
     reader = readers[path.suffix.lower()]()
     read_whole(reader, path)
     try:
-        surface = from_polydata(reader.GetOutput())
+        surface = welded(from_polydata(reader.GetOutput()))
     except ShapeModelError as error:
         said = str(error).rstrip(".")
         raise ShapeModelError(f"{path}: not a readable surface ({said}); export it as triangles again.") from None

@@ -18,7 +18,7 @@ from ..imaging.labels import LABELS, guess_convention
 from ..shape import load_shape_model
 from ..shape.sources import mask_specimens, read_labels
 from ..shape.subject import SubjectModel, rigid_ras_from_ct, subject_model
-from ..shape.surfaces import Surface, oriented_outward, read_surface, surface_file, write_surface
+from ..shape.surfaces import Surface, oriented_alike, oriented_outward, read_surface, surface_file, write_surface
 from .case import Case
 from .detecting import detect_case
 from .evidence import evidence_of
@@ -77,7 +77,8 @@ def read_vertebrae(
     source = Path(source)
     if source.is_dir():
         files = {level: surface_file(source, level.name) for level in LUMBAR_LEVELS}
-        found = {level: oriented_outward(read_surface(path, lps=lps)) for level, path in files.items() if path}
+        read = {level: read_surface(path, lps=lps) for level, path in files.items() if path}
+        found = {level: oriented_outward(oriented_alike(surface)) for level, surface in read.items()}
     else:
         chosen = _known_labels(source) if labels is None else dict(labels)
         found = {item.level: item.surface for item in mask_specimens(source, source.name, chosen, note=note)}
