@@ -38,8 +38,8 @@ def write_mask(path, boxes, shape=(100, 60, 60)):
     return path
 
 
-WHOLE = np.s_[10:90, 10:50, 10:25]
-CUT = np.s_[10:90, 10:50, 40:60]
+WHOLE = np.s_[10:90, 10:50, 35:50]
+CUT = np.s_[10:90, 10:50, 0:20]
 
 
 def test_meshes_say_by_their_names_whose_vertebra_they_are(model, tmp_path):
@@ -65,6 +65,45 @@ def test_labels_of_other_programs_are_read_and_a_vertebra_cut_off_is_told(tmp_pa
     assert [item.level for item in found] == [Level.L1]
     assert len(notes) == 1
     assert "L2 reaches the border" in notes[0]
+
+
+def test_totalsegmentators_labels_are_told_from_the_mask_and_its_organs_are_no_vertebrae(tmp_path):
+    organs = {20: np.s_[0:10, 0:10, 26:34], 21: np.s_[80:90, 0:10, 26:34]}
+    found = read_people([write_mask(tmp_path / "case.nii.gz", {**organs, 31: WHOLE})])
+    assert [item.level for item in found] == [Level.L1]
+    (tmp_path / "segmentations").mkdir()
+    (tmp_path / "segmentations" / "vertebrae_L1.nii.gz").touch()
+    with pytest.raises(ShapeModelError, match="segmentations holds a file for every structure.*--ml"):
+        read_people([tmp_path / "segmentations"])
+
+
+def test_levels_that_are_not_in_order_are_refused(tmp_path):
+    path = write_mask(tmp_path / "case.nii.gz", {1: np.s_[10:90, 10:50, 5:20], 5: np.s_[10:90, 10:50, 35:50]})
+    upward = {level: 5 - number for number, level in enumerate(LUMBAR_LEVELS)}
+    assert [item.level for item in read_people([path], labels=upward)] == [Level.L1, Level.L5]
+    downward = {level: 1 + number for number, level in enumerate(LUMBAR_LEVELS)}
+    with pytest.raises(
+        ShapeModelError, match=r"case\.nii\.gz: .* L1 \(label 1\) at 12, L5 \(label 5\) at 42 mm.*--labels"
+    ):
+        read_people([path], labels=downward)
+
+
+def test_a_vertebra_in_pieces_and_a_sixth_one_are_told(tmp_path):
+    path = write_mask(tmp_path / "case.nii.gz", {22: WHOLE, 25: np.s_[10:90, 10:50, 5:20]})
+    data = SimpleITK.ReadImage(str(path))
+    data[30:34, 2:58, 2:58] = 0
+    SimpleITK.WriteImage(data, str(path))
+    notes = []
+    assert len(read_people([path], note=notes.append)) == 1
+    assert any("holds label 25, VerSe's L6" in text for text in notes)
+    assert any("L3 is in pieces that do not touch; the largest, 7" in text for text in notes)
+
+
+def test_a_ct_given_as_a_mask_is_told(tmp_path):
+    values = np.random.default_rng(0).integers(-1000, 1000, (20, 20, 20)).astype(np.int16)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(tmp_path / "ct.nii.gz"))
+    with pytest.raises(ShapeModelError, match="that is an image"):
+        read_people([tmp_path / "ct.nii.gz"])
 
 
 def test_masks_of_one_name_are_told_apart_by_their_folders(tmp_path):
@@ -137,3 +176,22 @@ def test_labels_can_be_named_by_their_convention():
     assert labels_of(["l1=5", "L2=4", "L3=3", "L4=2", "L5=1"])[Level.L1] == 5
     with pytest.raises(ShapeModelError, match="alone"):
         labels_of(["verse", "L1=3"])
+    for wrong in (["L1=0"], ["L1=1", "L2=1"], ["L1=1", "L1=2"]):
+        with pytest.raises(ShapeModelError, match=f"--labels {wrong[-1]}: "):
+            labels_of(wrong)
+
+
+def test_a_mesh_that_is_turned_in_its_file_is_told_although_it_is_met_closely(model, tmp_path, capsys):
+    plain = tmp_path / "a_L3.obj", tmp_path / "b_L3.obj"
+    for turn, path in zip((1.0, -1.0), plain, strict=True):
+        points = model.instance(Level.L3, np.zeros(1)) * np.array([turn, turn, 1.0])
+        vertices, faces = (
+            (" ".join(map(str, point)) for point in points),
+            (f"{a} {b} {c}" for a, b, c in model.faces + 1),
+        )
+        path.write_text("\n".join([*(f"v {text}" for text in vertices), *(f"f {text}" for text in faces)]))
+    assert main(["shape-model", "build", "--output", str(tmp_path / "x.npz"), "--meshes", *map(str, plain)]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "b L3 has a shape that no vertebra has" in said
+    assert "--lps" in said
+    assert "a L3" not in said

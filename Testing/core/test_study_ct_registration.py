@@ -128,7 +128,7 @@ def test_a_folder_without_vertebrae_says_what_is_expected(tmp_path):
         read_vertebrae(tmp_path)
 
 
-WHOLE, CUT = np.s_[10:90, 10:50, 10:25], np.s_[10:90, 10:50, 40:60]
+WHOLE, CUT = np.s_[10:90, 10:50, 35:50], np.s_[10:90, 10:50, 0:20]
 
 
 def write_mask(path, boxes):
@@ -154,7 +154,7 @@ def test_a_mask_of_verse_is_told_by_its_labels(tmp_path):
 
 def test_labels_of_a_segmentation_have_to_be_named(tmp_path, capsys):
     mask = write_mask(tmp_path / "segmentation.nrrd", {3: WHOLE})
-    with pytest.raises(StudyError, match=r"segmentation\.nrrd has the labels 3, .*--labels"):
+    with pytest.raises(ShapeModelError, match=r"segmentation\.nrrd has the labels 3, .*--labels"):
         read_vertebrae(mask)
     own = {level: number for number, level in enumerate(LUMBAR_LEVELS, start=1)}
     assert list(read_vertebrae(mask, labels=own)) == [Level.L3]
@@ -167,11 +167,11 @@ def test_labels_of_a_segmentation_have_to_be_named(tmp_path, capsys):
 def test_a_ct_in_place_of_its_mask_is_told(tmp_path):
     ct = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(-1000, 1000, (20, 20, 20)).astype(np.int16))
     SimpleITK.WriteImage(ct, str(tmp_path / "ct.nii.gz"))
-    with pytest.raises(StudyError, match=r"ct\.nii\.gz holds values from -\d+ to \d+: that is an image"):
+    with pytest.raises(ShapeModelError, match=r"ct\.nii\.gz holds values from -\d+ to \d+: that is an image"):
         read_vertebrae(tmp_path / "ct.nii.gz")
     many = SimpleITK.GetImageFromArray(np.arange(50, 77, dtype=np.int16).reshape(3, 3, 3))
     SimpleITK.WriteImage(many, str(tmp_path / "many.nii.gz"))
-    with pytest.raises(StudyError, match=r"the labels 50, .*59, \.\.\., 76, which do not tell"):
+    with pytest.raises(ShapeModelError, match=r"the labels 50, .*59, \.\.\., 76, which do not tell"):
         read_vertebrae(tmp_path / "many.nii.gz")
 
 

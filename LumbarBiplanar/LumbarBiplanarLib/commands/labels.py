@@ -28,12 +28,12 @@ def labels_of(given: list[str]) -> dict[Level, int] | None:
     """Return {level: label} of what --labels was given, None for nothing; raises ShapeModelError if it is not clear."""
     from ..anatomy import LUMBAR_LEVELS, parse_level
     from ..errors import ShapeModelError
-    from ..shape.sources import TOTALSEG_LABELS
+    from ..shape.label_masks import TOTALSEG_LABELS, VERSE_LABELS
 
     if not given:
         return None
     if given == [_VERSE]:
-        return {level: level.value for level in LUMBAR_LEVELS}
+        return dict(VERSE_LABELS)
     if given == [_TOTALSEG]:
         return dict(TOTALSEG_LABELS)
     found = {}
@@ -43,8 +43,16 @@ def labels_of(given: list[str]) -> dict[Level, int] | None:
             raise ShapeModelError(
                 f"--labels {text}: write LEVEL=VALUE, for example L1=20, or '{_VERSE}' or '{_TOTALSEG}' alone."
             )
-        found[parse_level(match[1].upper())] = int(match[2])
+        level, value = parse_level(match[1].upper()), int(match[2])
+        if not value:
+            raise ShapeModelError(f"--labels {text}: 0 is what lies outside of all labels; give the vertebra's own.")
+        if level in found or value in found.values():
+            raise ShapeModelError(f"--labels {text}: every level has one label of its own; one is there twice.")
+        found[level] = value
     missing = [level.name for level in LUMBAR_LEVELS if level not in found]
     if missing:
-        raise ShapeModelError(f"--labels does not say which label is {', '.join(missing)}; name all of L1 to L5.")
+        raise ShapeModelError(
+            f"--labels does not say which label is {', '.join(missing)}; name all of L1 to L5, a level that the mask "
+            "lacks with a number that it does not hold."
+        )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from .labels import add_labels, labels_of
@@ -12,7 +13,7 @@ SUMMARY = "build the shape model from masks and meshes, evaluate it, or import s
 EPILOG = """\
 examples:
   lumbar-biplanar shape-model build --output mine.npz --masks case1.nii.gz case2.nii.gz case3.nii.gz
-  lumbar-biplanar shape-model build --output mine.npz --masks */vertebrae.nii.gz --labels totalseg
+  lumbar-biplanar shape-model build --output mine.npz --masks */vertebrae.nii.gz --leave-out smith/vertebrae:L1
   lumbar-biplanar shape-model build --output mine.npz --meshes smith_L1.stl smith_L2.stl ... jones_L5.stl --lps
   lumbar-biplanar shape-model build --data DATA --output without.npz --leave-out verse006 verse007
   lumbar-biplanar shape-model evaluate --data DATA --csv shape_model.csv
@@ -25,7 +26,9 @@ every level. The same page says what a mask must look like."""
 
 # A correspondence that stays this far from its surface has met something else than the vertebra it was told.
 _POOR_MM = 0.8
-_RESIDUAL_COLUMNS = ("vertebra", "mean distance to its surface (mm)", "used for")
+# A shape that no vertebra has (``shape.pipeline.shape_deviation``): turned, mirrored, or something else.
+_STRANGE_SD = 1.6
+_RESIDUAL_COLUMNS = ("vertebra", "mean distance to its surface (mm)", "deviation of its shape (SD)", "used for")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--meshes", type=Path, nargs="+", default=[], metavar="FILE", help="surfaces called PERSON_L1 ... PERSON_L5, mm"
     )
-    add_labels(build, "labels in the masks (verse)")
+    add_labels(build, "labels in the masks (told from each mask)")
     build.add_argument("--lps", action="store_true", help="meshes that state no frame are LPS instead of RAS")
     build.add_argument(
         "--new-template", action="store_true",
@@ -94,7 +97,7 @@ def _collected(args: argparse.Namespace):
     from ..errors import ShapeModelError
     from ..shape import load_shape_model
     from ..shape.own_people import read_people
-    from ..shape.pipeline import collect_open_data, collect_people
+    from ..shape.pipeline import collect_open_data, collect_people, shape_deviation
 
     if bool(args.data) == bool(args.masks or args.meshes):
         raise ShapeModelError("Say what to build from: --data, or your own people with --masks, --meshes or both.")
@@ -112,22 +115,41 @@ def _collected(args: argparse.Namespace):
         note=notes.append,
     )
     warn(notes)
+    model = load_shape_model()
     with progress_bar("corresponding", args.verbose) as update:
-        collection = collect_people(specimens, load_shape_model(), progress=counted(update))
+        collection = collect_people(specimens, model, progress=counted(update))
     names = {item.name for item in specimens}
     rows = [item for item in collection.registered if item.specimen.name in names]
+    deviations = [shape_deviation(model, item) for item in rows]
     table = [
-        (item.specimen.name, f"{item.residual_mm:.2f}", "-" if item.specimen.fractured else "mean and modes")
-        for item in rows
+        (
+            item.specimen.name,
+            f"{item.residual_mm:.2f}",
+            f"{deviation:.1f}",
+            "-" if item.specimen.fractured else "mean and modes",
+        )
+        for item, deviation in zip(rows, deviations, strict=True)
     ]
     print_table("Vertebrae in correspondence", _RESIDUAL_COLUMNS, table)
-    warn(
-        f"{item.specimen.name} stays {item.residual_mm:.2f} mm from its surface: look at its mask; is it this "
-        "vertebra, whole, and upright in the file?"
-        for item in rows
-        if item.residual_mm > _POOR_MM
-    )
+    warn(_doubts(rows, deviations))
     return collection
+
+
+def _doubts(rows, deviations) -> Iterator[str]:
+    for item, deviation in zip(rows, deviations, strict=True):
+        name = item.specimen.name
+        if deviation > _STRANGE_SD:
+            yield (
+                f"{name} has a shape that no vertebra has ({deviation:.1f} standard deviations from the mean in every "
+                "mode): it is something else, or lies turned or mirrored in its file, whose axes must run right, "
+                "anterior, superior (--lps for meshes that are LPS). Correct or leave it out (--leave-out): it spoils "
+                "the model."
+            )
+        elif item.residual_mm > _POOR_MM:
+            yield (
+                f"{name} stays {item.residual_mm:.2f} mm from its surface: look at its mask; is it this vertebra, "
+                "whole, and upright in the file?"
+            )
 
 
 def _import(args: argparse.Namespace) -> int:

@@ -60,7 +60,7 @@ def lumbar_labels(
     found = {level: found[level] for level in LUMBAR_LEVELS if level in found}
     if not found:
         raise VolumeError(f"{what} holds no lumbar vertebra in the {convention} labels; found {sorted(present)}.")
-    heights = [_height_mm(mask == label, ras_from_ijk) for label in found.values()]
+    heights = [height_mm(mask == label, ras_from_ijk) for label in found.values()]
     if any(upper <= lower for upper, lower in itertools.pairwise(heights)):
         raise VolumeError(
             f"{what}: in the {convention} labels {', '.join(level.name for level in found)} lie at "
@@ -91,7 +91,13 @@ def guess_convention(present: set[int], what: str = "The mask") -> str:
     )
 
 
-def _height_mm(voxels: np.ndarray, ras_from_ijk: np.ndarray) -> float:
+def height_mm(voxels: np.ndarray, ras_from_ijk: np.ndarray) -> float:
+    """Return how high (RAS, mm) the middle of the voxels that are set lies.
+
+    Args:
+        voxels: (I, J, K) bool, at least one True.
+        ras_from_ijk: (4, 4) voxel indices to RAS mm.
+    """
     center = [
         float(np.average(np.arange(size), weights=voxels.sum(axis=others)))
         for size, others in zip(voxels.shape, ((1, 2), (0, 2), (0, 1)), strict=True)

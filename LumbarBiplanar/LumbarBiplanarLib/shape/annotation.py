@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from ..anatomy import LANDMARK_NAMES, Region
 from ..errors import ShapeModelError
 from ..geometry.frames import transform_points
-from .sources import read_labels
+from .label_masks import read_labels
 from .surfaces import Surface, vertex_normals
 from .template import Template
 

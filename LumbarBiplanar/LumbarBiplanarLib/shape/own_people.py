@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..anatomy import LUMBAR_LEVELS, Level, parse_level
 from ..errors import ShapeModelError
+from ..imaging import Volume
+from .label_masks import VERSE_LABELS, Note, read_labels, told_labels
 from .sources import Specimen, mask_specimens
 from .surfaces import largest_component, oriented_alike, oriented_outward, read_surface
 
 _MESH_NAME = re.compile(r"(?P<person>.+?)[ _.-]+(?P<level>L[1-5])", re.IGNORECASE)
 # A vertebra's longest side is 80 to 120 mm; outside this range the unit is not mm or the label not one vertebra.
 _EXTENT_MM = (45.0, 180.0)
-Note = Callable[[str], None]
 
 
 def read_people(
@@ -34,7 +35,7 @@ def read_people(
         masks: label volumes, one file per person. The person is called like the file up to the first dot, or, where
             several files have one name, like folder and file ("case1/seg").
         meshes: surfaces, one file per vertebra, called PERSON_LEVEL: ``smith_L3.stl``. mm, axes roughly RAS.
-        labels: {level: value of its label}; None means VerSe's, 20 to 24.
+        labels: {level: value of its label}; None tells VerSe's from TotalSegmentator's by the labels of each mask.
         lps: the meshes that state no frame are LPS instead of RAS.
         leave_out: vertebrae that must not be in the model, PERSON or PERSON:LEVEL.
         note: called with a line for everything that is there but not used.
@@ -44,9 +45,10 @@ def read_people(
     """
     found: list[Specimen] = []
     for path, person in zip(masks, _names([Path(path) for path in masks]), strict=True):
-        own = mask_specimens(path, person, dict(labels) if labels else None, note=note)
+        volume = read_labels(path)
+        chosen = labels or _told_or_verse(volume)
+        own = mask_specimens(volume, person, chosen, note=note)
         if not own:
-            chosen = labels or {level: level.value for level in LUMBAR_LEVELS}
             wanted = ", ".join(f"{level.name}={chosen[level]}" for level in LUMBAR_LEVELS)
             note(f"{path}: no whole lumbar vertebra with the labels {wanted}; --labels names others")
         found.extend(own)
@@ -57,6 +59,13 @@ def read_people(
     for item in found:
         _check_extent(item)
     return _without(found, leave_out)
+
+
+def _told_or_verse(volume: Volume) -> Mapping[Level, int]:
+    try:
+        return told_labels(volume)
+    except ShapeModelError:
+        return VERSE_LABELS
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

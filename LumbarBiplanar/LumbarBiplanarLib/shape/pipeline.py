@@ -10,6 +10,7 @@ import numpy as np
 
 from ..anatomy import Level
 from ..errors import ShapeModelError
+from ..geometry.frames import similarity_fit, transform_points
 from .annotation import Annotation, annotate, coarse_mesh
 from .building import BuildOptions, build_model
 from .model import ShapeModel
@@ -21,6 +22,8 @@ from .template import Template, symmetric_template
 
 _SUBREGION_MASK = "l3-subregions/sub-ct_seg-subreg_label-22_msk.nii.gz"
 _COARSE_FACES = 4000
+# Modes are smooth: some of the vertices, known to about what the modes leave of a sound one, tell the coefficients.
+_EVERY, _DEVIATION_SIGMA_MM = 7, 1.0
 Progress = Callable[[str, int, int], None]
 
 
@@ -156,6 +159,24 @@ def collect_people(specimens: Iterable[Specimen], model: ShapeModel, *, progress
     ]
     starts = {item.specimen.level: item.points_mm for item in means}
     return _collect(template, annotation, coarse, specimens, progress, means, starts)
+
+
+def shape_deviation(model: ShapeModel, item: Registered) -> float:
+    """Return how far a vertebra's shape is from what the model expects, in standard deviations per mode (RMS).
+
+    A vertebra that lies turned or mirrored in its file can be met as closely as another, but only by a shape that no
+    vertebra has: sound ones of the open data have 0.3 to 0.6, the most collapsed one 1.1, turned or mirrored ones 2
+    to 5.
+
+    Args:
+        model: a shape model on the template of ``item``, of its level.
+        item: the vertebra in correspondence.
+    """
+    mean = model.mean(item.specimen.level)
+    local = transform_points(similarity_fit(item.points_mm, mean), item.points_mm)
+    some = np.arange(0, len(mean), _EVERY)
+    found = model.posterior(item.specimen.level, some, local[some], _DEVIATION_SIGMA_MM)
+    return float(np.sqrt(np.mean(found.mean**2)))
 
 
 def _collect(template, annotation, coarse, specimens, progress, known=(), starts=None) -> Collection:

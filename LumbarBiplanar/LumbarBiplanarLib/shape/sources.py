@@ -10,16 +10,17 @@ import gzip
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, Level
-from ..errors import ShapeModelError, VolumeError
-from ..imaging import Volume, read_volume
-from .surfaces import Surface, from_polydata, largest_component, oriented_outward, read_surface, surface_from_mask
+from ..errors import ShapeModelError
+from ..imaging import Volume
+from .label_masks import TOTALSEG_LABELS, VERSE_LABELS, Note, read_labels, whole_vertebrae
+from .surfaces import Surface, from_polydata, largest_component, oriented_outward, read_surface
 
 # Axes of meshes with x forward, y left, z up (ISO 2631) as RAS: x = right = -left.
 _RAS_FROM_ISO = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
@@ -41,7 +42,6 @@ FRACTURED = frozenset(
 INCOMPLETE = frozenset({("verse023", Level.L1), ("verse026", Level.L1)})
 # The mean of 87 people: it steadies the means of L2-L5 but is no subject.
 POPULATION_MEAN = "mean87"
-TOTALSEG_LABELS = {Level.L1: 31, Level.L2: 30, Level.L3: 29, Level.L4: 28, Level.L5: 27}
 SAMPLE_STUDY_SUBJECT = "wholebodyct"
 
 
@@ -75,44 +75,29 @@ def _specimen(subject: str, level: Level, surface: Surface) -> Specimen:
 
 
 def mask_specimens(
-    path: str | Path,
+    source: str | Path | Volume,
     subject: str,
-    labels: dict[Level, int] | None = None,
+    labels: Mapping[Level, int] | None = None,
     *,
-    note: Callable[[str], None] = lambda text: None,
+    note: Note = lambda text: None,
 ) -> list[Specimen]:
     """Return the complete lumbar vertebrae of a label mask (VerSe labels unless ``labels`` says otherwise).
 
-    A vertebra that touches the border of the volume is cut off and therefore left out; ``note`` is told.
+    A vertebra that touches the border of the volume is cut off and therefore left out; ``note`` is told, also of one
+    in pieces.
+
+    Args:
+        source: the mask or its file.
+        subject: whose it is.
+        labels: {level: value of its label}.
+        note: called with a line for what is there and not used, or doubtful.
 
     Raises:
-        ShapeModelError: if the file cannot be read.
+        ShapeModelError: if the file cannot be read, is no mask, or its levels are not in order from head to feet.
     """
-    volume = read_labels(path)
-    found = []
-    for level in LUMBAR_LEVELS:
-        mask = volume.data == (labels or {known: known.value for known in LUMBAR_LEVELS})[level]
-        if not mask.any():
-            continue
-        if _is_cut(mask):
-            note(f"{path}: {level.name} reaches the border of the volume and is left out")
-        else:
-            found.append(_specimen(subject, level, surface_from_mask(mask, volume.ras_from_ijk)))
-    return found
-
-
-def read_labels(path: str | Path) -> Volume:
-    """Read a label mask; raises ShapeModelError if it cannot be read."""
-    try:
-        return read_volume(path)
-    except VolumeError as error:
-        raise ShapeModelError(str(error)) from None
-
-
-def _is_cut(mask: np.ndarray) -> bool:
-    """Return whether the label fills a real share of a face of the volume (a crop made tight to it only touches)."""
-    faces = (mask[0], mask[-1], mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1])
-    return max(int(face.sum()) for face in faces) > 0.02 * int(mask.sum())
+    volume = source if isinstance(source, Volume) else read_labels(source)
+    found = whole_vertebrae(volume, labels or VERSE_LABELS, note)
+    return [_specimen(subject, level, surface) for level, surface in found.items()]
 
 
 def read_specimens(data: str | Path, *, leave_out: Iterable[str] = (), include_sample: bool = False) -> list[Specimen]:

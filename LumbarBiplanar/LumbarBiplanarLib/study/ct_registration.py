@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..anatomy import LUMBAR_LEVELS, FilmLandmarks, Level
-from ..errors import StudyError, VolumeError
+from ..errors import StudyError
 from ..files import write_json
 from ..geometry.frames import transform_points
-from ..imaging.labels import LABELS, guess_convention
 from ..shape import load_shape_model
-from ..shape.sources import mask_specimens, read_labels
+from ..shape.label_masks import read_labels, told_labels, whole_vertebrae
 from ..shape.subject import SubjectModel, rigid_ras_from_ct, subject_model
 from ..shape.surfaces import Surface, oriented_alike, oriented_outward, read_surface, surface_file, write_surface
 from .case import Case
@@ -65,14 +64,14 @@ def read_vertebrae(
         lps: the surfaces of the folder that state no frame are LPS instead of RAS.
         labels: {level: value of its label in the mask}; None tells VerSe's from TotalSegmentator's by the labels
             that are there.
-        note: called with a line for every vertebra that is there but cut off, and so left out.
+        note: called with a line for what is there and not used, or doubtful.
 
     Returns:
         {level: surface}, mm, RAS.
 
     Raises:
-        StudyError: if there is no vertebra, or it cannot be told which labels the vertebrae have.
-        ShapeModelError: if a file cannot be read.
+        StudyError: if there is no vertebra.
+        ShapeModelError: if a file cannot be read, or it cannot be told which labels the vertebrae have.
     """
     source = Path(source)
     if source.is_dir():
@@ -80,35 +79,14 @@ def read_vertebrae(
         read = {level: read_surface(path, lps=lps) for level, path in files.items() if path}
         found = {level: oriented_outward(oriented_alike(surface)) for level, surface in read.items()}
     else:
-        chosen = _known_labels(source) if labels is None else dict(labels)
-        found = {item.level: item.surface for item in mask_specimens(source, source.name, chosen, note=note)}
+        volume = read_labels(source)
+        found = whole_vertebrae(volume, told_labels(volume) if labels is None else labels, note)
     if not found:
         raise StudyError(
             f"{source} holds no whole lumbar vertebra: give a folder with L1.vtp ... L5.vtp (or .vtk, .stl, .ply, "
             ".obj), or a mask of whole vertebrae, with --labels if it has labels of its own."
         )
     return found
-
-
-def _known_labels(mask: Path) -> dict[Level, int]:
-    """Return {level: label} of a mask in the convention of VerSe or TotalSegmentator, whichever it has."""
-    values = np.unique(read_labels(mask).data)
-    if values.min() < 0 or np.any(values != np.round(values)):
-        raise StudyError(
-            f"{mask} holds values from {values.min():g} to {values.max():g}: that is an image, and not a mask with a "
-            "label for each vertebra. Give the segmentation of the vertebrae."
-        )
-    present = {int(label) for label in values} - {0}
-    try:
-        convention = LABELS[guess_convention(present, str(mask))]
-    except VolumeError:
-        shown = [str(label) for label in sorted(present)]
-        few = ", ".join(shown if len(shown) <= 12 else [*shown[:10], "...", shown[-1]])
-        raise StudyError(
-            f"{mask} has the labels {few or '0 alone'}, which do not tell L1 to L5. "
-            "Name them with --labels: verse (20 to 24), totalseg (31 to 27), or L1=VALUE ... L5=VALUE."
-        ) from None
-    return {level: label for label, level in convention.items() if level in LUMBAR_LEVELS}
 
 
 def register_ct(
