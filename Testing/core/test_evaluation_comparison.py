@@ -76,6 +76,47 @@ def test_truth_may_be_given_as_stl_and_without_regions_none_are_reported(tmp_pat
     assert content["regions"] == {} and content["posterior_mean"] is None
 
 
+def write_plain(folder, surfaces, suffix="obj", *, lps=False, unit_mm=1.0):
+    """Write OBJ files, which state no frame, in LPS and another unit if asked for."""
+    folder.mkdir(parents=True)
+    for level, surface in surfaces.items():
+        points = surface.points_ras_mm * ([-1.0, -1.0, 1.0] if lps else [1.0, 1.0, 1.0]) / unit_mm
+        vertices = (" ".join(map(str, point)) for point in points)
+        faces = (f"{a} {b} {c}" for a, b, c in surface.faces + 1)
+        text = "\n".join([*(f"v {item}" for item in vertices), *(f"f {item}" for item in faces)])
+        (folder / f"{level.name}.{suffix}").write_text(text)
+
+
+def test_a_truth_of_another_frame_is_told_and_taken_with_lps(tmp_path, surfaces):
+    forward = np.eye(4)
+    forward[1, 3] = 150.0
+    surfaces = {level: moved(surface, forward) for level, surface in surfaces.items()}
+    write_spine(tmp_path / "result", surfaces)
+    write_plain(tmp_path / "truth", surfaces, lps=True)
+    told = compare_folders(tmp_path / "result", tmp_path / "truth").warnings
+    assert len(told) == 1 and "another frame" in told[0] and "give --lps" in told[0]
+    right = compare_folders(tmp_path / "result", tmp_path / "truth", lps=True)
+    assert right.warnings == () and right.to_dict()["alignments"]["absolute"]["all"]["mean"] < 1e-3
+    write_plain(tmp_path / "ct", {level: moved(surface, forward) for level, surface in surfaces.items()})
+    told = compare_folders(tmp_path / "result", tmp_path / "ct").warnings
+    assert "lies 150 mm from" in told[0] and "register-ct" in told[0]
+
+
+def test_a_truth_in_metres_is_refused(tmp_path, surfaces):
+    write_spine(tmp_path / "result", surfaces)
+    write_plain(tmp_path / "truth", surfaces, unit_mm=1000.0)
+    with pytest.raises(StudyError, match=r"L1 of .*truth measures 0\.\d+ mm .*not in the same unit"):
+        compare_folders(tmp_path / "result", tmp_path / "truth")
+
+
+def test_files_in_capitals_are_found_and_levels_that_the_truth_lacks_are_told(tmp_path, surfaces):
+    write_spine(tmp_path / "result", surfaces)
+    write_plain(tmp_path / "case" / "truth", {level: surfaces[level] for level in (Level.L2, Level.L3)}, suffix="OBJ")
+    found = compare_folders(tmp_path / "result", tmp_path / "case")
+    assert list(found.distances["absolute"]) == [Level.L2, Level.L3]
+    assert any("truth has no L1, L4, L5: " in text for text in found.warnings)
+
+
 def test_a_level_that_was_not_reconstructed_is_named(folders):
     (folders[0] / "L1.vtp").unlink()
     comparison = compare_folders(*folders)

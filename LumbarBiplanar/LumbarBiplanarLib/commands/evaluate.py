@@ -21,14 +21,15 @@ Distances run from each surface to the other, in mm, weighted by area; both dire
 Reported: mean, root mean square, 95th percentile and maximum; as reconstructed, after one rigid motion of the whole
 spine, and after a rigid motion of each vertebra; per level and per region (body, pedicle, transverse, spinous,
 articular, lamina). TRUTH is a folder with L1.vtp ... L5.vtp (or .vtk, .stl, .ply, .obj) in mm, RAS unless they state
-LPS, or one with a folder 'truth' that holds them, which goes before its own. With landmarks.json in it, the errors of
-the landmarks are reported too."""
+LPS or --lps says so, or one with a folder 'truth' that holds them, which goes before its own. With landmarks.json in
+it, the errors of the landmarks are reported too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate`` to a parser."""
     parser.add_argument("--reconstruction", type=Path, required=True, metavar="DIR", help="result of 'reconstruct'")
     parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="true surfaces, mm")
+    parser.add_argument("--lps", action="store_true", help="surfaces that state no frame are LPS instead of RAS")
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures; earlier figures are replaced")
     parser.add_argument("--force", action="store_true", help="let --json replace a file that holds something else")
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.json)
         if not args.force:
             check_replaceable(args.json, _holds_figures, "figures of 'evaluate'", "--json")
-    comparison = compare_folders(args.reconstruction, args.truth)
+    comparison = compare_folders(args.reconstruction, args.truth, lps=args.lps)
     if args.json is not None:
         write_json(args.json, comparison.to_dict())
     show(comparison)

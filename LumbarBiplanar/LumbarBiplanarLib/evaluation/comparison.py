@@ -22,6 +22,10 @@ VERSION = 1
 # What a folder holds that register-ct or reconstruct has written.
 RECORDS = ("ct_registration.json", "reconstruction.json")
 LANDMARKS = "landmarks.json"
+# The same vertebra measures about the same; a unit of cm or m makes 10 or 1000.
+_LARGEST_RATIO = 2.5
+# No reconstruction is this far off as a whole; a level named wrong moves it by some 35 mm.
+_FAR_MM = 60.0
 ALIGNMENTS = {
     "absolute": "as reconstructed",
     "aligned_spine": "after one rigid motion of the whole spine",
@@ -71,7 +75,7 @@ class Comparison:
         }
 
 
-def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison:
+def compare_folders(reconstruction: str | Path, truth: str | Path, *, lps: bool = False) -> Comparison:
     """Compare ``L1.vtp`` ... of a reconstruction's folder with those of a folder of truth.
 
     Args:
@@ -79,16 +83,19 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
         truth: folder with L1.vtp ... (or .vtk, .stl, .ply, .obj), in mm and the frame that they state, else RAS, or
             with a folder ``truth`` that holds them, as ``lumbar-biplanar synthesize`` writes it; that folder goes
             before surfaces beside it. landmarks.json there gives the true landmarks.
+        lps: surfaces that state no frame are LPS.
 
     Raises:
-        StudyError: if a folder holds no surfaces, or they have no level in common, or a record in it is damaged.
+        StudyError: if a folder holds no surfaces, they have no level in common or are of different units, or a record
+            in it is damaged.
         LandmarkError: if landmarks cannot be read.
     """
     reconstruction, truth = Path(reconstruction), truth_folder(truth)
-    recovered, true = read_surfaces(reconstruction), read_surfaces(truth)
+    recovered, true = read_surfaces(reconstruction, lps=lps), read_surfaces(truth, lps=lps)
     common = {level: recovered[level] for level in LUMBAR_LEVELS if level in recovered and level in true}
     if not common:
         raise StudyError(f"{reconstruction} and {truth} have no level in common; there is nothing to compare.")
+    _check_sizes(common, true, truth)
     labels = {level: _regions(reconstruction / f"{level.name}.vtp", surface) for level, surface in common.items()}
     distances = _all_distances(common, {level: true[level] for level in common}, labels)
     landmark_files = (reconstruction / LANDMARKS, truth / LANDMARKS)
@@ -97,6 +104,10 @@ def compare_folders(reconstruction: str | Path, truth: str | Path) -> Comparison
         errors, said = _landmark_errors(reconstruction, truth)
         in_space = _landmark_errors_3d(*landmark_files)
     missing = tuple(level for level in LUMBAR_LEVELS if level in true and level not in recovered)
+    said = [*_doubts(common, true, truth), *said]
+    without = [level.name for level in recovered if level not in true]
+    if without:
+        said.append(f"{truth} has no {', '.join(without)}: what was reconstructed of it is not judged.")
     return Comparison(distances, misnamed_levels(common, true), missing, errors, in_space, tuple(said))
 
 
@@ -107,22 +118,54 @@ def truth_folder(path: str | Path) -> Path:
     """
     path = Path(path)
     inner = path / "truth"
-    return inner if any(inner.glob("L[1-5].*")) else path
+    return inner if any(surface_file(inner, level.name) for level in LUMBAR_LEVELS) else path
 
 
-def read_surfaces(folder: str | Path) -> dict[Level, Surface]:
+def read_surfaces(folder: str | Path, *, lps: bool = False) -> dict[Level, Surface]:
     """Return the surfaces L1 ... L5 of a folder, RAS mm; of one level .vtp goes before .vtk, .stl, .ply and .obj.
+
+    Args:
+        folder: where they are.
+        lps: surfaces that state no frame are LPS.
 
     Raises:
         StudyError: if the folder is missing or holds none.
     """
     folder = Path(folder)
     files = {level: surface_file(folder, level.name) for level in LUMBAR_LEVELS}
-    found = {level: read_surface(path) for level, path in files.items() if path is not None}
+    found = {level: read_surface(path, lps=lps) for level, path in files.items() if path is not None}
     if not found:
         what = "holds no surface L1.vtp ... L5.vtp" if folder.is_dir() else "is no folder"
         raise StudyError(f"{folder} {what}; give the folder of a reconstruction, or one with true surfaces.")
     return found
+
+
+def _check_sizes(recovered: Mapping[Level, Surface], true: Mapping[Level, Surface], truth: Path) -> None:
+    """Raise StudyError if a reconstructed vertebra and the true one cannot be in the same unit."""
+    for level, surface in recovered.items():
+        ours, theirs = (float(np.linalg.norm(np.ptp(item.points_ras_mm, axis=0))) for item in (surface, true[level]))
+        if not ours / _LARGEST_RATIO < theirs < ours * _LARGEST_RATIO:
+            raise StudyError(
+                f"{level.name} of {truth} measures {theirs:.3g} mm across, the reconstructed one {ours:.3g} mm: they "
+                "are not in the same unit, or not both one vertebra. Give surfaces in mm."
+            )
+
+
+def _doubts(recovered: Mapping[Level, Surface], true: Mapping[Level, Surface], truth: Path) -> list[str]:
+    """Say so if the truth lies where the reconstruction is not: most likely in another frame."""
+    ours, theirs = (
+        np.mean([surfaces[level].points_ras_mm.mean(axis=0) for level in recovered], axis=0)
+        for surfaces in (recovered, true)
+    )
+    apart, turned = (float(np.linalg.norm(ours - np.array(sign) * theirs)) for sign in ((1, 1, 1), (-1, -1, 1)))
+    if apart < _FAR_MM:
+        return []
+    remedy = (
+        f"Taken as LPS the truth lies {turned:.0f} mm away: give --lps if its files state no frame."
+        if turned < apart / 2
+        else "Give the truth in the frame of the films' geometry (RAS); 'register-ct' finds it for vertebrae of a CT."
+    )
+    return [f"{truth} lies {apart:.0f} mm from the reconstruction, and so is of another frame. {remedy}"]
 
 
 def _all_distances(common, true, labels) -> dict[str, dict[Level, Distances]]:

@@ -256,9 +256,19 @@ def surface_distances(points_mm: np.ndarray, surface: Surface) -> tuple[np.ndarr
 
 
 def surface_file(folder: str | Path, name: str) -> Path | None:
-    """Return the surface file called ``name`` in a folder, the first of ``SUFFIXES`` that is there, or None."""
-    paths = [Path(folder) / f"{name}{suffix}" for suffix in SUFFIXES]
-    return next((path for path in paths if path.is_file()), None)
+    """Return the surface file called ``name`` in a folder, the first of ``SUFFIXES`` that is there, or None.
+
+    Capitals make no difference: ``L1.STL`` is ``L1.stl``; of two such files the one in the usual letters goes first.
+    """
+    folder = Path(folder)
+    for suffix in SUFFIXES:
+        usual = folder / f"{name}{suffix}"
+        found = [usual] if usual.is_file() else []
+        if not found and folder.is_dir():
+            found = sorted(path for path in folder.iterdir() if path.name.lower() == usual.name.lower())
+        if found and found[0].is_file():
+            return found[0]
+    return None
 
 
 def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
