@@ -8,7 +8,7 @@ import pytest
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, Level
 from LumbarBiplanarLib.cli import main
 from LumbarBiplanarLib.geometry import load_geometry, save_geometry, standard_pair
-from LumbarBiplanarLib.imaging import Volume, read_film, read_lumbar_image, write_volume
+from LumbarBiplanarLib.imaging import Volume, read_film, read_lumbar_image, read_volume, write_volume
 from LumbarBiplanarLib.shape import Surface, load_shape_model
 from LumbarBiplanarLib.shape.surfaces import read_surface, surface_distances, to_polydata
 from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
@@ -97,3 +97,59 @@ def test_a_mask_that_does_not_fit_the_ct_is_refused(case, tmp_path, capsys):
     assert main([*arguments, "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(tmp_path / "case")]) == 3
     assert "resample the mask" in capsys.readouterr().err
     assert not (tmp_path / "case").exists()
+
+
+def synthesize(case, mask, output, *more):
+    source = case.parent
+    arguments = ["synthesize", "--seed", "3", "--device", "cpu", "--geometry", str(source / "geometry.json")]
+    return main([*arguments, "--ct", str(source / "ct.nii.gz"), "--mask", str(mask), "--output", str(output), *more])
+
+
+def test_a_crop_of_the_mask_with_its_axes_turned_and_labels_of_its_own_gives_the_same_films(case, tmp_path):
+    mask = read_volume(case.parent / "mask.nii.gz")
+    low, high = np.argwhere(mask.data).min(axis=0), np.argwhere(mask.data).max(axis=0) + 1
+    cropped = mask.data[tuple(slice(a - 1, b + 1) for a, b in zip(low, high, strict=True))]
+    turned = np.where(cropped, 3, 0).astype(np.uint8).transpose(1, 0, 2)[::-1]
+    # Index 0 of the first new axis is the last of the second old one.
+    affine = mask.ras_from_ijk @ np.array(
+        [[0, 1, 0, low[0] - 1], [-1, 0, 0, high[1]], [0, 0, 1, low[2] - 1], [0, 0, 0, 1.0]]
+    )
+    path = tmp_path / "Müller Segmentation.seg.nrrd"
+    write_volume(path, Volume(turned, affine))
+    own = ["--labels", "L1=1", "L2=2", "L3=3", "L4=4", "L5=5"]
+    assert synthesize(case, path, tmp_path / "case", *own) == 0
+    for name in ("ap.png", "lateral.png", "truth/L3.vtp"):
+        assert (tmp_path / "case" / name).read_bytes() == (case / name).read_bytes()
+    assert '"L3": 3' in (tmp_path / "case" / "films.json").read_text()
+
+
+def test_masks_on_other_voxels_or_cut_off_by_their_own_border_are_refused(case, tmp_path, capsys):
+    mask = read_volume(case.parent / "mask.nii.gz")
+    half = mask.ras_from_ijk.copy()
+    half[0, 3] += 1.0
+    turned = mask.ras_from_ijk @ np.diag([-1.0, 1.0, 1.0, 1.0])
+    cut = mask.data[:, :, :25]
+    for name, volume, said in (
+        ("half.nrrd", Volume(mask.data, half), "its voxels are not those of the CT"),
+        ("turned.nrrd", Volume(mask.data, turned), "along (-1 0 0), (0 1 0), (0 0 1) from"),
+        ("cut.nrrd", Volume(cut, mask.ras_from_ijk), "its border cuts off the label 22"),
+    ):
+        write_volume(tmp_path / name, volume)
+        assert synthesize(case, tmp_path / name, tmp_path / "case") == 3
+        message = capsys.readouterr().err
+        assert said in message and name in message
+
+
+def test_a_vertebra_whose_truth_is_not_all_that_is_drawn_is_told(case, tmp_path, capsys):
+    mask = read_volume(case.parent / "mask.nii.gz")
+    data = mask.data.copy()
+    low, high = np.argwhere(data)[:, 1].min(), np.argwhere(data)[:, 1].max()
+    data[:, (low + high) // 2 - 1 : (low + high) // 2 + 2] = 0
+    write_volume(tmp_path / "pieces.nii.gz", Volume(data, mask.ras_from_ijk))
+    assert synthesize(case, tmp_path / "pieces.nii.gz", tmp_path / "pieces") == 0
+    assert "L3 is in pieces that do not touch" in capsys.readouterr().err
+    data = mask.data.copy()
+    data[0, 0, 49] = 21
+    write_volume(tmp_path / "stray.nii.gz", Volume(data, mask.ras_from_ijk))
+    assert synthesize(case, tmp_path / "stray.nii.gz", tmp_path / "stray") == 0
+    assert "L2 touches the border of the CT; it is drawn, and has no true surface" in capsys.readouterr().err

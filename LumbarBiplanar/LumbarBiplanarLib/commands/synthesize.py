@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .terminal import counted, progress_bar
+from .labels import add_labels, labels_of
+from .terminal import counted, progress_bar, warn
 
 SUMMARY = "draw a film pair from a CT and its vertebra masks, with true surfaces and landmarks"
 EPILOG = """\
@@ -14,8 +15,9 @@ example:
   lumbar-biplanar reconstruct --ap case/ap.png --lateral case/lateral.png --geometry case/geometry.json --output result
   lumbar-biplanar evaluate --reconstruction result --truth case --json errors.json
 
-The CT is in Hounsfield units, the mask on its grid with VerSe labels (20-24 = L1-L5) or TotalSegmentator labels
-(31-27 = L1-L5). The geometry is in the frame of the CT (RAS, mm); docs/geometry.md says how to make one.
+The CT is in Hounsfield units, the mask on its voxels (or a crop of them) with VerSe labels (20-24 = L1-L5), those of
+TotalSegmentator (31-27 = L1-L5), or others that --labels names. The geometry is in the frame of the CT (RAS, mm);
+docs/geometry.md says how to make one.
 
 written to OUTPUT, all or nothing:
   ap.png lateral.png                   films, 16 bits, bone bright
@@ -27,11 +29,11 @@ written to OUTPUT, all or nothing:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``synthesize`` to a parser."""
     parser.add_argument("--ct", type=Path, required=True, metavar="FILE", help="CT in HU (NIfTI, NRRD, MetaImage)")
-    parser.add_argument("--mask", type=Path, required=True, metavar="FILE", help="vertebra labels on the CT's grid")
+    parser.add_argument("--mask", type=Path, required=True, metavar="FILE", help="vertebra labels on the CT's voxels")
     parser.add_argument("--geometry", type=Path, required=True, metavar="JSON", help="views of the films")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the case")
     parser.add_argument("--force", action="store_true", help="replace an earlier case in a folder that is not empty")
-    parser.add_argument("--labels", choices=("auto", "verse", "totalseg"), default="auto", help="meaning of the labels")
+    add_labels(parser, "labels in the mask (told from the mask, or 'auto')")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
     parser.add_argument("--photons", type=float, default=1e6, help="unattenuated photons per pixel; 0: no noise (1e6)")
     parser.add_argument(
@@ -62,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
             raise VolumeError(f"{option} is {value}; give a whole number of at least {least}.")
     if not 40.0 <= args.energy <= 100.0:
         raise VolumeError(f"--energy is {args.energy:g} keV; give 40 to 100 keV, where the attenuations are tabulated.")
+    convention, notes = _convention(args.labels), []
     with (
         output_folder(args.output, force=args.force, owned=FILES) as folder,
         progress_bar("synthesizing", args.verbose) as update,
@@ -79,8 +82,19 @@ def run(args: argparse.Namespace) -> int:
             energy_kev=args.energy,
             blur_mm=args.blur,
             upsample=args.upsample,
-            convention=None if args.labels == "auto" else args.labels,
+            convention=convention,
+            note=notes.append,
             device=check_device(args.device),
         )
+    warn(notes)
     print(f"Case written to {args.output}")
     return 0
+
+
+def _convention(given: list[str]):
+    """Return what ``draw_films`` takes of --labels: a name that it knows itself, {level: label}, or None."""
+    if given == ["auto"]:
+        return None
+    from ..imaging import LABELS
+
+    return given[0] if len(given) == 1 and given[0] in LABELS else labels_of(given)

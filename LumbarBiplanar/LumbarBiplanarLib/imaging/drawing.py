@@ -65,7 +65,7 @@ def draw_films(
     compression: float = 0.7,
     energy_kev: float = 70.0,
     upsample: int = 1,
-    convention: str | None = None,
+    convention: str | Mapping[Level, int] | None = None,
     device: str = "cpu",
 ) -> DrawnFilms:
     """Draw both films of a CT.
@@ -86,7 +86,7 @@ def draw_films(
         energy_kev: effective energy of the beam.
         upsample: 1 to 4: finer voxels first, by splines and smoothed masks (``refine_ct``, ``refine_labels``), for CTs
             so coarse that their steps would show.
-        convention: "verse" or "totalseg"; None guesses from the labels.
+        convention: "verse" or "totalseg", or {level: label}; None guesses from the labels.
         device: torch device of the integration.
 
     Raises:

@@ -28,14 +28,17 @@ _VERSE_LAST = 28
 
 
 def lumbar_labels(
-    mask: np.ndarray, ras_from_ijk: np.ndarray, convention: str | None = None, what: str = "The mask"
+    mask: np.ndarray,
+    ras_from_ijk: np.ndarray,
+    convention: str | Mapping[Level, int] | None = None,
+    what: str = "The mask",
 ) -> dict[Level, int]:
     """Return the label number of each lumbar level that a mask holds, cranial first.
 
     Args:
         mask: (I, J, K) integer labels.
         ras_from_ijk: (4, 4) affine, to check that L1 is above L5.
-        convention: "verse" or "totalseg"; None guesses, and refuses where both are possible.
+        convention: "verse" or "totalseg", or {level: label}; None guesses, and refuses where both are possible.
         what: beginning of an error message, usually the file.
 
     Raises:
@@ -46,9 +49,11 @@ def lumbar_labels(
         if not np.array_equal(mask, np.round(mask)):
             raise VolumeError(f"{what} holds fractions; a label mask has one whole number per structure.")
         mask = mask.astype(np.int64)
-    present = {int(label) for label in np.unique(mask)} - {0}
+    present, own = {int(label) for label in np.unique(mask)} - {0}, None
     if convention is None:
         convention = guess_convention(present, what)
+    elif not isinstance(convention, str):
+        own, convention = {label: level for level, label in convention.items()}, "given"
     elif convention not in LABELS:
         raise VolumeError(f"Unknown label convention {convention!r}; use one of {', '.join(LABELS)}.")
     if convention == "verse" and VERSE_L6 in present:
@@ -56,7 +61,8 @@ def lumbar_labels(
             f"{what} holds VerSe label {VERSE_L6} (L6). A spine with six lumbar vertebrae has no agreed L5; "
             "relabel the mask to five, or remove the label."
         )
-    found = {level: label for label, level in LABELS[convention].items() if label in present and level in LUMBAR_LEVELS}
+    known = own or LABELS[convention]
+    found = {level: label for label, level in known.items() if label in present and level in LUMBAR_LEVELS}
     found = {level: found[level] for level in LUMBAR_LEVELS if level in found}
     if not found:
         raise VolumeError(f"{what} holds no lumbar vertebra in the {convention} labels; found {sorted(present)}.")
@@ -87,7 +93,7 @@ def guess_convention(present: set[int], what: str = "The mask") -> str:
     reason = "fit both the VerSe and the TotalSegmentator labels" if verse else "hold no lumbar vertebra that is known"
     raise VolumeError(
         f"{what}: the labels {sorted(present)} {reason}. State the convention: 'verse' (20-24 are L1-L5) or "
-        "'totalseg' (31-27 are L1-L5)."
+        "'totalseg' (31-27 are L1-L5), or each label as L1=VALUE ... L5=VALUE."
     )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import VolumeError
 from ..files import sha256_of, write_json
 from ..geometry import FilmPair, save_geometry
 from .drawing import DrawnFilms, draw_films
+from .grids import on_grid_of
 from .volume import Volume, read_volume
 from .writing import write_film, write_lumbar_image
 
@@ -21,7 +20,7 @@ def draw_films_from_files(ct_path: str | Path, mask_path: str | Path, pair: Film
 
     Args:
         ct_path: CT in Hounsfield units (NIfTI, NRRD, MetaImage).
-        mask_path: vertebra labels (VerSe or TotalSegmentator) on the grid of the CT.
+        mask_path: vertebra labels on the voxels of the CT, or a crop of them (``on_grid_of``).
         pair: views of the films, in the frame of the CT.
         options: those of ``draw_films`` (seed, photons, blur_mm, compression, energy_kev, upsample, convention,
             device).
@@ -30,21 +29,17 @@ def draw_films_from_files(ct_path: str | Path, mask_path: str | Path, pair: Film
         VolumeError: if a file cannot be read, the CT is not in HU, the grids differ, the labels cannot be told or no
             lumbar vertebra falls on a film; names the file.
     """
-    ct, mask = read_volume(ct_path), read_volume(mask_path)
-    check_pair_of_volumes(ct, mask)
+    ct = read_volume(ct_path)
+    mask = on_grid_of(ct, read_volume(mask_path))
+    check_hounsfield(ct)
     try:
         return draw_films(ct.data, mask.data, mask.ras_from_ijk, pair, **options)
     except VolumeError as error:
         raise VolumeError(f"{mask_path}: {error}") from None
 
 
-def check_pair_of_volumes(ct: Volume, mask: Volume) -> None:
-    """Raise VolumeError unless a CT and a mask share one grid and the CT looks like Hounsfield units."""
-    if ct.data.shape != mask.data.shape or np.abs(ct.ras_from_ijk - mask.ras_from_ijk).max() > 0.01:
-        raise VolumeError(
-            f"{mask.path}: the mask has {mask.data.shape} voxels of {_mm(mask)} mm from {_origin(mask)}, the CT "
-            f"{ct.path} {ct.data.shape} of {_mm(ct)} mm from {_origin(ct)}; resample the mask to the grid of the CT."
-        )
+def check_hounsfield(ct: Volume) -> None:
+    """Raise VolumeError unless a CT looks like Hounsfield units."""
     if ct.data.min() > -200 or ct.data.max() < 200:
         raise VolumeError(
             f"{ct.path}: values {ct.data.min():g} to {ct.data.max():g} are not a CT in Hounsfield units with air "
@@ -87,11 +82,3 @@ def write_drawn_films(drawn: DrawnFilms, folder: str | Path, options: dict | Non
     }
     write_json(folder / "films.json", record)
     return [*written, folder / "films.json"]
-
-
-def _mm(volume: Volume) -> str:
-    return " x ".join(f"{length:.3g}" for length in volume.spacing_mm)
-
-
-def _origin(volume: Volume) -> str:
-    return f"({', '.join(f'{number:.1f}' for number in volume.ras_from_ijk[:3, 3])})"

@@ -11,13 +11,14 @@ import numpy as np
 from ..anatomy import LUMBAR_LEVELS, Level
 from ..errors import ShapeModelError, VolumeError
 from ..imaging import Volume, read_volume
+from ..imaging.grids import is_cut
 from ..imaging.labels import LABELS, VERSE_L6, guess_convention, height_mm
 from .surfaces import Surface, signed_volume, surface_from_mask
 
 VERSE_LABELS: Mapping[Level, int] = {level: level.value for level in LUMBAR_LEVELS}
 TOTALSEG_LABELS: Mapping[Level, int] = {Level.L1: 31, Level.L2: 30, Level.L3: 29, Level.L4: 28, Level.L5: 27}
 # The surface of a label in one piece holds 0.98 to 0.99 of its voxels' volume.
-_LEAST_HELD = 0.95
+LEAST_HELD = 0.95
 Note = Callable[[str], None]
 
 
@@ -91,12 +92,12 @@ def whole_vertebrae(
         )
     found = {}
     for level, mask in masks.items():
-        if _is_cut(mask):
+        if is_cut(mask):
             note(f"{what}: {level.name} reaches the border of the volume and is left out")
             continue
         found[level] = surface_from_mask(mask, volume.ras_from_ijk)
         held = share_held(found[level], mask, volume.ras_from_ijk)
-        if held < _LEAST_HELD:
+        if held < LEAST_HELD:
             note(
                 f"{what}: {level.name} is in pieces that do not touch; the largest, {100 * held:.0f} % of the label, "
                 "is taken and the rest left out. Mend the mask, or leave the vertebra out"
@@ -117,9 +118,3 @@ def _check_order(heights: Mapping[Level, float], labels: Mapping[Level, int], wh
             f"{what}: the vertebrae are not in order from head to feet: {found} mm. Name the labels with --labels, or "
             "correct the orientation in the file's header."
         )
-
-
-def _is_cut(mask: np.ndarray) -> bool:
-    """Return whether the label fills a real share of a face of the volume (a crop made tight to it only touches)."""
-    faces = (mask[0], mask[-1], mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1])
-    return max(int(face.sum()) for face in faces) > 0.02 * int(mask.sum())

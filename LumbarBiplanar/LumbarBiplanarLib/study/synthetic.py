@@ -15,6 +15,7 @@ from ..imaging import draw_films_from_files, write_drawn_films
 from ..imaging.drawing import DrawnFilms
 from ..shape import ShapeModel, Surface
 from ..shape.fitting import correspond
+from ..shape.label_masks import LEAST_HELD, share_held
 from ..shape.surfaces import decimated, surface_from_mask, write_surface
 from .landmarks_file import FilmEntry, write_landmarks
 
@@ -33,18 +34,20 @@ def write_synthetic_case(
     *,
     truth_faces: int = TRUTH_FACES,
     progress: Callable[[str, int, int], None] = lambda what, done, count: None,
+    note: Callable[[str], None] = lambda text: None,
     **options,
 ) -> None:
     """Draw both films of a CT and write them with everything that is true about them.
 
     Args:
-        ct_path, mask_path: the CT in HU and its label mask, on one grid.
+        ct_path, mask_path: the CT in HU and its label mask, on the same voxels.
         pair: views of the films, in RAS mm of the CT.
         folder: an existing folder. Gets the files of ``write_drawn_films`` and the folder ``truth`` with ``L1.vtp`` ...
             and ``landmarks.json``.
         model: names the landmarks; it is laid onto each true surface.
         truth_faces: about how many triangles a true surface has.
         progress: called with (what is being done, steps done, of how many).
+        note: called with a line for every vertebra whose truth is not all that the films show of it.
         options: those of ``draw_films``.
 
     Raises:
@@ -55,8 +58,9 @@ def write_synthetic_case(
     progress("drawing the films", 0, 8)
     drawn = draw_films_from_files(ct_path, mask_path, pair, **options)
     inputs = {"ct_sha256": sha256_of(ct_path), "mask_sha256": sha256_of(mask_path)}
-    write_drawn_films(drawn, folder, {**options, **inputs})
+    write_drawn_films(drawn, folder, {**_recordable(options), **inputs})
     surfaces = true_surfaces(drawn)
+    _tell_doubts(drawn, surfaces, mask_path, note)
     if not surfaces:
         raise VolumeError(f"{mask_path}: every lumbar vertebra is cut off by the border of the mask; take a larger CT.")
     truth = folder / TRUTH_FOLDER
@@ -68,6 +72,25 @@ def write_synthetic_case(
         write_surface(truth / f"{level.name}.vtp", decimated(surface, truth_faces))
     write_landmarks(truth / "landmarks.json", *true_landmarks(pair, positions, folder))
     progress("done", 3 + len(surfaces), 3 + len(surfaces))
+
+
+def _recordable(options: Mapping[str, object]) -> dict[str, object]:
+    own = options.get("convention")
+    named = {level.name: label for level, label in own.items()} if isinstance(own, Mapping) else own
+    return {**options, "convention": named} if "convention" in options else dict(options)
+
+
+def _tell_doubts(drawn: DrawnFilms, surfaces: Mapping[Level, Surface], mask_path: str | Path, note) -> None:
+    for level, label in drawn.labels.items():
+        if level not in surfaces:
+            note(f"{mask_path}: {level.name} touches the border of the CT; it is drawn, and has no true surface")
+            continue
+        held = share_held(surfaces[level], drawn.mask.data == label, drawn.mask.ras_from_ijk)
+        if held < LEAST_HELD:
+            note(
+                f"{mask_path}: {level.name} is in pieces that do not touch; all are drawn, and the true surface is "
+                f"that of the largest, {100 * held:.0f} % of the label"
+            )
 
 
 def true_surfaces(drawn: DrawnFilms) -> dict[Level, Surface]:
