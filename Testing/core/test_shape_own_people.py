@@ -107,14 +107,50 @@ def test_a_ct_given_as_a_mask_is_told(tmp_path):
 
 
 def test_masks_of_one_name_are_told_apart_by_their_folders(tmp_path):
-    paths = [write_mask(tmp_path / folder / "seg.nii.gz", {22: WHOLE}) for folder in ("one", "two")]
+    paths = [write_mask(tmp_path / name / "seg.nii.gz", {label: WHOLE}) for name, label in (("one", 22), ("two", 23))]
     assert [item.subject for item in read_people(paths)] == ["one/seg", "two/seg"]
     with pytest.raises(ShapeModelError, match="one/seg"):
         read_people([paths[0], paths[0]])
 
 
+def test_masks_whose_names_have_dots_are_told_apart_by_their_whole_names(tmp_path):
+    names = ("1.2.840.1.nii.gz", "1.2.840.2.nii.gz", "Jörg Müller.seg.nrrd")
+    paths = [write_mask(tmp_path / name, {label: WHOLE}) for name, label in zip(names, (20, 21, 22), strict=True)]
+    assert [item.subject for item in read_people(paths)] == ["1.2.840.1", "1.2.840.2", "Jörg Müller"]
+
+
+def test_meshes_may_lie_in_a_folder_for_each_person(model, tmp_path):
+    paths = []
+    for seed, name in enumerate(("smith/L3", "jones/L3", "jones/L4", "a/vertebrae_L3", "b/vertebrae_L3")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        paths.append(write_mesh(model, tmp_path / f"{name}.stl", Level.L3, seed))
+    steps = []
+    found = read_people(meshes=paths, progress=lambda what, done, count: steps.append((what, done, count)))
+    assert steps[0] == ("smith L3", 0, 5) and steps[-1] == ("b/vertebrae L3", 4, 5)
+    assert [item.subject for item in found] == ["smith", "jones", "jones", "a/vertebrae", "b/vertebrae"]
+    assert [item.level for item in found] == [Level.L3, Level.L3, Level.L4, Level.L3, Level.L3]
+    for case in ("case1", "case2"):
+        (tmp_path / case / "truth").mkdir(parents=True)
+    truths = [write_mesh(model, tmp_path / f"case{k}" / "truth" / "L3.vtp", Level.L3, k) for k in (1, 2)]
+    assert [item.subject for item in read_people(meshes=truths)] == ["case1/truth", "case2/truth"]
+
+
+def test_a_person_given_twice_is_refused_unless_left_out(tmp_path):
+    paths = [write_mask(tmp_path / name, {22: WHOLE}) for name in ("smith.nii.gz", "copy.nrrd")]
+    with pytest.raises(ShapeModelError, match="smith L3 and copy L3 are the same surface.*--leave-out copy"):
+        read_people(paths)
+    assert [item.subject for item in read_people(paths, leave_out=["copy"])] == ["smith"]
+
+
+def test_a_small_label_in_a_large_volume_gives_the_same_surface(tmp_path):
+    near = write_mask(tmp_path / "near.nii.gz", {22: WHOLE}, shape=(100, 60, 60))
+    far = write_mask(tmp_path / "far.nii.gz", {22: WHOLE}, shape=(220, 150, 170))
+    first, second = (read_people([path])[0].surface for path in (near, far))
+    assert np.allclose(first.points_ras_mm, second.points_ras_mm, atol=1e-9)
+
+
 def test_people_and_single_vertebrae_can_be_left_out(model, tmp_path):
-    paths = [write_mesh(model, tmp_path / f"{who}_L3.vtp", Level.L3, 1) for who in ("a", "b")]
+    paths = [write_mesh(model, tmp_path / f"{who}_L3.vtp", Level.L3, seed) for seed, who in enumerate("ab")]
     assert [item.subject for item in read_people(meshes=paths, leave_out=["a"])] == ["b"]
     marked = read_people(meshes=paths, leave_out=["b:L3"])
     assert [item.fractured for item in marked] == [False, True]

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--data", type=Path, metavar="DIR", help="folder of open data")
     build.add_argument("--masks", type=Path, nargs="+", default=[], metavar="FILE", help="label masks, one per person")
     build.add_argument(
-        "--meshes", type=Path, nargs="+", default=[], metavar="FILE", help="surfaces called PERSON_L1 ... PERSON_L5, mm"
+        "--meshes", type=Path, nargs="+", default=[], metavar="FILE", help="surfaces PERSON_L1 ... or PERSON/L1 ..., mm"
     )
     add_labels(build, "labels in the masks (told from each mask)")
     build.add_argument("--lps", action="store_true", help="meshes that state no frame are LPS instead of RAS")
@@ -106,14 +106,16 @@ def _collected(args: argparse.Namespace):
         with progress_bar("corresponding", args.verbose) as update:
             return collect_open_data(args.data, model=model, progress=counted(update))
     notes: list[str] = []
-    specimens = read_people(
-        args.masks,
-        args.meshes,
-        labels=labels_of(args.labels),
-        lps=args.lps,
-        leave_out=args.leave_out,
-        note=notes.append,
-    )
+    with progress_bar("reading", args.verbose) as update:
+        specimens = read_people(
+            args.masks,
+            args.meshes,
+            labels=labels_of(args.labels),
+            lps=args.lps,
+            leave_out=args.leave_out,
+            note=notes.append,
+            progress=counted(update),
+        )
     warn(notes)
     model = load_shape_model()
     with progress_bar("corresponding", args.verbose) as update:

@@ -52,7 +52,7 @@ def told_labels(volume: Volume) -> dict[Level, int]:
     Raises:
         ShapeModelError: if it has neither, or labels of both.
     """
-    present = {int(label) for label in np.unique(volume.data)} - {0}
+    present = {int(label) for label in np.unique(volume.data.ravel(order="K"))} - {0}
     try:
         convention = LABELS[guess_convention(present, str(volume.path))]
     except VolumeError:
@@ -81,11 +81,12 @@ def whole_vertebrae(
     Raises:
         ShapeModelError: if the levels are not in order from head to feet.
     """
-    what = volume.path or "The mask"
+    what, sixth = volume.path or "The mask", bool(np.any(volume.data == VERSE_L6))
+    volume = _around(volume, labels)
     masks = {level: volume.data == labels[level] for level in LUMBAR_LEVELS if level in labels}
     masks = {level: mask for level, mask in masks.items() if mask.any()}
     _check_order({level: height_mm(mask, volume.ras_from_ijk) for level, mask in masks.items()}, labels, what)
-    if dict(labels) == dict(VERSE_LABELS) and masks and np.any(volume.data == VERSE_L6):
+    if dict(labels) == dict(VERSE_LABELS) and masks and sixth:
         note(
             f"{what}: holds label {VERSE_L6}, VerSe's L6; a spine with six lumbar vertebrae has no agreed L5. L1 to L5 "
             "are taken as the mask names them"
@@ -109,6 +110,21 @@ def share_held(surface: Surface, mask: np.ndarray, ras_from_ijk: np.ndarray) -> 
     """Return the volume in a surface over that of the voxels (I, J, K) of the label that it was made of."""
     voxels = float(mask.sum()) * abs(np.linalg.det(np.asarray(ras_from_ijk)[:3, :3]))
     return signed_volume(surface.points_ras_mm, surface.faces) / voxels
+
+
+def _around(volume: Volume, labels: Mapping[Level, int]) -> Volume:
+    """Return the part of a mask that holds the labels, with a voxel around it where the mask goes on."""
+    there = np.isin(volume.data, list(labels.values()))
+    if not there.any():
+        return volume
+    low, part = np.zeros(3), []
+    for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
+        found = np.flatnonzero(there.any(axis=others))
+        low[axis] = max(0, found[0] - 1)
+        part.append(slice(int(low[axis]), found[-1] + 2))
+    ras_from_ijk = volume.ras_from_ijk.copy()
+    ras_from_ijk[:3, 3] += ras_from_ijk[:3, :3] @ low
+    return Volume(np.ascontiguousarray(volume.data[tuple(part)]), ras_from_ijk, volume.path)
 
 
 def _check_order(heights: Mapping[Level, float], labels: Mapping[Level, int], what: object) -> None:

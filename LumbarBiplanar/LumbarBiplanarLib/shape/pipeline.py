@@ -165,7 +165,7 @@ def shape_deviation(model: ShapeModel, item: Registered) -> float:
     """Return how far a vertebra's shape is from what the model expects, in standard deviations per mode (RMS).
 
     A vertebra that lies turned or mirrored in its file can be met as closely as another, but only by a shape that no
-    vertebra has: sound ones of the open data have 0.3 to 0.6, the most collapsed one 1.1, turned or mirrored ones 2
+    vertebra has: sound ones of the open data have 0.3 to 0.8, the most collapsed one 1.1, turned or mirrored ones 2
     to 5.
 
     Args:
