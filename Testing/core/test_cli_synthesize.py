@@ -153,3 +153,15 @@ def test_a_vertebra_whose_truth_is_not_all_that_is_drawn_is_told(case, tmp_path,
     write_volume(tmp_path / "stray.nii.gz", Volume(data, mask.ras_from_ijk))
     assert synthesize(case, tmp_path / "stray.nii.gz", tmp_path / "stray") == 0
     assert "L2 touches the border of the CT; it is drawn, and has no true surface" in capsys.readouterr().err
+
+
+def test_a_segmentation_of_slicer_names_its_vertebrae_itself(case, tmp_path):
+    import SimpleITK
+
+    image = SimpleITK.ReadImage(str(case.parent / "mask.nii.gz"))
+    image = SimpleITK.ChangeLabel(image, {22: 2})
+    image.SetMetaData("Segment0_Name", "L3 vertebra")
+    image.SetMetaData("Segment0_LabelValue", "2")
+    SimpleITK.WriteImage(image, str(tmp_path / "mask.seg.nrrd"), True)
+    assert synthesize(case, tmp_path / "mask.seg.nrrd", tmp_path / "case") == 0
+    assert (tmp_path / "case" / "truth" / "L3.vtp").read_bytes() == (case / "truth" / "L3.vtp").read_bytes()

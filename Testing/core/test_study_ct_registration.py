@@ -16,6 +16,7 @@ from LumbarBiplanarLib.geometry import rotation_from_vector, transform_points, v
 from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.subject import subject_model
 from LumbarBiplanarLib.shape.surfaces import Surface, read_surface, write_surface
+from LumbarBiplanarLib.study import ct_registration
 from LumbarBiplanarLib.study.ct_registration import read_vertebrae, register_ct, registered
 from LumbarBiplanarLib.study.output import output_folder
 from LumbarBiplanarLib.study.results import FILES
@@ -196,3 +197,34 @@ def test_surfaces_saved_by_slicer_stand_where_they_are(tmp_path):
     writer.SetInputData(to_polydata(Surface(true.points_ras_mm * [-1.0, -1.0, 1.0], true.faces)))
     writer.Write()
     assert np.allclose(read_vertebrae(tmp_path)[Level.L2].points_ras_mm, true.points_ras_mm, atol=1e-3)
+
+
+def test_surfaces_under_each_others_names_are_refused_and_those_in_frames_of_their_own_are_not(tmp_path):
+    for name, level in (("L2", Level.L3), ("L3", Level.L2)):
+        write_surface(tmp_path / f"{name}.vtp", true_surface(level))
+    with pytest.raises(StudyError, match=r"not in order from head to feet: L2 at \d+, L3 at \d+ mm"):
+        read_vertebrae(tmp_path)
+    for level in (Level.L2, Level.L3):
+        surface = true_surface(level)
+        middle = surface.points_ras_mm.mean(axis=0) + [0.0, 0.0, -level.index]
+        write_surface(tmp_path / f"{level.name}.vtp", Surface(surface.points_ras_mm - middle, surface.faces))
+    assert len(read_vertebrae(tmp_path)) == 2
+
+
+def test_a_surface_that_is_a_part_of_a_vertebra_is_told():
+    surface = true_surface(Level.L3)
+    right = surface.points_ras_mm[surface.faces].mean(axis=1)[:, 0] > np.median(surface.points_ras_mm[:, 0])
+    for given, told in ((surface, 0), (Surface(surface.points_ras_mm, surface.faces[right]), 1)):
+        warnings = ct_registration._gap_warnings(subject_model(load_shape_model(), {Level.L3: given}))
+        assert len(warnings) == told
+    assert "L3: " in warnings[0] and "lacks a part" in warnings[0]
+
+
+def test_a_segmentation_of_slicer_names_its_vertebrae_itself(tmp_path):
+    path = write_mask(tmp_path / "Wirbelsäule.seg.nrrd", {30: CUT, 4: WHOLE, 5: np.s_[10:90, 10:50, 5:20]})
+    image = SimpleITK.ReadImage(str(path))
+    for number, (name, label) in enumerate({"L3 vertebra": 4, "vertebrae_L4": 5, "L4-L5 disc": 7, "Haut": 30}.items()):
+        image.SetMetaData(f"Segment{number}_Name", name)
+        image.SetMetaData(f"Segment{number}_LabelValue", str(label))
+    SimpleITK.WriteImage(image, str(path), True)
+    assert list(read_vertebrae(path)) == [Level.L3, Level.L4]

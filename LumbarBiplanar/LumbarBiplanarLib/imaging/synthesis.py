@@ -9,6 +9,7 @@ from ..files import sha256_of, write_json
 from ..geometry import FilmPair, save_geometry
 from .drawing import DrawnFilms, draw_films
 from .grids import on_grid_of
+from .segments import segment_labels
 from .volume import Volume, read_volume
 from .writing import write_film, write_lumbar_image
 
@@ -23,7 +24,7 @@ def draw_films_from_files(ct_path: str | Path, mask_path: str | Path, pair: Film
         mask_path: vertebra labels on the voxels of the CT, or a crop of them (``on_grid_of``).
         pair: views of the films, in the frame of the CT.
         options: those of ``draw_films`` (seed, photons, blur_mm, compression, energy_kev, upsample, convention,
-            device).
+            device); without a convention the names that a segmentation of 3D Slicer has go first.
 
     Raises:
         VolumeError: if a file cannot be read, the CT is not in HU, the grids differ, the labels cannot be told or no
@@ -32,6 +33,8 @@ def draw_films_from_files(ct_path: str | Path, mask_path: str | Path, pair: Film
     ct = read_volume(ct_path)
     mask = on_grid_of(ct, read_volume(mask_path))
     check_hounsfield(ct)
+    if options.get("convention") is None:
+        options["convention"] = segment_labels(mask_path)
     try:
         return draw_films(ct.data, mask.data, mask.ras_from_ijk, pair, **options)
     except VolumeError as error:

@@ -88,7 +88,8 @@ def read_volume(path: str | Path) -> Volume:
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise VolumeError(
             f"{path}: needs one value per voxel and three axes, found {image.GetNumberOfComponentsPerPixel()} values "
-            f"and {image.GetDimension()} axes; export a single scalar volume."
+            f"and {image.GetDimension()} axes; export a single scalar volume (a segmentation of 3D Slicer whose "
+            "segments overlap: as a labelmap)."
         )
     data = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
     if data.dtype.kind == "f" and not np.all(np.isfinite(data)):

@@ -13,6 +13,7 @@ from ..errors import ShapeModelError, VolumeError
 from ..imaging import Volume, read_volume
 from ..imaging.grids import is_cut
 from ..imaging.labels import LABELS, VERSE_L6, guess_convention, height_mm
+from ..imaging.segments import segment_labels
 from .surfaces import Surface, signed_volume, surface_from_mask
 
 VERSE_LABELS: Mapping[Level, int] = {level: level.value for level in LUMBAR_LEVELS}
@@ -47,11 +48,14 @@ def read_labels(path: str | Path) -> Volume:
 
 
 def told_labels(volume: Volume) -> dict[Level, int]:
-    """Return {level: label} of a mask in the convention of VerSe or TotalSegmentator, whichever it has.
+    """Return {level: label} of a mask: as a segmentation of 3D Slicer names them, else as VerSe or TotalSegmentator do.
 
     Raises:
-        ShapeModelError: if it has neither, or labels of both.
+        ShapeModelError: if it has no names, and labels of neither or of both.
     """
+    named = segment_labels(volume.path) if volume.path else None
+    if named:
+        return named
     present = {int(label) for label in np.unique(volume.data.ravel(order="K"))} - {0}
     try:
         convention = LABELS[guess_convention(present, str(volume.path))]

@@ -59,7 +59,7 @@ def read_people(
         chosen = labels or _told_or_verse(volume)
         own = mask_specimens(volume, person, chosen, note=note)
         if not own:
-            wanted = ", ".join(f"{level.name}={chosen[level]}" for level in LUMBAR_LEVELS)
+            wanted = ", ".join(f"{level.name}={label}" for level, label in chosen.items())
             note(f"{path}: no whole lumbar vertebra with the labels {wanted}; --labels names others")
         found.extend(own)
     for done, (path, (person, level)) in enumerate(zip(meshes, named, strict=True), start=len(masks)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,10 @@ from .steps import CaseResult, Step
 
 FORMAT = "LumbarBiplanar CT registration"
 VERSION = 1
+# What is left between the person's own mesh and a whole surface, blocky masks of 3 mm included, is less.
+_USUAL_GAP_MM = 0.6
+# Neighbours are some 35 mm apart; surfaces that are all in frames of their own, about their middles, are not.
+_OUT_OF_ORDER_MM = 15.0
 # Vertebrae that cannot change their shape are solved quickly, and may start far off: coarse images until they stand.
 # Their steps, of poses alone, do not fall short.
 CT_SETTINGS: dict[str, Any] = {"coarse_iterations": 40, "coarse_tolerance_mm": 0.1, "image_relaxation": 1.0}
@@ -62,21 +67,22 @@ def read_vertebrae(
     Args:
         source: folder with L1.vtp, L2.vtp ... (or .vtk, .stl, .ply, .obj), or a label mask.
         lps: the surfaces of the folder that state no frame are LPS instead of RAS.
-        labels: {level: value of its label in the mask}; None tells VerSe's from TotalSegmentator's by the labels
-            that are there.
+        labels: {level: value of its label in the mask}; None takes the names of a segmentation of 3D Slicer, or tells
+            VerSe's from TotalSegmentator's by the labels that are there.
         note: called with a line for what is there and not used, or doubtful.
 
     Returns:
         {level: surface}, mm, RAS.
 
     Raises:
-        StudyError: if there is no vertebra.
+        StudyError: if there is no vertebra, or the surfaces are not in order from head to feet.
         ShapeModelError: if a file cannot be read, or it cannot be told which labels the vertebrae have.
     """
     source = Path(source)
     if source.is_dir():
         files = {level: surface_file(source, level.name) for level in LUMBAR_LEVELS}
         read = {level: read_surface(path, lps=lps) for level, path in files.items() if path}
+        _check_order(source, read)
         found = {level: oriented_outward(oriented_alike(surface)) for level, surface in read.items()}
     else:
         volume = read_labels(source)
@@ -87,6 +93,16 @@ def read_vertebrae(
             ".obj), or a mask of whole vertebrae, with --labels if it has labels of its own."
         )
     return found
+
+
+def _check_order(source: Path, surfaces: Mapping[Level, Surface]) -> None:
+    heights = {level.name: float(surface.points_ras_mm[:, 2].mean()) for level, surface in surfaces.items()}
+    if any(upper < lower - _OUT_OF_ORDER_MM for upper, lower in itertools.pairwise(heights.values())):
+        found = ", ".join(f"{name} at {height:.0f}" for name, height in heights.items())
+        raise StudyError(
+            f"{source}: the vertebrae are not in order from head to feet: {found} mm. Name the files by their levels; "
+            "they are in the frame that they state, else RAS, or LPS with --lps."
+        )
 
 
 def register_ct(
@@ -130,13 +146,22 @@ def register_ct(
         model=subject.model,
         options=replace(default_options(case), **CT_SETTINGS),
         device=device,
-        warnings=found.warnings,
+        warnings=(*found.warnings, *_gap_warnings(subject)),
         intervals=False,
     ):
         result = step.result
         yield step
     poses = result.reconstruction.ras_from_vertebra
     yield CtRegistration(result, subject, dict(surfaces), rigid_ras_from_ct(subject, poses))
+
+
+def _gap_warnings(subject: SubjectModel) -> list[str]:
+    return [
+        f"{level.name}: the whole vertebra that was registered in place of the given surface is {gap:.1f} mm from it "
+        "on average (0.1 to 0.3 is usual): the surface lacks a part of the vertebra, or has more than that. Look at it."
+        for level, gap in subject.gap_mm.items()
+        if gap > _USUAL_GAP_MM
+    ]
 
 
 def _landmarks_of(case: Case, detections, subject: SubjectModel) -> dict[str, FilmLandmarks]:
