@@ -231,3 +231,37 @@ def test_a_mesh_that_is_turned_in_its_file_is_told_although_it_is_met_closely(mo
     assert "b L3 has a shape that no vertebra has" in said
     assert "--lps" in said
     assert "a L3" not in said
+
+
+def test_a_process_that_the_border_cuts_off_is_told_and_a_crop_made_tight_is_not(model, tmp_path):
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    from LumbarBiplanarLib.imaging import Volume, write_volume
+    from LumbarBiplanarLib.shape.surfaces import to_polydata
+
+    surface = Surface(model.mean(Level.L3), model.faces)
+    low = np.floor(surface.points_ras_mm.min(axis=0)) - 2
+    size = (np.ptp(surface.points_ras_mm, axis=0) + 6).astype(int)
+    image = vtk.vtkImageData()
+    image.SetDimensions(*size)
+    image.SetOrigin(*low)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    image.GetPointData().GetScalars().Fill(22)
+    stencil, fill = vtk.vtkPolyDataToImageStencil(), vtk.vtkImageStencil()
+    stencil.SetInputData(to_polydata(surface))
+    stencil.SetOutputOrigin(*low)
+    stencil.SetOutputWholeExtent(image.GetExtent())
+    fill.SetInputData(image)
+    fill.SetStencilConnection(stencil.GetOutputPort())
+    fill.SetBackgroundValue(0)
+    fill.Update()
+    mask = vtk_to_numpy(fill.GetOutput().GetPointData().GetScalars()).reshape(size[::-1]).transpose(2, 1, 0)
+    first, last = np.argwhere(mask).min(axis=0), np.argwhere(mask).max(axis=0) + 1
+    tight = mask[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
+    for name, part, told in (("tight", tight, 0), ("spinous", tight[:, 15:], 1), ("transverse", tight[12:], 1)):
+        path = tmp_path / f"{name}.nii.gz"
+        write_volume(path, Volume(np.ascontiguousarray(part), np.eye(4)))
+        notes = []
+        assert len(read_people([path], note=notes.append)) == 1 - told
+        assert sum("L3 reaches the border" in text for text in notes) == told

@@ -97,7 +97,7 @@ def whole_vertebrae(
         )
     found = {}
     for level, mask in masks.items():
-        if is_cut(mask):
+        if is_cut(mask, volume.spacing_mm):
             note(f"{what}: {level.name} reaches the border of the volume and is left out")
             continue
         found[level] = surface_from_mask(mask, volume.ras_from_ijk)
