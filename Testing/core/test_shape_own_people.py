@@ -174,6 +174,16 @@ def test_own_people_keep_the_template_and_levels_nobody_shows(model, tmp_path):
     assert 0.05 < shift.mean() < 2.0
 
 
+def test_too_few_people_are_told_before_the_work(model, tmp_path, capsys, monkeypatch):
+    from LumbarBiplanarLib.shape import pipeline
+
+    monkeypatch.setattr(pipeline, "collect_people", lambda *args, **more: pytest.fail("the work has begun"))
+    paths = [write_mesh(model, tmp_path / name, Level.L3, k) for k, name in enumerate(("a_L3.vtp", "b_L4.vtp"))]
+    arguments = ["shape-model", "build", "--output", str(tmp_path / "x.npz"), "--meshes", *map(str, paths)]
+    assert main(arguments) == 3
+    assert "a level of which two people have a vertebra; there are vertebrae of a, b" in capsys.readouterr().err
+
+
 def test_masks_without_lumbar_vertebrae_are_refused(tmp_path, model):
     path = write_mask(tmp_path / "empty.nii.gz", {})
     notes = []

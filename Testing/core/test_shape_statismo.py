@@ -115,10 +115,14 @@ def test_drawn_shapes_are_named_as_people_of_a_level(tmp_path):
 def test_the_command_imports_the_model_of_the_sacrum(shared_data, tmp_path, capsys):
     path = shared_data / "sacra-40" / "Sacrum.h5"
     assert main(["shape-model", "import", str(path), "--output", str(tmp_path / "out"), "--modes", "2"]) == 0
-    assert "5000 points, 39 modes" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "5000 points, 39 modes" in said.out
+    assert "Sacrum.h5 is 2.88 mm long: give the length of its unit with --unit-mm" in said.err
     assert len(list((tmp_path / "out").glob("*.vtp"))) == 5
-    assert main(["shape-model", "import", str(path), "--output", str(tmp_path / "all"), "--modes", "99"]) == 0
-    assert "the first 39 hold 100 %" in capsys.readouterr().out
+    sized = ["--unit-mm", "40", "--modes", "99"]
+    assert main(["shape-model", "import", str(path), "--output", str(tmp_path / "all"), *sized]) == 0
+    said = capsys.readouterr()
+    assert "the first 39 hold 100 %" in said.out and said.err == ""
     with h5py.File(path) as file:
         variance = np.asarray(file["model/pcaVariance"], dtype=float)
     assert np.allclose(read_statismo(path).variances_mm2, variance, rtol=1e-4)

@@ -28,6 +28,8 @@ every level. The same page says what a mask must look like."""
 _POOR_MM = 0.8
 # A shape that no vertebra has (``shape.pipeline.shape_deviation``): turned, mirrored, or something else.
 _STRANGE_SD = 1.6
+# No bone of the spine, and no spine, is shorter or longer.
+_BONE_MM = (20.0, 900.0)
 _RESIDUAL_COLUMNS = ("vertebra", "mean distance to its surface (mm)", "deviation of its shape (SD)", "used for")
 
 
@@ -96,7 +98,7 @@ def _build(args: argparse.Namespace) -> int:
 def _collected(args: argparse.Namespace):
     from ..errors import ShapeModelError
     from ..shape import load_shape_model
-    from ..shape.own_people import read_people
+    from ..shape.own_people import check_enough, read_people
     from ..shape.pipeline import collect_open_data, collect_people, shape_deviation
 
     if bool(args.data) == bool(args.masks or args.meshes):
@@ -117,6 +119,7 @@ def _collected(args: argparse.Namespace):
             progress=counted(update),
         )
     warn(notes)
+    check_enough(specimens)
     model = load_shape_model()
     with progress_bar("corresponding", args.verbose) as update:
         collection = collect_people(specimens, model, progress=counted(update))
@@ -155,6 +158,8 @@ def _doubts(rows, deviations) -> Iterator[str]:
 
 
 def _import(args: argparse.Namespace) -> int:
+    import numpy as np
+
     from ..anatomy import parse_level
     from ..shape.statismo import read_statismo, write_shapes
     from ..study.output import output_folder
@@ -173,6 +178,9 @@ def _import(args: argparse.Namespace) -> int:
         if shown
         else f"{args.model}: {len(model.mean_points_mm)} points, {model.mode_count} modes"
     )
+    longest = float(np.ptp(model.mean_points_mm, axis=0).max())
+    if not _BONE_MM[0] < longest < _BONE_MM[1]:
+        warn([f"The mean of {args.model} is {longest:.3g} mm long: give the length of its unit with --unit-mm."])
     print(f"{len(written)} surfaces, RAS, mm, written to {args.output}")
     return 0
 

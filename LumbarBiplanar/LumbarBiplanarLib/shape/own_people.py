@@ -76,6 +76,19 @@ def read_people(
     return kept
 
 
+def check_enough(specimens: Sequence[Specimen]) -> None:
+    """Raise ShapeModelError if no level has the sound vertebrae of two people, before minutes go into the others."""
+    if not specimens:
+        return  # told where they are brought into correspondence
+    sound = [item for item in specimens if not item.fractured]
+    if max(Counter(item.level for item in sound).values(), default=0) < 2:
+        people = ", ".join(sorted({item.subject for item in sound})) or "nobody"
+        raise ShapeModelError(
+            f"A shape model needs a level of which two people have a vertebra; there are vertebrae of {people}. Give "
+            "more people."
+        )
+
+
 def _told_or_verse(volume: Volume) -> Mapping[Level, int]:
     try:
         return told_labels(volume)
