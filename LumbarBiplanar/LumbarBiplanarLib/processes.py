@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -67,7 +68,14 @@ def computed_in_processes(
 
 def _begin(make: Callable[..., Callable[[Any], Any]], arguments: tuple) -> None:
     global _work
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
     _work = make(*arguments)
+
+
+def _end_with_the_caller() -> None:
+    # Its queue stays open as long as there is a process like this one: where the caller is killed, all would wait on.
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _compute(item: Any) -> Any:
