@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -20,6 +22,9 @@ from LumbarBiplanarLib.network.weights import load_weights
 from LumbarBiplanarLib.shape.storage import load_shape_model
 from LumbarBiplanarLib.training import TrainingOptions, train
 from LumbarBiplanarLib.training import anatomy as anatomy_module
+from LumbarBiplanarLib.training import command as command_module
+from LumbarBiplanarLib.training import loop as loop_module
+from LumbarBiplanarLib.training import module as module_module
 from LumbarBiplanarLib.training.anatomy import Context
 from LumbarBiplanarLib.training.command import add_arguments, run
 from LumbarBiplanarLib.training.loss import heatmap_loss, image_loss_mm, landmark_errors_px
@@ -50,6 +55,7 @@ def test_a_training_leaves_weights_a_record_and_a_checkpoint(pool, tmp_path):
     assert record["steps"] == 2 and record["examples"] == 2 and record["seed"] == 1 and record["left_out"] == ["vhm"]
     assert record["precision"] == training_precision(torch.device("cpu")) and record["start_from"] is None
     assert {"seconds", "device", "torch", "lightning", "options", "curve"} <= set(record)
+    assert 0.0 <= record["waiting_seconds"] <= record["seconds"]
     assert record["validation"]["landmark_loss"] > 0 and record["validation"]["image_loss_mm"] > 0
     assert not list(tmp_path.glob(".tmp-*")) and not list(tmp_path.glob("lightning_logs"))
 
@@ -110,6 +116,38 @@ def test_ctrl_c_ends_after_the_step_and_leaves_a_whole_checkpoint(pool, tmp_path
     assert read_checkpoint(tmp_path / "spine_checkpoint.ckpt", options, ()).step == 1
 
 
+def test_a_checkpoint_is_never_older_than_some_minutes_however_long_steps_take(pool, tmp_path, monkeypatch):
+    monkeypatch.setattr(module_module, "_SAVE_SECONDS", 0.0)
+    there = []
+    options = replace(TINY, steps=3, save_every=1000)
+    train(pool, tmp_path, options, device="cpu", told=lambda now: there.append(bool(list(tmp_path.glob("*.ckpt")))))
+    assert there == [False, True, True]
+
+
+_IN_A_GROUP = """
+import sys
+from LumbarBiplanarLib.training import TrainingOptions, train
+if __name__ == "__main__":
+    small = {"steps": 100_000, "batch": 1, "widths": (4, 4, 8, 8), "warmup_steps": 1, "workers": 1}
+    told = lambda now: print(now.step, flush=True)
+    train(sys.argv[1], sys.argv[2], TrainingOptions(**small), device="cpu", told=told)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no groups of processes here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_training_and_its_processes_alike_leaves_a_checkpoint(pool, tmp_path, number):
+    script, output = tmp_path / "run.py", tmp_path / "out"
+    script.write_text(_IN_A_GROUP, encoding="utf-8")
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen([sys.executable, str(script), str(pool), str(output)], **how) as running:
+        assert running.stdout.readline() == "1\n"
+        os.killpg(running.pid, number)
+        _, said = running.communicate(timeout=100.0)
+    assert "KeyboardInterrupt" in said and "DataLoader worker" not in said
+    assert read_checkpoint(output / "spine_checkpoint.ckpt", TrainingOptions(), tuple(TINY.to_dict())).step >= 1
+
+
 def test_a_checkpoint_of_other_options_and_a_file_that_is_none_are_refused(pool, tmp_path):
     with pytest.raises(StudyError, match="no checkpoint"):
         train(pool, tmp_path, TINY, device="cpu", resume=True)
@@ -136,6 +174,10 @@ def test_a_training_starts_from_given_weights_and_takes_their_widths(pool, tmp_p
     # Steps of that size change nothing but the statistics of the normalisation.
     assert torch.allclose(second.landmark_head.weight, first.landmark_head.weight, atol=1e-4)
     assert info.record["start_from"] == {"name": "spine.pt", "sha256": given.sha256}
+    # Interrupted and taken up again, it still knows what it began with.
+    train(pool, tmp_path / "d", slow, device="cpu", start_from=tmp_path / "a" / "spine.pt", told=lambda now: False)
+    train(pool, tmp_path / "d", replace(slow, steps=2, widths=TINY.widths, fusion=False), device="cpu", resume=True)
+    assert load_weights(tmp_path / "d" / "spine.pt")[1].record["start_from"] == info.record["start_from"]
     with pytest.raises(WeightsError, match=r"none\.pt"):
         train(pool, tmp_path / "c", TINY, device="cpu", start_from=tmp_path / "none.pt")
     with pytest.raises(StudyError, match="these weights are of"):
@@ -236,7 +278,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(anatomy_module, "read_context", lambda data: Context())
+    monkeypatch.setattr(anatomy_module, "read_context", lambda *_: Context())
     words = ("--data", str(tmp_path), "--output", str(tmp_path / "out"), "--films", "2", "--steps", "1", "--batch", "1")
     assert run(arguments(*words, "--workers", "0", "--device", "cpu")) == 0
     said = capsys.readouterr()
@@ -248,7 +290,7 @@ def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path
 
 
 def test_the_command_draws_a_contact_sheet_and_nothing_else(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(anatomy_module, "read_context", lambda data: Context())
+    monkeypatch.setattr(anatomy_module, "read_context", lambda *_: Context())
     sheet = tmp_path / "sheet.png"
     assert run(arguments("--data", str(tmp_path), "--contact-sheet", str(sheet), "--seed", "3")) == 0
     assert str(sheet) in capsys.readouterr().out and list(tmp_path.iterdir()) == [sheet]

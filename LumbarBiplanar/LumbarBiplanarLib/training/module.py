@@ -27,6 +27,7 @@ from .tasks import Losses, Task
 
 _LEAST_RATE = 1e-6
 _CURVE_EVERY = 50
+_SAVE_SECONDS = 120.0  # a checkpoint is never older, however long steps take
 _KEY = "lumbar_biplanar"  # of our part of a checkpoint
 
 
@@ -123,16 +124,18 @@ class Schedule(Callback):
 
     def __init__(self, told: Callable[[Progress], bool | None] | None = None) -> None:
         self._told = told
-        self._before, self._start = 0.0, 0.0
+        self._before, self._start, self._free = 0.0, 0.0, math.nan
         self._losses: list[tuple[Tensor, Tensor]] = []
         self.stopped = False
 
     def on_train_start(self, trainer: Trainer, module: TrainingModule) -> None:
         """Start the clock where the checkpoint left it."""
-        self._before, self._start = module.progress.seconds, time.monotonic()
+        self._before, self._start, self._free = module.progress.seconds, time.monotonic(), math.nan
 
     def on_train_batch_start(self, trainer: Trainer, module: TrainingModule, batch: Any, index: int) -> None:
-        """Set the rate of the step to come."""
+        """Set the rate of the step to come, and note how long its films were waited for."""
+        if math.isfinite(self._free):  # until the first step it is the processes that start
+            module.progress.waiting_seconds += time.monotonic() - self._free
         rate = learning_rate(module.progress, module.options)
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = rate
@@ -150,6 +153,7 @@ class Schedule(Callback):
         if self._told is not None and self._told(progress) is False:
             self.stopped = True
         trainer.should_stop = trainer.should_stop or self.stopped or progress.share >= 1.0
+        self._free = time.monotonic()
 
     def _note(self, progress: Progress, errors: Tensor, rate: float) -> None:
         self._losses.append((progress.landmark_loss, progress.image_loss_mm))
@@ -208,20 +212,28 @@ class Interruption(Callback):
 
 
 class Checkpoints(Callback):
-    """Writes the one checkpoint of a training, whole or not at all: every so many steps, and when it stops.
+    """Writes the one checkpoint of a training, whole or not at all: now and then, and when it stops.
+
+    It is written every so many steps, or after two minutes if that is sooner.
 
     Args:
         path: the file to write or replace.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._written = path, math.inf
+
+    def on_train_start(self, trainer: Trainer, module: TrainingModule) -> None:
+        """Start the clock."""
+        self._written = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, module: TrainingModule, *_args: Any) -> None:
         """Write, if it is time or the training stops here."""
-        if trainer.should_stop or module.progress.step % module.options.save_every == 0:
+        due = module.progress.step % module.options.save_every == 0 or time.monotonic() - self._written > _SAVE_SECONDS
+        if trainer.should_stop or due:
             with atomic_path(self._path) as temporary:
                 trainer.save_checkpoint(temporary)
+            self._written = time.monotonic()
 
 
 def read_checkpoint(path: Path, options: TrainingOptions, free: tuple[str, ...]) -> Progress:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -166,4 +169,19 @@ def _loader(stream: FilmStream | CropStream, batch: int | None, workers: int) ->
     more = {"prefetch_factor": _PREFETCH} if workers else {}
     if workers and torch.device(stream.device).type == "cuda":
         more["multiprocessing_context"] = "spawn"  # CUDA does not survive a fork
-    return DataLoader(stream, batch, num_workers=workers, pin_memory=torch.cuda.is_available(), **more)
+    pinned = torch.cuda.is_available()
+    return DataLoader(
+        stream, batch, num_workers=workers, pin_memory=pinned, worker_init_fn=_heed_the_training_alone, **more
+    )
+
+
+def _heed_the_training_alone(number: int) -> None:
+    """Let a process that forms films outlive a signal that goes to the training and all it has started.
+
+    Ctrl-C in a terminal and ``timeout`` signal the whole process group. The training answers by a checkpoint after the
+    step that runs, for which its films must come; then it ends these processes itself.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)
