@@ -285,6 +285,10 @@ def test_a_sacrum_of_the_open_data_is_closed_and_laid_onto_another(shared_data, 
     assert is_closed(target.faces)
     moved = Surface(target.points_ras_mm + (4.0, -6.0, 5.0), target.faces)
     (found,) = read_sacra(tmp_path, moved)
+    (tmp_path / "Sacrum_again_cpd.vtk").write_bytes(source.read_bytes())
+    assert [np.array_equal(one.points_ras_mm, found.points_ras_mm) for one in read_sacra(tmp_path, moved, 2)] == [
+        True
+    ] * 2
     assert is_closed(found.faces)
     assert surface_distances(found.points_ras_mm, moved)[0].mean() < 1.0
     with pytest.raises(ShapeModelError, match="there is no sacrum"):

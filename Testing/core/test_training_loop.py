@@ -289,6 +289,40 @@ def test_the_command_trains_from_data_to_weights_and_does_not_overwrite(tmp_path
         run(arguments(*words))
 
 
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (("--device", "cuda"), "no usable CUDA device"),
+        (("--device", "cpu", "--films-on-gpu"), "device is 'cpu'; leave it out"),
+        (("--start-from", "none.pt"), r"none\.pt: there is no such weights file"),
+        (("--start-from", "registered", "--stage", "refine", "--fitted", "0"), "train it with fitted above 0"),
+        (("--resume", "--batch", "1", "--plain-films"), "plain_films was False"),
+    ],
+)
+def test_the_command_draws_nothing_for_a_training_that_cannot_begin(pool, tmp_path, monkeypatch, words, match):
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("a CUDA device is here")
+    output = tmp_path / "out"
+    if "--resume" in words:
+        train(pool, output, TrainingOptions(workers=0, batch=1), device="cpu", told=lambda now: False)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(anatomy_module, "read_context", lambda *_: pytest.fail("the data was read"))
+    monkeypatch.setattr(command_module, "_shape_model", lambda *_: pytest.fail("a shape model was read or built"))
+    with pytest.raises((StudyError, WeightsError), match=match):
+        run(arguments("--data", str(tmp_path), "--output", str(output), *words))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_training_that_waits_for_its_films_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(anatomy_module, "read_context", lambda *_: Context())
+    words = ("--data", str(tmp_path), "--output", str(tmp_path / "out"), "--films", "2", "--steps", "2", "--batch", "1")
+    monkeypatch.setattr(
+        loop_module, "train", lambda *_, **__: (tmp_path / "out" / "spine.pt").write_text("") or Progress(2, 10.0, 9.0)
+    )
+    assert run(arguments(*words, "--workers", "0", "--device", "cpu")) == 0
+    assert "waited for its films 90 % of the time: more --workers" in capsys.readouterr().err
+
+
 def test_the_command_draws_a_contact_sheet_and_nothing_else(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(anatomy_module, "read_context", lambda *_: Context())
     sheet = tmp_path / "sheet.png"

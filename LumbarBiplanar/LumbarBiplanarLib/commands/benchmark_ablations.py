@@ -57,8 +57,10 @@ def run_part(args: argparse.Namespace) -> None:
     from ..evaluation.ablation_benchmark import COLUMNS, AblationSettings, benchmark_ablations, summarize
     from ..evaluation.network_benchmark import read_people
     from ..files import make_folder
+    from ..rendering.device import resolve_device
     from ..shape.pipeline import model_without, read_model_without
     from ..training.anatomy import read_context
+    from ..training.loop import require_packages
 
     steps = {stage: AblationSettings().steps[stage] if args.steps is None else args.steps for stage in args.stages}
     try:
@@ -73,6 +75,9 @@ def run_part(args: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise StudyError(str(error)) from None
+    # Before minutes go into the shape model and the spines.
+    require_packages()
+    resolve_device(args.device)
     make_folder(args.output)
     with progress_bar("ablations", args.verbose) as update:
         if args.shape_model is None:
@@ -80,8 +85,8 @@ def run_part(args: argparse.Namespace) -> None:
         else:
             model = read_model_without(SUBJECTS, args.shape_model)
         update("true landmarks", 0.0)
-        people = read_people(args.data, SUBJECTS)
+        people, context = read_people(args.data, SUBJECTS), read_context(args.data, args.workers or 1)
         rows = benchmark_ablations(
-            args.csv, args.output, model, people, read_context(args.data), settings, device=args.device, progress=update
+            args.csv, args.output, model, people, context, settings, device=args.device, progress=update
         )
     print_table("Small networks without one part each", COLUMNS, summarize(rows))

@@ -59,11 +59,12 @@ class Context:
     tissue: SoftTissue | None = None
 
 
-def read_context(data: str | Path) -> Context:
-    """Read sacra, pelvis and soft tissue from the folder of open data.
+def read_context(data: str | Path, jobs: int = 1) -> Context:
+    """Read sacra, pelvis and soft tissue from the folder of open data; half a minute of one processor core.
 
     Args:
         data: folder with ``visible-human-male``, ``sacra-40`` and ``whole-body-ct``.
+        jobs: processes that lay the sacra onto one another; 1 means this one. What is read does not depend on it.
 
     Raises:
         ShapeModelError: if a mesh is missing.
@@ -73,7 +74,7 @@ def read_context(data: str | Path) -> Context:
     sacrum = _closed(read_iso_mesh(data / "visible-human-male/S1_Schrumpfverpacken.obj.gz"), 3000)
     pelvis = _closed(read_iso_mesh(data / "visible-human-male/Pelvis.obj.gz"), 5000)
     sacrum_from_ras = np.linalg.inv(endplate_frame(sacrum))
-    parts = (*read_sacra(data / "sacra-40", sacrum), pelvis)
+    parts = (*read_sacra(data / "sacra-40", sacrum, jobs), pelvis)
     *sacra, pelvis = (Surface(transform_points(sacrum_from_ras, part.points_ras_mm), part.faces) for part in parts)
     return Context(tuple(sacra), pelvis, read_soft_tissue(data))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import OutputError, StudyError
@@ -13,6 +14,7 @@ from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
 from .progress import Progress as TrainingProgress
 
 _OF_A_SHEET = ("data", "shape_model", "seed", "contact_sheet")  # what --contact-sheet heeds
+_MUCH_WAITING = 1 / 3  # share of the training
 SUMMARY = "train the network on films drawn from the shape model"
 EPILOG = """\
 examples:
@@ -102,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from .anatomy import read_context
-    from .loop import file_names, train
+    from .loop import beginning, file_names, train
     from .pool import WHOLE_SHARE, build_pool
     from .tasks import RefineTask, SpineTask
 
@@ -118,20 +120,22 @@ def run(args: argparse.Namespace) -> int:
         raise StudyError(f"{checkpoint} exists; --resume goes on from it, or choose another folder.")
     if args.resume and not checkpoint.exists():
         raise StudyError(f"{checkpoint}: there is no checkpoint to go on from; leave out --resume.")
+    refine = args.stage == "refine"
+    how = {"device": args.device, "resume": args.resume, "start_from": args.start_from}
+    beginning(RefineTask if refine else SpineTask, args.output, options, **how)  # before minutes go into drawing
     make_folder(args.output)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         model, about = _shape_model(args, bars)
-        refine = args.stage == "refine"
         task = RefineTask(model) if refine else SpineTask()
         pool = args.cache or args.output / ("fine_ingredients" if refine else "ingredients")
-        context = read_context(args.data)
         drawing = bars.add_task("drawing spines", total=options.subjects)
         pitch_mm = FINE_PITCH_MM if refine else PITCH_MM
         # Only the first stage sees films; crops of one vertebra are alike on short and long ones.
-        how = {"pitch_mm": pitch_mm, "whole_share": 0.0 if refine else WHOLE_SHARE, "jobs": options.workers or 1}
-        for done in build_pool(pool, model, context, options.subjects, options.seed, **how):
+        drawn = {"pitch_mm": pitch_mm, "whole_share": 0.0 if refine else WHOLE_SHARE, "jobs": options.workers or 1}
+        context = partial(read_context, args.data, drawn["jobs"])
+        for done in build_pool(pool, model, context, options.subjects, options.seed, **drawn):
             bars.update(drawing, completed=done)
         training = bars.add_task("training", total=options.steps or round(60 * options.minutes))
 
@@ -140,18 +144,15 @@ def run(args: argparse.Namespace) -> int:
             done = state.step if options.steps else round(state.seconds)
             bars.update(training, completed=done, description=f"training: step {state.step}, {losses}")
 
-        train(
-            pool,
-            args.output,
-            options,
-            device=args.device,
-            resume=args.resume,
-            start_from=args.start_from,
-            about=about,
-            task=task,
-            told=told,
-        )
+        ended = train(pool, args.output, options, about=about, task=task, told=told, **how)
     print(f"Weights: {weights} ({sha256_of(weights)[:16]}...)")
+    waited = ended.waiting_seconds / max(ended.seconds, 1e-9)
+    if waited > _MUCH_WAITING:
+        console.print(
+            f"The training waited for its films {100 * waited:.0f} % of the time: more --workers would make it faster, "
+            "on a GPU also --films-on-gpu.",
+            soft_wrap=True,
+        )
     return 0
 
 

@@ -6,7 +6,7 @@ import importlib
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,24 +73,15 @@ def train(
         OutputError: if ``output`` cannot be written.
         ValueError: if the device cannot be used.
     """
-    _require_packages()
-    from .module import Average, Checkpoints, Interruption, Schedule, TrainingModule, read_checkpoint, share_done
+    task, output = task or SpineTask(), Path(output)
+    begin = beginning(task, output, options or TrainingOptions(), device=device, resume=resume, start_from=start_from)
+    from .module import Average, Checkpoints, Interruption, Schedule, TrainingModule
 
-    options, task, place = options or TrainingOptions(), task or SpineTask(), resolve_device(device)
-    if resume and start_from is not None:
-        raise StudyError("A training goes on from its checkpoint or starts from given weights; use one of them.")
-    output = Path(output)
+    options, place, progress, given = begin.options, begin.device, begin.progress, begin.given
     make_folder(output)
     checkpoint, weights, record_file = (output / name for name in file_names(task.name))
-    given = None
-    if start_from is not None:
-        given = _weights_to_start_from(task, start_from, options)
-        if given[0].config.tasks != options.tasks:
-            raise StudyError(f"{given[1].path}: these weights are of {given[0].config.tasks}, not {options.tasks}.")
-        options = replace(options, **{key: getattr(given[0].config, key) for key in task.architecture})
-    progress = read_checkpoint(checkpoint, options, FREE_TO_CHANGE) if resume else Progress()
-    if share_done(progress, options) >= 1.0 and weights.exists():
-        raise StudyError(f"{weights}: this training is done ({progress.step} steps). Give it more steps or minutes.")
+    if given is not None:
+        progress.start_from = {"name": given[1].name, "sha256": given[1].sha256}
     torch.manual_seed(options.seed)
     module = TrainingModule(task, options, progress)
     if given is not None:
@@ -108,14 +99,69 @@ def train(
             return progress
         held_out = task.loader(Path(pool), _VALIDATION_SEED, options, formed_on, held_out=True)
         (measured,) = trainer.validate(module, held_out, verbose=False)
-    record = _record(task, options, progress, place, trainer.precision, given and given[1])
+    record = _record(task, options, progress, place, trainer.precision)
     record |= {"validation": {key: round(value, 4) for key, value in measured.items()}, **(about or {})}
     save_weights(module.network, weights, record)
     write_json(record_file, record)
     return progress
 
 
-def _require_packages() -> None:
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """What a training begins with, all of it found to be usable.
+
+    Attributes:
+        options: with the architecture of the weights to start from, if there are any.
+        device: that trains.
+        progress: where the training stands.
+        given: network and origin of the weights to start from, or None.
+    """
+
+    options: TrainingOptions
+    device: torch.device
+    progress: Progress
+    given: tuple[torch.nn.Module, WeightsInfo] | None
+
+
+def beginning(
+    task: Task | type[Task],
+    output: Path,
+    options: TrainingOptions,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    start_from: str | Path | None = None,
+) -> Beginning:
+    """Return what a training begins with; nothing is written. Arguments and errors are those of ``train``.
+
+    Whoever draws a pool for a training asks this first: drawing takes minutes, and what is wrong shows here at once.
+    """
+    require_packages()
+    from .module import read_checkpoint, share_done
+
+    place = resolve_device(device)
+    if options.films_on_gpu and place.type != "cuda":
+        raise StudyError(
+            f"films_on_gpu (--films-on-gpu) asks for films formed on the GPU, but the device is {str(place)!r}; leave "
+            "it out, or train on a machine with a GPU."
+        )
+    if resume and start_from is not None:
+        raise StudyError("A training goes on from its checkpoint or starts from given weights; use one of them.")
+    checkpoint, weights, _ = (output / name for name in file_names(task.name))
+    given = None
+    if start_from is not None:
+        given = _weights_to_start_from(task, start_from, options)
+        if given[0].config.tasks != options.tasks:
+            raise StudyError(f"{given[1].path}: these weights are of {given[0].config.tasks}, not {options.tasks}.")
+        options = replace(options, **{key: getattr(given[0].config, key) for key in task.architecture})
+    progress = read_checkpoint(checkpoint, options, FREE_TO_CHANGE) if resume else Progress()
+    if share_done(progress, options) >= 1.0 and weights.exists():
+        raise StudyError(f"{weights}: this training is done ({progress.step} steps). Give it more steps or minutes.")
+    return Beginning(options, place, progress, given)
+
+
+def require_packages() -> None:
+    """Raise StudyError, with the remedy, if a package that only trainings need is missing."""
     for name in ("lightning.pytorch", "pytorch_optimizer"):
         try:
             importlib.import_module(name)
@@ -128,7 +174,7 @@ def _require_packages() -> None:
 
 
 def _weights_to_start_from(
-    task: Task, weights: str | Path, options: TrainingOptions
+    task: Task | type[Task], weights: str | Path, options: TrainingOptions
 ) -> tuple[torch.nn.Module, WeightsInfo]:
     path = None if str(weights) == REGISTERED else weights
     if task.name == "spine":
@@ -180,7 +226,7 @@ class _quiet(warnings.catch_warnings):  # noqa: N801
 
 
 def _record(
-    task: Task, options: TrainingOptions, progress: Progress, device: torch.device, precision: str, start: WeightsInfo
+    task: Task, options: TrainingOptions, progress: Progress, device: torch.device, precision: str
 ) -> dict[str, Any]:
     """Return what must be known to repeat the training."""
     import lightning
@@ -191,11 +237,12 @@ def _record(
         "steps": progress.step,
         "examples": progress.step * options.batch,
         "seconds": round(progress.seconds, 1),
+        "waiting_seconds": round(progress.waiting_seconds, 1),
         "device": device_name(device),
         "precision": precision,
         "torch": str(torch.__version__),
         "lightning": str(lightning.__version__),
-        "start_from": None if start is None else {"name": start.name, "sha256": start.sha256},
+        "start_from": progress.start_from,
         "options": options.to_dict(),
         "curve": progress.curve,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ _RECIPE = 6  # goes up when other things are drawn into a pool
 def build_pool(
     folder: str | Path,
     model: ShapeModel,
-    context: Context,
+    context: Context | Callable[[], Context],
     count: int,
     seed: int,
     *,
@@ -55,7 +55,7 @@ def build_pool(
     Args:
         folder: made if it is missing.
         model: shape model the spines come from.
-        context: what is put around them.
+        context: what is put around them; or what reads it, asked only if there is a spine to draw.
         count: how many spines.
         seed: of the pool; spine k of a seed is always the same.
         pitch_mm: of the films, at the detector; the canvas is as large in mm at any pitch.
@@ -75,14 +75,18 @@ def build_pool(
         "recipe": _RECIPE,
         "seed": seed,
         "shape_model": model.sha256,
-        "tissue": context.tissue is not None,
         "pitch_mm": pitch_mm,
         "whole_share": whole_share,
     }
-    _claim(folder / "pool.json", identity)
+    _check(folder / "pool.json", identity)
     missing = [k for k in range(count) if not _file(folder, k).exists()]
     there = count - len(missing)
     yield from range(1, there + 1)
+    if not missing:
+        return
+    if callable(context):
+        context = context()
+    _claim(folder / "pool.json", identity | {"tissue": context.tissue is not None})
     arguments = (_draw, folder, model, context, seed, pitch_mm, whole_share)
     draw = partial(*arguments)
     drawn = (draw(k) for k in missing) if jobs == 1 else computed_in_processes(partial, arguments, missing, jobs)
@@ -111,9 +115,13 @@ def _draw(
 def _claim(path: Path, identity: dict) -> None:
     if not path.exists():
         write_json(path, identity)
-        return
-    found = read_json(path, "description of the pool")
-    if found != identity:
+    _check(path, identity)
+
+
+def _check(path: Path, identity: dict) -> None:
+    """Refuse a pool that says something else of itself than this."""
+    found = read_json(path, "description of the pool") if path.exists() else identity
+    if any(found.get(key) != value for key, value in identity.items()):
         raise StudyError(
             f"{path}: this pool was drawn with {json.dumps(found)}, now {json.dumps(identity)} is asked for; "
             "give another cache folder or delete this one."

@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ShapeModelError
 from ..geometry.frames import transform_points
+from ..processes import computed_in_processes
 from ..shape.correspondence import align
 from ..shape.surfaces import Surface, decimated, is_closed, oriented_outward, read_surface
 
 _FACES = 3000
 
 
-def read_sacra(folder: str | Path, onto: Surface) -> tuple[Surface, ...]:
+def read_sacra(folder: str | Path, onto: Surface, jobs: int = 1) -> tuple[Surface, ...]:
     """Read ``Sacrum*_cpd.vtk`` (Han et al. 2019), close each and lay it onto another sacrum by similarity ICP.
 
     Args:
         folder: with the files, whose points are LPS mm.
         onto: the sacrum to meet, RAS mm.
+        jobs: processes that share the work; 1 means this one.
 
     Returns:
-        Closed surfaces of about 3000 faces in the frame of ``onto``, mm.
+        Closed surfaces of about 3000 faces in the frame of ``onto``, mm, in the order of the files' names.
 
     Raises:
         ShapeModelError: if there is none, or one cannot be read.
     """
-    found = []
-    for path in sorted(Path(folder).glob("Sacrum*_cpd.vtk")):
-        sacrum = closed_by_fans(read_surface(path, lps=True))
-        if is_closed(sacrum.faces):
-            onto_from_own = align(sacrum.points_ras_mm, sacrum.faces, onto)
-            placed = Surface(transform_points(onto_from_own, sacrum.points_ras_mm), sacrum.faces)
-            thin = decimated(placed, _FACES)
-            found.append(thin if is_closed(thin.faces) else placed)
+    paths = sorted(Path(folder).glob("Sacrum*_cpd.vtk"))
+    if jobs == 1:
+        placed = {path: _placed(onto, path) for path in paths}
+    else:
+        placed = dict(computed_in_processes(partial, (_placed, onto), paths, jobs))
+    found = [placed[path] for path in paths if placed[path] is not None]
     if not found:
         raise ShapeModelError(
             f"{folder}: there is no sacrum (Sacrum*_cpd.vtk); check --data, the folder of open data "
             "(docs/shape-model.md)."
         )
     return tuple(found)
+
+
+def _placed(onto: Surface, path: Path) -> Surface | None:
+    """Return the sacrum of a file, closed, thinned and laid onto another, or None if it cannot be closed."""
+    sacrum = closed_by_fans(read_surface(path, lps=True))
+    if not is_closed(sacrum.faces):
+        return None
+    onto_from_own = align(sacrum.points_ras_mm, sacrum.faces, onto)
+    placed = Surface(transform_points(onto_from_own, sacrum.points_ras_mm), sacrum.faces)
+    thin = decimated(placed, _FACES)
+    return thin if is_closed(thin.faces) else placed
 
 
 def closed_by_fans(surface: Surface) -> Surface:
