@@ -44,6 +44,7 @@ class ImageTerm:
     options: Options
     name: str = "image"
     _latest: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
+    _left: tuple[Unknowns, list[torch.Tensor]] | None = field(default=None, init=False)
     _parts: list[list[Part]] = field(default_factory=list, init=False)
     _hessian: np.ndarray | None = field(default=None, init=False)  # of the last linearization
     _shared: list[SharedColumns] = field(default_factory=list, init=False)
@@ -54,17 +55,24 @@ class ImageTerm:
             residuals = self.residuals(unknowns)
         except GeometryError:  # a vertex behind a source: no step may end there
             return float("inf")
+        return self._total([self._loss(*item) for item in zip(self.levels, residuals, strict=True)], unknowns)
+
+    def _total(self, losses: Sequence[torch.Tensor], unknowns: Unknowns) -> float:
+        """Return the cost of losses () of the films and of the priors of gain and background."""
         total = 0.0
-        for level, residual, nuisance in zip(self.levels, residuals, unknowns.nuisance, strict=True):
-            total += self._loss(level, residual) + self._nuisance_prior(level, nuisance)
+        # All are read at once: a GPU is waited for each time.
+        read = torch.stack(list(losses)).tolist()
+        for level, loss, nuisance in zip(self.levels, read, unknowns.nuisance, strict=True):
+            total += self._scale(level) * level.turn**2 * loss + self._nuisance_prior(level, nuisance)
         return total
 
     def residuals(self, unknowns: Unknowns) -> list[torch.Tensor]:
-        """Return the (n,) residual of each view in mm of bone, at the pixels used."""
-        return [
-            self._residual(level, lengths.sum(dim=0), nuisance)
-            for level, lengths, nuisance in zip(self.levels, self.lengths(unknowns), unknowns.nuisance, strict=True)
-        ]
+        """Return the (n,) residual of each view in mm of bone, at the pixels used; the last ones are kept."""
+        if self._left is None or self._left[0] is not unknowns:
+            parts = zip(self.levels, self.lengths(unknowns), unknowns.nuisance, strict=True)
+            left = [self._residual(level, lengths.sum(dim=0), nuisance) for level, lengths, nuisance in parts]
+            self._left = (unknowns, left)
+        return self._left[1]
 
     def lengths(self, unknowns: Unknowns) -> list[torch.Tensor]:
         """Return the (N, n) path lengths of the vertebrae in each view at the pixels used; the last ones are kept."""
@@ -96,9 +104,11 @@ class ImageTerm:
     def _scale(self, level: ImageLevel) -> float:
         return self.options.image_weight / level.sigma**2
 
-    def _loss(self, level: ImageLevel, residual: torch.Tensor) -> float:
+    @staticmethod
+    def _loss(level: ImageLevel, residual: torch.Tensor) -> torch.Tensor:
+        """Return the robust loss () of a film's residuals (n,), in units of its scale and turn."""
         bent = torch.sqrt(1.0 + (residual.double() / level.turn) ** 2) - 1.0
-        return self._scale(level) * level.turn**2 * float(torch.sum(level.weights.double() * bent))
+        return torch.sum(level.weights.double() * bent)
 
     def _nuisance_prior(self, level: ImageLevel, nuisance: np.ndarray) -> float:
         gain = ((nuisance[0] - 1.0) / self.options.gain_sd) ** 2
@@ -130,7 +140,7 @@ class ImageTerm:
             lengths = [parts.sum(dim=0) for parts in self.lengths(unknowns)]
         own = NormalEquations(equations.layout)
         with_hessian = self._hessian is None or self._hessian.shape != own.hessian.shape
-        total = 0.0
+        losses = []
         for number, (level, nuisance) in enumerate(zip(self.levels, unknowns.nuisance, strict=True)):
             residual = self._residual(level, lengths[number], nuisance)
             weights = self.robust_weights(level, residual)
@@ -139,13 +149,13 @@ class ImageTerm:
             shared = (self._shared[number], level.view.name, unknowns) if self._shared else None
             add_film(own, number, film, with_hessian=with_hessian, corrected=shared)
             self._add_nuisance_prior(own, own.layout.view(number), level, nuisance)
-            total += self._loss(level, residual) + self._nuisance_prior(level, nuisance)
+            losses.append(self._loss(level, residual))
             yield None
         if with_hessian:
             self._hessian = own.hessian
         equations.gradient += own.gradient
         equations.hessian += self._hessian
-        equations.costs[self.name] = total
+        equations.costs[self.name] = self._total(losses, unknowns)
 
     def _linearize(self, unknowns: Unknowns, modes: int) -> Generator[None, None, None]:
         """Keep, per view and vertebra, the pixels used, path lengths and Jacobian at a point."""
@@ -197,7 +207,13 @@ class ImageTerm:
     ) -> list[list[Part]]:
         """Return, per view and vertebra, the pixels used, path lengths and Jacobian."""
         films = self.projector.jacobians(vertebrae, levels, modes)
-        return [[_on_used_pixels(level, item) for item in film] for level, film in zip(levels, films, strict=True)]
+        places = [[level.position[item.pixels] for item in film] for level, film in zip(levels, films, strict=True)]
+        # One question for all: a GPU is waited for each time.
+        complete = iter(torch.stack([(rows >= 0).all() for film in places for rows in film]).tolist())
+        return [
+            [_on_used_pixels(rows, item, next(complete)) for rows, item in zip(*both, strict=True)]
+            for both in zip(places, films, strict=True)
+        ]
 
     def forget_derivatives(self) -> None:
         """Let go of the derivatives of the last linearization; they are large."""
@@ -222,11 +238,13 @@ def _summed(level: ImageLevel, parts) -> torch.Tensor:
     return lengths
 
 
-def _on_used_pixels(level: ImageLevel, projection: PixelJacobian) -> Part:
-    """Return (positions among the used pixels, path lengths, Jacobian) of one mesh in one view."""
+def _on_used_pixels(rows: torch.Tensor, projection: PixelJacobian, complete: bool) -> Part:
+    """Return (positions among the used pixels, path lengths, Jacobian) of one mesh in one view.
+
+    ``rows`` (n,) are the positions, -1 for pixels that are not used, of which ``complete`` says that there are none.
+    """
     lengths, jacobian = projection.path_mm, projection.jacobian
-    rows = level.position[projection.pixels]
-    used = rows >= 0
-    if bool(used.all()):
+    if complete:
         return rows, lengths, jacobian
+    used = rows >= 0
     return rows[used], lengths[used], jacobian[used]

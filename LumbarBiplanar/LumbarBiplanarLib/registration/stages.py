@@ -260,9 +260,8 @@ class Stages:
         if self._images is None:
             return {}
         residuals = self._images.residuals(self._unknowns)
-        return {
-            film.view.name: float(item.square().mean().sqrt()) for film, item in zip(self.films, residuals, strict=True)
-        }
+        left = torch.stack([item.square().mean().sqrt() for item in residuals]).tolist()
+        return {film.view.name: value for film, value in zip(self.films, left, strict=True)}
 
     def _level_image_residual_mm(self) -> dict[str, dict[Level, float]]:
         found: dict[str, dict[Level, float]] = {}

@@ -11,15 +11,15 @@ near the mesh, w relative to the mean depth of the mesh. Small numbers keep floa
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
 from ..geometry import View
 from .meshes import MeshBatch
-from .screen import screen_from_points
+from .screen import screens_from_points
 
 MAX_FRAGMENTS = 3_000_000
 _FAR = 1e9
@@ -87,12 +87,12 @@ def set_up_triangles(
         batch: the meshes.
         views: the views, of any sizes.
         subsamples: column samples per pixel.
-        bases: (len(views), batch.count) int64 offset of each unit's image in the flat output buffer.
+        bases: (len(views), batch.count) int64 offset of each unit's image in the flat output buffer, on their device.
         dtype: type of the local coordinates and of all that follows.
     """
     device, n_points, n_views = batch.points.device, len(batch.points), len(views)
     points = batch.points.detach()
-    screen = torch.stack([screen_from_points(points, view) for view in views])
+    screen = screens_from_points(points, views)
     members = torch.zeros(batch.count, 1, dtype=torch.float64, device=device)
     members.index_add_(0, batch.mesh_of_point, torch.ones(n_points, 1, dtype=torch.float64, device=device))
     center = torch.zeros(n_views, batch.count, 3, dtype=torch.float64, device=device)
@@ -105,16 +105,14 @@ def set_up_triangles(
     offsets = torch.arange(n_views, device=device)[:, None, None] * n_points
     given = (batch.triangles[None] + offsets).reshape(-1, 3).T
     corners, parity = _sorted_corners(given, s)
-    # A mirrored film shows every triangle from its other side.
-    facing = torch.tensor([-1.0 if view.mirrored else 1.0 for view in views], dtype=torch.float64, device=device)
+    facing, sizes = _facing_and_sizes(tuple(views), device)
     weight = (facing[:, None] * batch.weight).reshape(-1) / subsamples
     unit = batch.mesh_of_triangle + batch.count * torch.arange(n_views, device=device)[:, None]
-    sizes = torch.tensor([view.size_px for view in views], device=device)
     origin = center[..., :2].long()
     first = -origin.reshape(-1, 2)
     last = (sizes[:, None] - origin).reshape(-1, 2)
     stride = sizes[:, :1].expand(-1, batch.count)
-    base = bases.to(device) + origin[..., 1] * stride + origin[..., 0]
+    base = bases + origin[..., 1] * stride + origin[..., 0]
     unit = unit.reshape(-1)
     return Triangles(
         corners=corners,
@@ -131,12 +129,27 @@ def set_up_triangles(
     )
 
 
+# What depends on the views or on nothing is kept on its device: a GPU waits for each copy.
+@lru_cache(maxsize=16)
+def _facing_and_sizes(views: tuple[View, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sign (views,) of triangles, which mirrored films show from their other side, and sizes (views, 2)."""
+    facing = torch.tensor([-1.0 if view.mirrored else 1.0 for view in views], dtype=torch.float64, device=device)
+    return facing, torch.tensor([view.size_px for view in views], device=device)
+
+
+@lru_cache(maxsize=4)
+def _orders(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return permutation (3, 8) and parity (8,) of three corners by the code of how they lie."""
+    parities = torch.tensor(_PARITIES, dtype=torch.float64, device=device)
+    return torch.tensor(_PERMUTATIONS, device=device).T, parities
+
+
 def _sorted_corners(given: torch.Tensor, s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Sort the corners (3, K) of each triangle by s; return them with the parity of the permutation (K,)."""
     s0, s1, s2 = s[given]
     code = (s0 <= s1).long() + 2 * (s1 <= s2).long() + 4 * (s0 <= s2).long()
-    order = torch.tensor(_PERMUTATIONS, device=s.device).T[:, code]
-    return torch.gather(given, 0, order), torch.tensor(_PARITIES, dtype=torch.float64, device=s.device)[code]
+    permutations, parities = _orders(s.device)
+    return torch.gather(given, 0, permutations[:, code]), parities[code]
 
 
 def triangle_slopes(triangles: Triangles) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,29 +173,34 @@ def fragments(triangles: Triangles, channels: str, limit: int = MAX_FRAGMENTS) -
     """
     edges = _edge_table(triangles)
     first, count = _column_ranges(triangles)
-    for part in _parts(count, limit):
-        strips = _strips(triangles, edges, part, first, count, channels)
-        for rows in _parts(strips.row_count, limit):
-            yield _row_fragments(strips, rows)
+    for part, size in _parts(count, limit):
+        strips = _strips(triangles, edges, part, size, first, count, channels)
+        for rows, row_size in _parts(strips.row_count, limit):
+            yield _row_fragments(strips, rows, row_size)
 
 
-def _parts(counts: torch.Tensor, limit: int) -> list[slice]:
-    """Split a list into slices whose counts add up to about ``limit`` or less (a single count may exceed it)."""
+def _parts(counts: torch.Tensor, limit: int) -> list[tuple[slice, int]]:
+    """Split a list into slices whose counts add up to about ``limit`` or less (a single count may exceed it).
+
+    Returns:
+        The slices, and what the counts of each add up to.
+    """
     total = torch.cumsum(counts, 0)
-    if not len(total) or int(total[-1]) <= limit:
-        return [slice(0, len(total))]
-    edges, done = [0], 0
-    while edges[-1] < len(total):
-        end = max(int(torch.searchsorted(total, done + limit, right=True)), edges[-1] + 1)
-        edges.append(end)
-        done = int(total[end - 1])
-    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+    everything = int(total[-1]) if len(total) else 0
+    if everything <= limit:
+        return [(slice(0, len(total)), everything)]
+    parts, start, done = [], 0, 0
+    while start < len(total):
+        end = max(int(torch.searchsorted(total, done + limit, right=True)), start + 1)
+        before, done = done, int(total[end - 1])
+        parts.append((slice(start, end), done - before))
+        start = end
+    return parts
 
 
-def _expand(counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Repeat each index i ``counts[i]`` times; return the indices and the position within each repetition."""
+def _expand(counts: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Repeat each index i ``counts[i]`` times, ``size`` in all; return indices and positions within each repetition."""
     total = torch.cumsum(counts, 0)
-    size = int(total[-1]) if len(total) else 0
     index = torch.repeat_interleave(counts, output_size=size)
     return index, torch.arange(size, device=counts.device) - (total - counts).index_select(0, index)
 
@@ -190,7 +208,7 @@ def _expand(counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _column_ranges(triangles: Triangles) -> tuple[torch.Tensor, torch.Tensor]:
     """First pixel column and number of pixel columns that each triangle touches within the image (half-open rule)."""
     n = triangles.subsamples
-    start, stop = torch.ceil(triangles.s[[0, 2]]).clamp(-_FAR, _FAR).long()
+    start, stop = torch.ceil(triangles.s[::2]).clamp(-_FAR, _FAR).long()
     start = torch.maximum(start, triangles.column_bounds[0] * n)
     stop = torch.minimum(stop, triangles.column_bounds[1] * n)
     first = torch.div(start, n, rounding_mode="floor")
@@ -202,11 +220,10 @@ def _column_ranges(triangles: Triangles) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _edge_table(triangles: Triangles) -> list[torch.Tensor]:
     """Return s, 1/ds, t, dt, w, dw, each (3 K), from the low-s end of edges 0-2, 0-1 and 1-2 of each triangle."""
-    low, high = [0, 0, 1], [2, 1, 2]
     table = []
-    for values in (triangles.s, triangles.t, triangles.w):
-        start = values[low].T.reshape(-1)
-        table += [start, values[high].T.reshape(-1) - start]
+    for first, middle, last in (triangles.s, triangles.t, triangles.w):
+        start = torch.stack([first, first, middle], dim=1).reshape(-1)
+        table += [start, torch.stack([last, middle, last], dim=1).reshape(-1) - start]
     table[1] = torch.where(table[1] > 0, 1.0 / table[1], 0.0)  # an edge along a column is never active
     return table
 
@@ -231,11 +248,12 @@ def _strips(
     triangles: Triangles,
     edges: list[torch.Tensor],
     part: slice,
+    size: int,
     first: torch.Tensor,
     count: torch.Tensor,
     channels: str,
 ) -> _Strips:
-    index, position = _expand(count[part])
+    index, position = _expand(count[part], size)
     index = index + part.start
     column = first.index_select(0, index) + position
     lanes = torch.arange(triangles.subsamples, device=column.device)[:, None]
@@ -283,8 +301,8 @@ def _channels(name: str, fractions, depths, second, height) -> tuple[list[torch.
     return [at_long for at_long, _ in ends], [(at_short - at_long) * inverse for at_long, at_short in ends]
 
 
-def _row_fragments(strips: _Strips, rows: slice) -> Fragments:
-    index, position = _expand(strips.row_count[rows])
+def _row_fragments(strips: _Strips, rows: slice, size: int) -> Fragments:
+    index, position = _expand(strips.row_count[rows], size)
     index = index + rows.start
 
     def pick(values: torch.Tensor) -> torch.Tensor:

@@ -94,15 +94,18 @@ def image_jacobian(
         if shell is not None:
             inner = inner_tangents(batch.points, batch.triangles, motion, shell.thickness_mm)
             motion, batch = torch.cat([motion, inner]), with_inner_surface(batch, shell)
-        bases, length = unit_bases(views, batch.count, per_mesh=True)
+        bases, length = unit_bases(views, batch.count, True, batch.points.device)
         triangles = set_up_triangles(batch, views, subsamples, bases, batch.points.dtype)
         pixels, coverage = _coverage(triangles, length)
         if shared is not None:
-            return _with_shared(batch, views, triangles, pixels, coverage, motion, shared, bases, length)
+            edges = _unit_edges(pixels, bases, length)
+            return _with_shared(batch, views, triangles, pixels, coverage, motion, shared, edges)
         depth = _depth_per_motion(batch, views, triangles, motion.dtype)
         motion = motion.reshape(-1, motion.shape[2])
         jacobian, path = chain_product(coverage, depth, motion, triangles.w.reshape(-1))
-        return _split(jacobian, path, pixels, bases, length)
+        edges = _unit_edges(pixels, bases, length)
+        parts = [jacobian[slice(*ends)] for ends in itertools.pairwise(edges)]
+        return _listed(parts, path, pixels, views, edges)
 
 
 def _coverage(triangles: Triangles, length: int) -> tuple[torch.Tensor, Entries]:
@@ -126,7 +129,7 @@ def _written_out(shared: SharedTangents) -> torch.Tensor:
     return torch.einsum("nij,vjm->nvim", shared.frames.to(shared.modes), shared.modes).flatten(0, 1)
 
 
-def _with_shared(batch, views, triangles, pixels, coverage, motion, shared, bases, length):
+def _with_shared(batch, views, triangles, pixels, coverage, motion, shared, rows: list[int]):
     """Return the Jacobians: (S F) times the tangents in the frames F of the meshes, where the modes are the same."""
     meshes, dtype = batch.count, motion.dtype
     frames = shared.frames.to(torch.float64)
@@ -134,7 +137,6 @@ def _with_shared(batch, views, triangles, pixels, coverage, motion, shared, base
     local = (torch.linalg.inv(frames)[:, None] @ given).to(dtype)
     modes = shared.modes.reshape(-1, shared.modes.shape[2]).to(dtype).numpy()
     depth = _depth_per_motion(batch, views, triangles, dtype, frames)
-    rows = _unit_edges(pixels, bases, length)
     width = 3 * len(shared.modes)
     columns = [width * (unit % meshes) for unit in range(len(rows) - 1)] + [width]
     blocks, path = row_blocks(coverage, depth, triangles.w.reshape(-1), rows, columns)
@@ -142,7 +144,7 @@ def _with_shared(batch, views, triangles, pixels, coverage, motion, shared, base
     for unit, block in enumerate(blocks):
         own = local[unit % meshes].reshape(-1, motion.shape[2]).numpy()
         parts.append(torch.from_numpy(np.concatenate([block @ own, block @ modes], axis=1)))
-    return _listed(parts, path, pixels, bases, rows)
+    return _listed(parts, path, pixels, views, rows)
 
 
 def _depth_per_motion(batch: MeshBatch, views, triangles: Triangles, dtype: torch.dtype, frames=None) -> Entries:
@@ -161,18 +163,12 @@ def _depth_per_motion(batch: MeshBatch, views, triangles: Triangles, dtype: torc
 
 def _unit_edges(pixels: torch.Tensor, bases: torch.Tensor, length: int) -> list[int]:
     """Return where the touched pixels of each (view, mesh) begin, and their number."""
-    starts = bases.reshape(-1).to(pixels.device)
-    return torch.searchsorted(pixels, torch.cat([starts, starts.new_tensor([length])])).tolist()
+    return torch.searchsorted(pixels, torch.nn.functional.pad(bases.reshape(-1), (0, 1), value=length)).tolist()
 
 
-def _split(jacobian, path, pixels, bases, length) -> list[list[PixelJacobian]]:
-    edges = _unit_edges(pixels, bases, length)
-    return _listed([jacobian[slice(*ends)] for ends in itertools.pairwise(edges)], path, pixels, bases, edges)
-
-
-def _listed(parts, path, pixels, bases, edges: list[int]) -> list[list[PixelJacobian]]:
+def _listed(parts, path, pixels, views: tuple[View, ...], edges: list[int]) -> list[list[PixelJacobian]]:
     result, unit = [], 0
-    for view_bases in bases.tolist():
+    for view_bases in unit_bases(views, len(parts) // len(views), True)[0].tolist():
         row = []
         for base in view_bases:
             ends = slice(edges[unit], edges[unit + 1])

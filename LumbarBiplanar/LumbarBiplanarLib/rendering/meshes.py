@@ -54,13 +54,17 @@ def batch_meshes(points, faces) -> MeshBatch:
     return MeshBatch(
         points=stacked,
         triangles=triangles,
-        mesh_of_point=torch.repeat_interleave(ids, torch.tensor(sizes, device=stacked.device)),
-        mesh_of_triangle=torch.repeat_interleave(
-            ids, torch.tensor([len(topology) for topology in topologies], device=stacked.device)
-        ),
+        mesh_of_point=_repeated(ids, sizes),
+        mesh_of_triangle=_repeated(ids, [len(topology) for topology in topologies]),
         weight=torch.ones(len(triangles), dtype=torch.float64, device=stacked.device),
         count=len(meshes),
     )
+
+
+def _repeated(ids: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    if len(set(counts)) == 1:  # a GPU then waits for nothing
+        return torch.repeat_interleave(ids, counts[0])
+    return torch.repeat_interleave(ids, torch.tensor(counts, device=ids.device), output_size=sum(counts))
 
 
 def _topologies(faces, sizes: list[int], device: torch.device) -> list[torch.Tensor]:
@@ -80,6 +84,7 @@ def _topologies(faces, sizes: list[int], device: torch.device) -> list[torch.Ten
     for tensor, limit in zip(tensors, limits, strict=True):
         if tensor.ndim != 2 or tensor.shape[1] != 3 or not len(tensor):
             raise ValueError(f"faces must have shape (F, 3) with F at least 1, found {tuple(tensor.shape)}.")
-        if int(tensor.min()) < 0 or int(tensor.max()) >= limit:
-            raise ValueError(f"faces name vertices {int(tensor.min())}..{int(tensor.max())}, but there are {limit}.")
+        lowest, highest = torch.stack(torch.aminmax(tensor)).tolist()
+        if lowest < 0 or highest >= limit:
+            raise ValueError(f"faces name vertices {lowest}..{highest}, but there are {limit}.")
     return tensors * len(sizes) if shared else tensors

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -70,14 +71,20 @@ def render_path_length(
     return images if per_mesh else [image[0] for image in images]
 
 
-def unit_bases(views: Sequence[View], meshes: int, per_mesh: bool) -> tuple[torch.Tensor, int]:
-    """Return the offset of each (view, mesh) image in one flat buffer, (views, meshes), and the buffer's length."""
+@lru_cache(maxsize=32)
+def unit_bases(
+    views: tuple[View, ...], meshes: int, per_mesh: bool, device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, int]:
+    """Return the offset of each (view, mesh) image in one flat buffer, (views, meshes), and the buffer's length.
+
+    The offsets are kept, on their device, for the next time: not to be changed.
+    """
     areas = [view.size_px[0] * view.size_px[1] for view in views]
     bases, offset = [], 0
     for area in areas:
         bases.append([offset + (mesh * area if per_mesh else 0) for mesh in range(meshes)])
         offset += area * (meshes if per_mesh else 1)
-    return torch.tensor(bases, dtype=torch.int64), offset
+    return torch.tensor(bases, dtype=torch.int64, device=device), offset
 
 
 def corner_directions(batch: MeshBatch, views: Sequence[View], triangles: Triangles) -> torch.Tensor:
@@ -101,7 +108,7 @@ class _Job:
     per_mesh: bool
 
     def triangles(self, dtype: torch.dtype) -> tuple[Triangles, int]:
-        bases, length = unit_bases(self.views, self.batch.count, self.per_mesh)
+        bases, length = unit_bases(self.views, self.batch.count, self.per_mesh, self.batch.points.device)
         return set_up_triangles(self.batch, self.views, self.subsamples, bases, dtype), length
 
 
