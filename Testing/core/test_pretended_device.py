@@ -212,3 +212,11 @@ def test_films_of_every_ingredient_are_formed_on_a_gpu(pools, view):
             film = form_film(ingredients, np.random.default_rng(1), options=options, device="cuda")
         assert film.image.is_cuda and film.level_mm.is_cuda and not film.landmarks_px.is_cuda
         assert film.image.held.isfinite().all()
+
+
+def test_a_film_formed_on_a_gpu_waits_for_little_beside_its_ingredients(pools):
+    ingredients = load_ingredients(pools["spine"] / "00000.npz", "AP")
+    with pretended() as waits:
+        form_film(ingredients, np.random.default_rng(1), options=FilmOptions.clean(), device="cuda")
+    # Bones, body, how they are placed and bent, to the GPU; where landmarks and the exposed part are, from it.
+    assert waits.total <= 12

@@ -54,12 +54,13 @@ class Bending:
         bent = functional.grid_sample(images[0][:, None], grid + unit, align_corners=False, padding_mode="zeros")
         return (bent[:, 0] * self.thickness)[None]
 
-    def moved(self, landmarks_px: Tensor, bone: int, old_from_new: Tensor, offset: Tensor) -> Tensor:
-        """Return where landmarks (n, 2) of a bone are on the bent film, pixels.
+    def moved(self, landmarks_px: Tensor, old_from_new: Tensor, offset: Tensor) -> Tensor:
+        """Return where landmarks (b, n, 2) of the first bones are on the bent film, pixels.
+
+        All bones go at once: a GPU takes as long for one, and is waited for each time.
 
         Args:
             landmarks_px: on the film that is neither placed nor bent.
-            bone: which one.
             old_from_new: (2, 2) and
             offset: (2,) of the affine that takes a pixel of the placed film to the film before.
         """
@@ -67,12 +68,12 @@ class Bending:
         placed = (landmarks_px - offset) @ inverse.T
         at = placed
         for _ in range(_INVERSIONS):
-            at = placed - self._shift_at(at, bone) @ inverse.T
+            at = placed - self._shift_at(at) @ inverse.T
         return at
 
-    def _shift_at(self, pixels: Tensor, bone: int) -> Tensor:
+    def _shift_at(self, pixels: Tensor) -> Tensor:
         height, width = self.shift_px.shape[2:]
-        unit = (2.0 * pixels + 1.0) / torch.tensor([width, height], dtype=pixels.dtype) - 1.0
-        field = self.shift_px[bone][None]
-        found = functional.grid_sample(field, unit[None, None], align_corners=False, padding_mode="border")
-        return found[0, :, 0].T
+        unit = torch.stack([(2.0 * pixels[..., 0] + 1.0) / width, (2.0 * pixels[..., 1] + 1.0) / height], dim=-1) - 1.0
+        fields = self.shift_px[: len(pixels)]
+        found = functional.grid_sample(fields, unit[:, None], align_corners=False, padding_mode="border")
+        return found[:, :, 0].mT

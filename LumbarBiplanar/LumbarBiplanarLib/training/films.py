@@ -176,8 +176,7 @@ def _placed(ingredients: Ingredients, rng: np.random.Generator, options: FilmOpt
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     linear = torch.tensor(old_from_new, dtype=torch.float32)
     constant = torch.tensor(middle + offset - old_from_new @ middle, dtype=torch.float32)
-    marks = drawn.landmarks.to(linear.device)
-    landmarks = torch.stack([bending.moved(own, k, linear, constant) for k, own in enumerate(marks)]).cpu()
+    landmarks = bending.moved(drawn.landmarks.to(linear.device), linear, constant).cpu()
     tissue = None if drawn.tissue is None else moved[:, 1:2]
     return _Layers(bones[:, :5], bones[:, 5:6], tissue, (moved[:, :1] > 0.99).float(), landmarks)
 
