@@ -17,9 +17,9 @@ from LumbarBiplanarLib.shape.correspondence import align, deform
 from LumbarBiplanarLib.shape.fitting import correspond, fit_to_surface
 from LumbarBiplanarLib.shape.metrics import compactness, generalization, specificity
 from LumbarBiplanarLib.shape.pipeline import Collection, model_without
-from LumbarBiplanarLib.shape.registering import Registered
+from LumbarBiplanarLib.shape.registering import Registered, register_specimens
 from LumbarBiplanarLib.shape.sources import POPULATION_MEAN, Specimen, read_specimens
-from LumbarBiplanarLib.shape.surfaces import is_closed, surface_distances, vertex_normals
+from LumbarBiplanarLib.shape.surfaces import decimated, is_closed, surface_distances, vertex_normals
 from LumbarBiplanarLib.shape.template import Template, symmetric_template
 
 
@@ -85,6 +85,21 @@ def test_true_landmarks_come_from_correspondence(model, drawn):
     found = model.landmarks(correspond(model, Level.L4, drawn))
     error = np.linalg.norm(found - model.landmarks(drawn.points_ras_mm), axis=1)
     assert error.mean() < 1.5
+
+
+def test_processes_that_share_the_people_register_them_as_one_does_and_in_order(model):
+    def coarse(level):
+        return Surface(model.mean(level)[model.coarse_vertices], model.coarse_faces)
+
+    people = [Specimen("a", level, coarse(level)) for level in (Level.L5, Level.L1)]
+    everybody = [*people, Specimen(POPULATION_MEAN, Level.L4, coarse(Level.L4))]
+    thin = decimated(coarse(Level.L3), 300)
+    template = Template(thin, np.arange(len(thin.points_ras_mm)))
+    one, several = (list(register_specimens(template, everybody, jobs=jobs)) for jobs in (1, 2))
+    assert one[0].specimen.subject == POPULATION_MEAN
+    for alone, shared in zip(one, several, strict=True):
+        assert (alone.specimen.subject, alone.specimen.level) == (shared.specimen.subject, shared.specimen.level)
+        np.testing.assert_allclose(shared.points_mm, alone.points_mm, atol=1e-6)
 
 
 def test_pooled_modes_hold_what_the_people_differ_in(model):
@@ -205,7 +220,7 @@ def test_a_model_without_two_people_of_one_level_is_refused(model):
 def test_a_model_without_people_is_built_once_and_one_that_knows_them_refused(model, tmp_path, monkeypatch):
     built = []
 
-    def collect(data, progress=None):
+    def collect(data, progress=None, jobs=1):
         built.append(data)
         collection = collection_of(model)
         monkeypatch.setattr(Collection, "build", lambda self, leave_out: build(self, leave_out, SMALL))

@@ -81,7 +81,9 @@ def run_part(args: argparse.Namespace) -> None:
     make_folder(args.output)
     with progress_bar("ablations", args.verbose) as update:
         if args.shape_model is None:
-            model = model_without(args.data, SUBJECTS, args.output / "shape_model.npz", counted(update))
+            model = model_without(
+                args.data, SUBJECTS, args.output / "shape_model.npz", counted(update), args.workers or 1
+            )
         else:
             model = read_model_without(SUBJECTS, args.shape_model)
         update("true landmarks", 0.0)

@@ -70,6 +70,7 @@ def collect_open_data(
     model: ShapeModel | None = None,
     include_sample: bool = False,
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Collection:
     """Read the open data and bring every vertebra into correspondence (some minutes).
 
@@ -79,24 +80,25 @@ def collect_open_data(
             template anew: the L3 of the population mean made symmetric, with regions from the sub-region mask.
         include_sample: also register the person of the sample study, for evaluation.
         progress: called with (what, done, of how many).
+        jobs: processes that share the work; 1 means this one.
 
     Raises:
         ShapeModelError: if something is missing or unreadable.
     """
     specimens = read_specimens(data, include_sample=include_sample)
     if model is not None:
-        return _collect(*_template_of(model), specimens, progress)
+        return _collect(*_template_of(model), specimens, progress, jobs=jobs)
     by_name = {(item.subject, item.level): item for item in specimens}
     template = symmetric_template(by_name[(POPULATION_MEAN, Level.L3)].surface)
     labelled = by_name[("l3subregions", Level.L3)]
     on_labels = register_specimen(template.surface.points_ras_mm, template.surface.faces, labelled)
     annotation = annotate(template, on_labels.points_mm, Path(data) / _SUBREGION_MASK)
     coarse = coarse_mesh(template.surface, _COARSE_FACES)
-    return _collect(template, annotation, coarse, specimens, progress)
+    return _collect(template, annotation, coarse, specimens, progress, jobs=jobs)
 
 
 def model_without(
-    data: str | Path, leave_out: Iterable[str], path: str | Path, progress: Progress | None = None
+    data: str | Path, leave_out: Iterable[str], path: str | Path, progress: Progress | None = None, jobs: int = 1
 ) -> ShapeModel:
     """Return the model that the open data gives without some people, kept in a file; built if that is not there.
 
@@ -105,13 +107,14 @@ def model_without(
         leave_out: who must not be in it.
         path: of the model; a file that is there is taken, unless somebody to be left out is in it.
         progress: called with (what, done, of how many).
+        jobs: processes that share the work; 1 means this one.
 
     Raises:
         ShapeModelError: if data is missing or unreadable, somebody is unknown, or the file is not such a model.
         OutputError: if the file cannot be written.
     """
     if not Path(path).exists():
-        save_shape_model(collect_open_data(data, progress=progress).build(leave_out), path)
+        save_shape_model(collect_open_data(data, progress=progress, jobs=jobs).build(leave_out), path)
     return read_model_without(leave_out, path)
 
 
@@ -179,9 +182,9 @@ def shape_deviation(model: ShapeModel, item: Registered) -> float:
     return float(np.sqrt(np.mean(found.mean**2)))
 
 
-def _collect(template, annotation, coarse, specimens, progress, known=(), starts=None) -> Collection:
+def _collect(template, annotation, coarse, specimens, progress, known=(), starts=None, jobs=1) -> Collection:
     registered = list(known)
-    for done, item in enumerate(register_specimens(template, specimens, starts)):
+    for done, item in enumerate(register_specimens(template, specimens, starts, jobs)):
         registered.append(item)
         if progress:
             progress(item.specimen.name, done + 1, len(specimens))

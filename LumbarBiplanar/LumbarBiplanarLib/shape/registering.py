@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..anatomy import Level
 from ..geometry.frames import transform_points
+from ..processes import computed_in_processes
 from .correspondence import align, deform
 from .sources import POPULATION_MEAN, Specimen
 from .surfaces import surface_distances
@@ -31,7 +34,10 @@ class Registered:
 
 
 def register_specimens(
-    template: Template, specimens: Iterable[Specimen], starts: Mapping[Level, np.ndarray] | None = None
+    template: Template,
+    specimens: Iterable[Specimen],
+    starts: Mapping[Level, np.ndarray] | None = None,
+    jobs: int = 1,
 ) -> Iterator[Registered]:
     """Lay the template onto each specimen; yields them one by one, the population mean first.
 
@@ -42,16 +48,33 @@ def register_specimens(
         template: the symmetric template.
         specimens: the vertebrae.
         starts: {level: (V, 3)} shapes that levels start from before a population mean gives one.
+        jobs: processes, of one thread each, that share the people; 1 means this one. Their order stays.
     """
-    specimens = sorted(specimens, key=lambda item: item.subject != POPULATION_MEAN)
+    specimens = list(specimens)
+    means = [item for item in specimens if item.subject == POPULATION_MEAN]
+    people = [item for item in specimens if item.subject != POPULATION_MEAN]
     faces = template.surface.faces
     starts = dict(starts or {})
-    for specimen in specimens:
-        start = _nearest_start(starts, specimen.level, template)
-        registered = register_specimen(start, faces, specimen)
-        if specimen.subject == POPULATION_MEAN:
-            starts[specimen.level] = registered.points_mm
+    for specimen in means:
+        registered = register_specimen(_nearest_start(starts, specimen.level, template), faces, specimen)
+        starts[specimen.level] = registered.points_mm
         yield registered
+    work = [(_nearest_start(starts, specimen.level, template), faces, specimen) for specimen in people]
+    if jobs == 1:
+        yield from (register_specimen(*item) for item in work)
+        return
+    ready, given = {}, 0
+    with closing(computed_in_processes(partial, (_register_numbered, work), range(len(work)), jobs)) as results:
+        for number, registered in results:
+            ready[number] = registered
+            # Those before it may still be at work.
+            while given in ready:
+                yield ready.pop(given)
+                given += 1
+
+
+def _register_numbered(work: Sequence[tuple[np.ndarray, np.ndarray, Specimen]], number: int) -> Registered:
+    return register_specimen(*work[number])
 
 
 def register_specimen(start_mm: np.ndarray, faces: np.ndarray, specimen: Specimen) -> Registered:

@@ -227,6 +227,7 @@ def _shape_model(args: argparse.Namespace, bars) -> tuple[ShapeModel, dict]:
             args.leave_out,
             args.output / "shape_model.npz",
             lambda what, done, total: bars.update(task, completed=done, total=total),
+            args.workers or 1,
         )
     else:
         model = load_shape_model(args.shape_model)
