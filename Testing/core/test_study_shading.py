@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,24 @@ def test_the_nearer_surface_hides_the_farther_one_in_either_order():
 def test_the_side_towards_the_light_is_brighter():
     picture = shade([ball((0, 0, 0), 15.0)], [(0.8, 0.8, 0.8)], eye())
     assert picture[49 - 12, 60 - 12, 0] > picture[49 + 16, 60 + 12, 0] + 0.1
+
+
+def test_surfaces_beside_each_other_are_drawn_as_each_alone():
+    right, left = ball((20, 0, 0), 9.0), ball((-20, 0, 0), 9.0, rings=40)
+    together = shade([right, left], [(1, 0, 0), (0, 0, 1)], eye())
+    alone = shade([right], [(1, 0, 0)], eye()), shade([left], [(0, 0, 1)], eye())
+    np.testing.assert_allclose(together[:, :60], alone[0][:, :60], atol=1e-9)
+    np.testing.assert_allclose(together[:, 60:], alone[1][:, 60:], atol=1e-9)
+
+
+def test_a_picture_is_drawn_in_little_memory():
+    """Only what is seen of the surfaces gets a normal and a color: 460 bytes per pixel, else 840."""
+    surface, large = ball((0, 0, 0), 48.0, rings=60), Eye(looking_along((0, -1, 0)), np.zeros(3), (400, 400), 0.25)
+    shade([surface], [(1, 1, 1)], large)
+    tracemalloc.start()
+    try:
+        shade([surface], [(1, 1, 1)], large)
+        used = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert used < 600 * 400 * 400

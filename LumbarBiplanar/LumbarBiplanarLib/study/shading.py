@@ -12,6 +12,7 @@ from ..shape.surfaces import Surface, vertex_normals
 _OVERSAMPLING = 2
 _FAR = np.inf
 _EDGE = 1e-5
+_GLOSS_SQUARINGS = 5  # the 32nd power
 # Lights in the camera frame (x right, y down, z away from the eye), by direction towards the light.
 _KEY_LIGHT = np.array([-0.45, -0.60, -0.66])
 _FILL_LIGHT = np.array([0.75, 0.10, -0.65])
@@ -55,62 +56,53 @@ def shade(surfaces: Sequence[Surface], colors: Sequence[Sequence[float]], eye: E
     Returns:
         (height, width, 4) float64 picture, red, green, blue and alpha from 0 to 1 (color not multiplied by alpha).
     """
-    width, height = (side * _OVERSAMPLING for side in eye.size_px)
-    depth = np.full(width * height, _FAR)
-    normal = np.zeros((width * height, 3))
-    owner = np.full(width * height, -1)
-    for number, surface in enumerate(surfaces):
-        screen, normals = _to_screen(surface, eye, width, height)
-        index, z, n = _fragments(screen, normals, surface.faces, width, height)
-        nearer = np.full(width * height, _FAR)
-        np.minimum.at(nearer, index, z)
-        front = (z <= nearer[index]) & (z < depth[index])
-        depth[index[front]], normal[index[front]], owner[index[front]] = z[front], n[front], number
-    seen = np.flatnonzero(owner >= 0)
-    color = np.zeros((width * height, 3))
-    color[seen] = _lit(np.asarray(colors, dtype=np.float64)[owner[seen]], normal[seen])
-    depth, covered = depth.reshape(height, width), (owner >= 0).reshape(height, width)
-    picture = _reduced(color.reshape(height, width, 3), covered.astype(np.float64))
-    shadow = _contact_shadow(*_coarse(depth, covered), eye.mm_per_px)
+    size = (eye.size_px[0] * _OVERSAMPLING, eye.size_px[1] * _OVERSAMPLING)
+    starts = np.cumsum([0, *(len(surface.points_ras_mm) for surface in surfaces)])
+    faces = np.concatenate([surface.faces + start for surface, start in zip(surfaces, starts[:-1], strict=True)])
+    screen = np.concatenate([_to_screen(surface, eye, size) for surface in surfaces])
+    normals = np.concatenate([vertex_normals(surface.points_ras_mm, surface.faces) for surface in surfaces])
+    index, face, weights = _fragments(screen, faces, size)
+    depth, winner = _nearest(index, _interpolated(screen[:, 2], faces, face, weights), size[0] * size[1])
+    seen = np.flatnonzero(winner >= 0)
+    face, weights = face[winner[seen]], weights[:, winner[seen]]
+    light, gloss = _lit(*(_interpolated(axis, faces, face, weights) for axis in eye.camera_from_ras @ normals.T))
+    owner = np.repeat(np.arange(len(surfaces)), [len(surface.faces) for surface in surfaces])[face]
+    picture = _reduced([shares[owner] * light + gloss for shares in np.transpose(colors)], seen, eye.size_px)
+    shadow = _contact_shadow(_coarse(depth, eye.size_px), picture[..., 3] > 0, eye.mm_per_px)
     picture[..., :3] = np.clip(picture[..., :3] * shadow[..., None], 0.0, 1.0)
     return picture
 
 
-def _to_screen(surface: Surface, eye: Eye, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _to_screen(surface: Surface, eye: Eye, size: tuple[int, int]) -> np.ndarray:
     camera = (surface.points_ras_mm - eye.center_ras_mm) @ eye.camera_from_ras.T
     scale = _OVERSAMPLING / eye.mm_per_px
-    screen = np.column_stack(
-        [camera[:, 0] * scale + (width - 1) / 2, camera[:, 1] * scale + (height - 1) / 2, camera[:, 2]]
+    return np.column_stack(
+        [camera[:, 0] * scale + (size[0] - 1) / 2, camera[:, 1] * scale + (size[1] - 1) / 2, camera[:, 2]]
     ).astype(np.float32)
-    return screen, vertex_normals(surface.points_ras_mm, surface.faces) @ eye.camera_from_ras.T
 
 
 def _fragments(
-    screen: np.ndarray, normals: np.ndarray, faces: np.ndarray, width: int, height: int
+    screen: np.ndarray, faces: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pixel index, depth and interpolated normal of every pixel centre inside a triangle that faces the eye."""
+    """Return pixel, face and weights of the face's corners for every pixel centre in a triangle that faces the eye."""
     corners = screen[faces]
     edge1, edge2 = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
     area = edge1[:, 0] * edge2[:, 1] - edge1[:, 1] * edge2[:, 0]
-    facing = area < -1e-9  # of a closed surface only what faces the eye is seen (y points down)
-    corners, faces, area, edge1, edge2 = (item[facing] for item in (corners, faces, area, edge1, edge2))
     low = np.ceil(corners[..., :2].min(axis=1)).astype(np.int32)
     span = np.floor(corners[..., :2].max(axis=1)).astype(np.int32) - low + 1
-    reach = np.maximum(span.max(axis=1), 0)
+    facing = area < -1e-9  # of a closed surface only what faces the eye is seen (y points down)
+    reach = np.where(facing, np.maximum(span.max(axis=1), 0), 0)
     parts = []
     # Triangles of like size share one block of candidate pixels, so that nothing loops over triangles.
     for bottom, top in ((0, 2), (2, 4), (4, 6), (6, 9), (9, 13), (13, 19), (19, 28), (28, 64), (64, 4096)):
         chosen = np.flatnonzero((reach > bottom) & (reach <= top))
-        for rows in np.array_split(chosen, max(1, len(chosen) * min(top, 256) ** 2 // 1_000_000)):
+        for rows in np.array_split(chosen, max(1, len(chosen) * min(top, 256) ** 2 // 200_000)):
             if len(rows):
                 block = int(reach[rows].max())
-                parts.append(_fill(rows, block, low, corners, edge1, edge2, area, (width, height)))
+                parts.append(_fill(rows, block, low, corners, edge1, edge2, area, size))
     if not parts:
-        return np.empty(0, dtype=int), np.empty(0), np.empty((0, 3))
-    face, index, weights = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    z = np.einsum("nk,nk->n", weights, corners[face][..., 2])
-    n = np.einsum("nk,nkc->nc", weights, normals[faces[face]])
-    return index, z, n / np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-12)
+        return np.empty(0, dtype=int), np.empty(0, dtype=int), np.empty((3, 0), dtype=np.float32)
+    return tuple(np.concatenate([part[k] for part in parts], axis=-1) for k in range(3))
 
 
 def _fill(rows, block, low, corners, edge1, edge2, area, size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,23 +113,43 @@ def _fill(rows, block, low, corners, edge1, edge2, area, size) -> tuple[np.ndarr
     second = (dx * edge2[rows, 1:] - dy * edge2[rows, :1]) / area[rows, None]
     third = (dy * edge1[rows, :1] - dx * edge1[rows, 1:]) / area[rows, None]
     first = 1.0 - second - third
-    row, column = np.nonzero((first >= -_EDGE) & (second >= -_EDGE) & (third >= -_EDGE))
-    x, y = x[row, column], y[row, column]
-    weights = np.column_stack([part[row, column] for part in (first, second, third)])
-    kept = (x >= 0) & (x < size[0]) & (y >= 0) & (y < size[1])
-    return rows[row][kept], (y.astype(np.int64) * size[0] + x)[kept], weights[kept]
+    inside = (first >= -_EDGE) & (second >= -_EDGE) & (third >= -_EDGE)
+    inside &= (x >= 0) & (x < size[0]) & (y >= 0) & (y < size[1])
+    found = np.flatnonzero(inside)
+    weights = np.stack([part.ravel()[found] for part in (first, second, third)])
+    pixels = y.ravel()[found].astype(np.int64) * size[0] + x.ravel()[found]
+    return pixels, rows[found // block**2], weights
 
 
-def _lit(color: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Blinn-Phong shading with a key light, a fill light and a darker limb."""
-    normal = np.where(normal[:, 2:] > 0, -normal, normal)
-    key = np.clip(normal @ (_KEY_LIGHT / np.linalg.norm(_KEY_LIGHT)), 0.0, None)
-    fill = np.clip(normal @ (_FILL_LIGHT / np.linalg.norm(_FILL_LIGHT)), 0.0, None)
+def _nearest(index: np.ndarray, z: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return per pixel the least depth, and which fragment has it, or -1."""
+    depth, winner = np.full(count, _FAR, dtype=np.float32), np.full(count, -1)
+    np.minimum.at(depth, index, z)
+    nearest = np.flatnonzero(z <= depth[index])
+    winner[index[nearest]] = nearest
+    return depth, winner
+
+
+def _interpolated(values: np.ndarray, faces: np.ndarray, face: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (n,) the values (V,) of the vertices at points of faces, given as weights (3, n) of the corners."""
+    return sum(weight * values[corner][face] for weight, corner in zip(weights, faces.T, strict=True))
+
+
+def _lit(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the light (n,) on normals and the gloss: Blinn-Phong with a key light, a fill light and a darker limb."""
+    scale = np.where(z > 0, -1.0, 1.0) / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-12)
+    x, y, z = x * scale, y * scale, z * scale
+
+    def towards(direction: np.ndarray) -> np.ndarray:
+        a, b, c = direction / np.linalg.norm(direction)
+        return np.maximum(a * x + b * y + c * z, 0.0)
+
     half = _KEY_LIGHT / np.linalg.norm(_KEY_LIGHT) + np.array([0.0, 0.0, -1.0])
-    gloss = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, None) ** 32
-    limb = 0.72 + 0.28 * np.clip(-normal[:, 2] / 0.45, 0.0, 1.0)
-    light = (0.34 + 0.58 * key + 0.22 * fill) * limb
-    return color * light[:, None] + 0.16 * gloss[:, None]
+    gloss = towards(half)
+    for _ in range(_GLOSS_SQUARINGS):
+        gloss *= gloss
+    limb = 0.72 + 0.28 * np.clip(-z / 0.45, 0.0, 1.0)
+    return (0.34 + 0.58 * towards(_KEY_LIGHT) + 0.22 * towards(_FILL_LIGHT)) * limb, 0.16 * gloss
 
 
 def _contact_shadow(depth: np.ndarray, covered: np.ndarray, mm_per_px: float) -> np.ndarray:
@@ -156,17 +168,18 @@ def _contact_shadow(depth: np.ndarray, covered: np.ndarray, mm_per_px: float) ->
     return shadow
 
 
-def _coarse(depth: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest depth of each block of ``_OVERSAMPLING`` squared pixels, and whether anything is there."""
-    height, width = (side // _OVERSAMPLING for side in depth.shape)
-    shape = (height, _OVERSAMPLING, width, _OVERSAMPLING)
-    return depth.reshape(shape).min(axis=(1, 3)), covered.reshape(shape).any(axis=(1, 3))
+def _coarse(depth: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """Return the nearest depth (h, w) of each block of ``_OVERSAMPLING`` squared pixels."""
+    rows = depth.reshape(size_px[1], _OVERSAMPLING, -1).min(axis=1)
+    return rows.reshape(size_px[1], size_px[0], _OVERSAMPLING).min(axis=2).astype(np.float64)
 
 
-def _reduced(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Average blocks of ``_OVERSAMPLING`` squared pixels, colors weighted by coverage."""
-    height, width = (side // _OVERSAMPLING for side in alpha.shape)
-    shape = (height, _OVERSAMPLING, width, _OVERSAMPLING)
-    cover = alpha.reshape(shape).mean(axis=(1, 3))
-    weighted = (color * alpha[..., None]).reshape(*shape, 3).mean(axis=(1, 3))
-    return np.concatenate([weighted / np.maximum(cover, 1e-9)[..., None], cover[..., None]], axis=-1)
+def _reduced(channels: Sequence[np.ndarray], seen: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """Return the picture (h, w, 4): per block of ``_OVERSAMPLING`` squared pixels mean colour and share of ``seen``."""
+    width, height = size_px
+    y, x = np.divmod(seen, width * _OVERSAMPLING)
+    block = y // _OVERSAMPLING * width + x // _OVERSAMPLING
+    count = np.bincount(block, minlength=width * height)
+    sums = [np.bincount(block, weights=channel, minlength=width * height) for channel in channels]
+    means = [total / np.maximum(count, 1) for total in sums]
+    return np.stack([*means, count / _OVERSAMPLING**2], axis=-1).reshape(height, width, 4)
