@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from LumbarBiplanarLib.study import canvas as drawing
 from LumbarBiplanarLib.study.canvas import Canvas, resized
 
 
@@ -69,6 +70,16 @@ def test_a_box_lies_behind_its_text(canvas):
     red = (pixels[..., 0] > 200) & (pixels[..., 1] < 60)
     white = pixels.min(axis=-1) > 200
     assert red.sum() > white.sum() > 10
+
+
+@pytest.mark.parametrize("strip", [1, 7, 60])
+def test_marks_and_ground_are_the_same_in_whatever_strips_they_are_put_together(canvas, monkeypatch, strip):
+    canvas.fill(np.random.default_rng(0).random((60, 100, 3)), (0, 0))
+    canvas.line(np.array([(3.0, 2.0), (90.0, 57.0)]), (1.0, 0.4, 0.0, 0.6), 3.0)
+    canvas.text((10, 30), "L4", 40, (1, 1, 1), box=(1.0, 0.0, 0.0, 0.5))
+    expected = canvas.pixels()
+    monkeypatch.setattr(drawing, "_STRIP_PX", strip)
+    assert np.array_equal(canvas.pixels(), expected)
 
 
 def test_enlarging_keeps_values_and_place():

@@ -14,6 +14,7 @@ from ..files import atomic_path
 
 # Marks are drawn this many times larger and then reduced, for pillow draws lines without smooth edges.
 _OVERSAMPLING = 3
+_STRIP_PX = 128  # rows that are reduced at a time
 _BOLD = 0.022  # of the size of the letters, what is added around them: the font that pillow brings has no bold one
 Color = Sequence[float]
 
@@ -116,8 +117,16 @@ class Canvas:
         """Return the finished picture, (height, width, 3) uint8."""
         from PIL import Image
 
-        marks = self._layer.resize(self.size_px, Image.Resampling.BOX)
-        return np.asarray(Image.alpha_composite(self._image.convert("RGBA"), marks).convert("RGB"))
+        width, height = self.size_px
+        finished = self._image.copy()
+        # All at once would need the large layer a second time in memory.
+        for top in range(0, height, _STRIP_PX):
+            bottom = min(height, top + _STRIP_PX)
+            layer = self._layer.crop((0, top * _OVERSAMPLING, width * _OVERSAMPLING, bottom * _OVERSAMPLING))
+            marks = layer.resize((width, bottom - top), Image.Resampling.BOX)
+            ground = self._image.crop((0, top, width, bottom)).convert("RGBA")
+            finished.paste(Image.alpha_composite(ground, marks).convert("RGB"), (0, top))
+        return np.asarray(finished)
 
     def write(self, path: str | Path) -> None:
         """Write the picture as a PNG file, whole or not at all."""
