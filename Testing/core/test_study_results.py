@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from LumbarBiplanarLib import __version__
 from LumbarBiplanarLib.anatomy import LANDMARK_NAMES, LUMBAR_LEVELS, Level
+from LumbarBiplanarLib.errors import OutputError
 from LumbarBiplanarLib.files import sha256_of
 from LumbarBiplanarLib.geometry import FilmPair
 from LumbarBiplanarLib.measurement import COLUMNS
@@ -19,7 +21,7 @@ from LumbarBiplanarLib.registration import Quality, worst_flag
 from LumbarBiplanarLib.resources import resource_path
 from LumbarBiplanarLib.shape import load_shape_model
 from LumbarBiplanarLib.shape.surfaces import is_closed, read_surface
-from LumbarBiplanarLib.study import results
+from LumbarBiplanarLib.study import pictures, results
 from LumbarBiplanarLib.study.case import load_case
 from LumbarBiplanarLib.study.landmarks_file import read_landmarks, read_positions
 from LumbarBiplanarLib.study.quality_text import quality_line, quality_sentences
@@ -200,6 +202,32 @@ def test_the_table_of_measurements_says_which_values_must_not_be_used(tmp_path):
     assert flags[True, "lordosis_l1_l5", "L1-L5"] == "ok"  # it rests on L1 and L5 alone
     assert flags[True, "axial_rotation", "L1"] == ""
     assert not any(flag for (known, *_), flag in flags.items() if not known)
+
+
+def test_two_pictures_are_drawn_at_a_time(tmp_path, monkeypatch):
+    both, drawn = threading.Barrier(2), []
+
+    def draw(path, *_):
+        if len(drawn) < 2:
+            drawn.append(path.name)
+            both.wait(timeout=20)  # breaks if the other is not being drawn
+        else:
+            drawn.append(path.name)
+
+    monkeypatch.setattr(pictures, "write_overlay", draw)
+    monkeypatch.setattr(pictures, "write_spine_picture", draw)
+    pictures.write_pictures(sample_result(), tmp_path)
+    assert sorted(drawn) == sorted(pictures.PICTURES)
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_after_the_others_have_ended(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(pictures, "write_spine_picture", fail)
+    with pytest.raises(OutputError, match="disk is full"):
+        pictures.write_pictures(sample_result(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["overlay_ap.png", "overlay_lateral.png"]
 
 
 def test_the_pictures_are_legible_in_size_and_show_every_level_s_color(folder):
