@@ -124,6 +124,18 @@ def test_no_vtk_widget_is_used_outside_mrml_and_ui(modules):
     assert not found, "\n".join(found)
 
 
+def test_only_the_parts_of_vtk_that_are_used_are_imported(modules):
+    """All of VTK, with its windows and OpenGL, takes five times as long; Slicer has loaded it before ``mrml``."""
+    found = [
+        f"{module.name}:{item.line} imports {item.target}"
+        for module in modules.values()
+        if module.part not in SLICER_HAS
+        for item in imports_of(module, set(modules))
+        if item.target.split(".")[0] == "vtk" or item.target in {"vtkmodules", "vtkmodules.all"}
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_torch_is_imported_at_file_scope_only_where_it_does_the_work(modules):
     found = [
         f"{module.name}:{item.line}"

@@ -181,12 +181,12 @@ def _all_distances(common, true, labels) -> dict[str, dict[Level, Distances]]:
 
 def _regions(path: Path, surface: Surface) -> np.ndarray | None:
     """Return the region labels (V,) that a .vtp of a reconstruction holds, or None."""
-    import vtk
-    from vtk.util.numpy_support import vtk_to_numpy
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
     if not path.is_file():
         return None
-    reader = vtk.vtkXMLPolyDataReader()
+    reader = vtkXMLPolyDataReader()
     reader.SetFileName(str(path))
     reader.Update()
     array = reader.GetOutput().GetPointData().GetArray("region")

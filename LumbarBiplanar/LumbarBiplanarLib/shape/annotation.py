@@ -160,11 +160,11 @@ def coarse_mesh(surface: Surface, face_count: int) -> tuple[np.ndarray, np.ndarr
     Raises:
         ShapeModelError: if the thinned mesh is not closed.
     """
-    import vtk
+    from vtkmodules.vtkFiltersCore import vtkDecimatePro
 
     from .surfaces import from_polydata, is_closed, oriented_outward, to_polydata
 
-    decimate = vtk.vtkDecimatePro()
+    decimate = vtkDecimatePro()
     decimate.SetInputData(to_polydata(surface))
     decimate.SetTargetReduction(1.0 - face_count / len(surface.faces))
     decimate.PreserveTopologyOn()

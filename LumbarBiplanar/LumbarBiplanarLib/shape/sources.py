@@ -150,7 +150,8 @@ def _visible_human(data: Path) -> list[Specimen]:
 
 def read_iso_mesh(path: Path) -> Surface:
     """Read a gzipped OBJ mesh in m, x forward, y left, z up, as a surface in RAS mm; raises ShapeModelError."""
-    import vtk
+    from vtkmodules.vtkFiltersCore import vtkCleanPolyData
+    from vtkmodules.vtkIOGeometry import vtkOBJReader
 
     if not path.is_file():
         raise ShapeModelError(
@@ -162,10 +163,10 @@ def read_iso_mesh(path: Path) -> Surface:
             plain.write_bytes(gzip.decompress(path.read_bytes()))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ShapeModelError(f"{path}: the file is damaged ({error}); get it again.") from None
-        reader = vtk.vtkOBJReader()
+        reader = vtkOBJReader()
         reader.SetFileName(str(plain))
         reader.Update()
-    clean = vtk.vtkCleanPolyData()
+    clean = vtkCleanPolyData()
     clean.SetInputData(reader.GetOutput())
     clean.Update()
     surface = from_polydata(clean.GetOutput())

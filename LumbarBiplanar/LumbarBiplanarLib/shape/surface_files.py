@@ -30,7 +30,7 @@ def read_whole(reader: Any, path: Path) -> None:
     Raises:
         ShapeModelError: if the file is damaged or cut off.
     """
-    from vtk.util.numpy_support import vtk_to_numpy
+    from vtkmodules.util.numpy_support import vtk_to_numpy
 
     if path.suffix.lower() == ".ply":
         _check_ply(path)
@@ -54,18 +54,18 @@ def _damaged(path: Path, reason: str) -> ShapeModelError:
 @contextlib.contextmanager
 def _messages() -> Iterator[list[str]]:
     """Collect what VTK has to say of errors instead of printing it; complete when the block has ended."""
-    import vtk
+    from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
 
     said: list[str] = []
-    window, before = vtk.vtkStringOutputWindow(), vtk.vtkOutputWindow.GetInstance()
-    verbosity = vtk.vtkLogger.GetCurrentVerbosityCutoff()
-    vtk.vtkOutputWindow.SetInstance(window)
-    vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
+    window, before = vtkStringOutputWindow(), vtkOutputWindow.GetInstance()
+    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkOutputWindow.SetInstance(window)
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     try:
         yield said
     finally:
-        vtk.vtkLogger.SetStderrVerbosity(verbosity)
-        vtk.vtkOutputWindow.SetInstance(before)
+        vtkLogger.SetStderrVerbosity(verbosity)
+        vtkOutputWindow.SetInstance(before)
         for message in window.GetOutput().split("\n\n"):
             # "ERROR: In FILE, line N", then the text behind the name of the object.
             text = message.strip().partition("\n")[2].splitlines()[:1]
@@ -74,7 +74,7 @@ def _messages() -> Iterator[list[str]]:
 
 
 def _check_indices(path: Path, cells: Any, count: int) -> None:
-    from vtk.util.numpy_support import vtk_to_numpy
+    from vtkmodules.util.numpy_support import vtk_to_numpy
 
     if cells is None or not cells.GetNumberOfCells():
         return

@@ -72,14 +72,15 @@ def vertex_areas(points_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def to_polydata(surface: Surface):
     """Return ``surface`` as a new vtkPolyData."""
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 
-    points = vtk.vtkPoints()
+    points = vtkPoints()
     points.SetData(numpy_to_vtk(np.ascontiguousarray(surface.points_ras_mm, dtype=np.float64), deep=True))
-    cells = vtk.vtkCellArray()
+    cells = vtkCellArray()
     cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(surface.faces, dtype=np.int64).ravel(), deep=True))
-    polydata = vtk.vtkPolyData()
+    polydata = vtkPolyData()
     polydata.SetPoints(points)
     polydata.SetPolys(cells)
     return polydata
@@ -91,10 +92,10 @@ def from_polydata(polydata) -> Surface:
     Raises:
         ShapeModelError: if it has none.
     """
-    import vtk
-    from vtk.util.numpy_support import vtk_to_numpy
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkFiltersCore import vtkTriangleFilter
 
-    triangles = vtk.vtkTriangleFilter()
+    triangles = vtkTriangleFilter()
     triangles.SetInputData(polydata)
     triangles.PassLinesOff()
     triangles.PassVertsOff()
@@ -108,12 +109,12 @@ def from_polydata(polydata) -> Surface:
 
 def largest_component(surface: Surface) -> Surface:
     """Return the connected part of ``surface`` with the most triangles, without unused points."""
-    import vtk
+    from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkPolyDataConnectivityFilter
 
-    connectivity = vtk.vtkPolyDataConnectivityFilter()
+    connectivity = vtkPolyDataConnectivityFilter()
     connectivity.SetInputData(to_polydata(surface))
     connectivity.SetExtractionModeToLargestRegion()
-    clean = vtk.vtkCleanPolyData()
+    clean = vtkCleanPolyData()
     clean.SetInputConnection(connectivity.GetOutputPort())
     clean.PointMergingOff()
     clean.Update()
@@ -183,9 +184,10 @@ def surface_from_mask(
     Raises:
         ShapeModelError: if the mask is empty.
     """
-    import vtk
     from scipy import ndimage
-    from vtk.util.numpy_support import numpy_to_vtk
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
 
     mask = np.asarray(mask, dtype=bool)
     if not mask.any():
@@ -204,10 +206,10 @@ def surface_from_mask(
     fine = ndimage.zoom(distance, size / np.array(block.shape), order=3, grid_mode=False, mode="nearest")
     fine = ndimage.gaussian_filter(fine, smoothing_mm / (index_per_step * voxel_mm))
 
-    image = vtk.vtkImageData()
+    image = vtkImageData()
     image.SetDimensions(*fine.shape)
     image.GetPointData().SetScalars(numpy_to_vtk(fine.ravel(order="F").astype(np.float32), deep=True))
-    contour = vtk.vtkFlyingEdges3D()
+    contour = vtkFlyingEdges3D()
     contour.SetInputData(image)
     contour.SetValue(0, 0.0)
     contour.ComputeNormalsOff()
@@ -220,9 +222,9 @@ def surface_from_mask(
 
 def decimated(surface: Surface, face_count: int) -> Surface:
     """Return ``surface`` reduced to about ``face_count`` triangles by quadric error; a closed surface stays closed."""
-    import vtk
+    from vtkmodules.vtkFiltersCore import vtkQuadricDecimation
 
-    decimate = vtk.vtkQuadricDecimation()
+    decimate = vtkQuadricDecimation()
     decimate.SetInputData(to_polydata(surface))
     decimate.SetTargetReduction(max(0.0, 1.0 - face_count / len(surface.faces)))
     decimate.VolumePreservationOn()
@@ -240,14 +242,15 @@ def surface_distances(points_mm: np.ndarray, surface: Surface) -> tuple[np.ndarr
     Returns:
         (N,) unsigned distances in mm and (N, 3) closest points on the surface.
     """
-    import vtk
+    from vtkmodules.vtkCommonCore import reference
+    from vtkmodules.vtkCommonDataModel import vtkStaticCellLocator
 
-    locator = vtk.vtkStaticCellLocator()
+    locator = vtkStaticCellLocator()
     locator.SetDataSet(to_polydata(surface))
     locator.BuildLocator()
     closest = np.empty((len(points_mm), 3))
     squared = np.empty(len(points_mm))
-    point, cell, sub_id, distance2 = [0.0] * 3, vtk.reference(0), vtk.reference(0), vtk.reference(0.0)
+    point, cell, sub_id, distance2 = [0.0] * 3, reference(0), reference(0), reference(0.0)
     for row, query in enumerate(np.asarray(points_mm, dtype=np.float64)):
         locator.FindClosestPoint(query, point, cell, sub_id, distance2)
         closest[row] = point
@@ -282,18 +285,21 @@ def read_surface(path: str | Path, *, lps: bool = False) -> Surface:
     Raises:
         ShapeModelError: if the file is missing, of another type, damaged or cut off, or holds no triangles.
     """
-    import vtk
+    from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkSTLReader
+    from vtkmodules.vtkIOLegacy import vtkPolyDataReader
+    from vtkmodules.vtkIOPLY import vtkPLYReader
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
     path = Path(path)
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "there is no such surface file"
         raise ShapeModelError(f"{path}: {what}; check the path.")
     readers = {
-        ".vtp": vtk.vtkXMLPolyDataReader,
-        ".vtk": vtk.vtkPolyDataReader,
-        ".stl": vtk.vtkSTLReader,
-        ".ply": vtk.vtkPLYReader,
-        ".obj": vtk.vtkOBJReader,
+        ".vtp": vtkXMLPolyDataReader,
+        ".vtk": vtkPolyDataReader,
+        ".stl": vtkSTLReader,
+        ".ply": vtkPLYReader,
+        ".obj": vtkOBJReader,
     }
     if path.suffix.lower() not in readers:
         raise ShapeModelError(f"{path}: unknown surface type; use one of {', '.join(SUFFIXES)}.")
@@ -342,8 +348,10 @@ def write_surface(
     Raises:
         ShapeModelError: for another file type.
     """
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonCore import vtkStringArray
+    from vtkmodules.vtkIOGeometry import vtkSTLWriter
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
     path = Path(path)
     polydata = to_polydata(surface)
@@ -353,16 +361,16 @@ def write_surface(
             array.SetName(name)
             polydata.GetPointData().AddArray(array)
         for name, text in {"SPACE": "RAS; mm", **(remarks or {})}.items():
-            stated = vtk.vtkStringArray()
+            stated = vtkStringArray()
             stated.SetName(name)
             stated.InsertNextValue(text)
             polydata.GetFieldData().AddArray(stated)
-        writer = vtk.vtkXMLPolyDataWriter()
+        writer = vtkXMLPolyDataWriter()
         writer.SetDataModeToAppended()
         writer.EncodeAppendedDataOff()
         writer.SetCompressorTypeToZLib()
     elif path.suffix == ".stl":
-        writer = vtk.vtkSTLWriter()
+        writer = vtkSTLWriter()
         writer.SetFileTypeToBinary()
         header = {"SPACE": "RAS", "UNIT": "mm", **(remarks or {})}
         writer.SetHeader(" ".join(["LumbarBiplanar", *(f"{name}={text}" for name, text in header.items())]))

@@ -73,25 +73,27 @@ def _upright(points: np.ndarray) -> np.ndarray:
 
 
 def _symmetric_contour(surface: Surface, grid_mm: float) -> Surface:
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkDoubleArray
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D, vtkImplicitPolyDataDistance
 
-    distance = vtk.vtkImplicitPolyDataDistance()
+    distance = vtkImplicitPolyDataDistance()
     distance.SetInput(to_polydata(surface))
     reach = np.abs(surface.points_ras_mm).max(axis=0) + 3 * grid_mm
     half = np.ceil(reach / grid_mm).astype(int)
     axes = [np.arange(-n, n + 1) * grid_mm for n in half]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = vtk.vtkDoubleArray()
+    values = vtkDoubleArray()
     distance.EvaluateFunction(numpy_to_vtk(grid, deep=True), values)
     field = vtk_to_numpy(values).reshape([len(axis) for axis in axes])
     field = 0.5 * (field + field[::-1])
-    image = vtk.vtkImageData()
+    image = vtkImageData()
     image.SetDimensions(*field.shape)
     image.SetSpacing(grid_mm, grid_mm, grid_mm)
     image.SetOrigin(*(axis[0] for axis in axes))
     image.GetPointData().SetScalars(numpy_to_vtk(field.ravel(order="F"), deep=True))
-    contour = vtk.vtkFlyingEdges3D()
+    contour = vtkFlyingEdges3D()
     contour.SetInputData(image)
     contour.SetValue(0, 0.0)
     contour.Update()
@@ -100,14 +102,15 @@ def _symmetric_contour(surface: Surface, grid_mm: float) -> Surface:
 
 def _evenly_meshed(surface: Surface, face_count: int, longest_edge_mm: float) -> Surface:
     """Quadric decimation, then long edges halved: flat endplates would keep too few vertices to deform."""
-    import vtk
+    from vtkmodules.vtkFiltersCore import vtkCleanPolyData
+    from vtkmodules.vtkFiltersModeling import vtkAdaptiveSubdivisionFilter
 
-    subdivide = vtk.vtkAdaptiveSubdivisionFilter()
+    subdivide = vtkAdaptiveSubdivisionFilter()
     subdivide.SetInputData(to_polydata(decimated(surface, face_count)))
     subdivide.SetMaximumEdgeLength(longest_edge_mm)
     subdivide.SetMaximumTriangleArea(1e6)
     subdivide.Update()
-    clean = vtk.vtkCleanPolyData()
+    clean = vtkCleanPolyData()
     clean.SetInputConnection(subdivide.GetOutputPort())
     clean.SetTolerance(1e-6)
     clean.Update()
@@ -115,14 +118,15 @@ def _evenly_meshed(surface: Surface, face_count: int, longest_edge_mm: float) ->
 
 
 def _clip_right(surface: Surface) -> Surface:
-    import vtk
+    from vtkmodules.vtkCommonDataModel import vtkPlane
+    from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkClipPolyData
 
-    plane = vtk.vtkPlane()
+    plane = vtkPlane()
     plane.SetNormal(1, 0, 0)
-    clip = vtk.vtkClipPolyData()
+    clip = vtkClipPolyData()
     clip.SetInputData(to_polydata(surface))
     clip.SetClipFunction(plane)
-    clean = vtk.vtkCleanPolyData()
+    clean = vtkCleanPolyData()
     clean.SetInputConnection(clip.GetOutputPort())
     clean.SetTolerance(1e-6)
     clean.Update()

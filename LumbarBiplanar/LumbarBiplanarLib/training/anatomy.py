@@ -167,9 +167,9 @@ def tube(path_mm: np.ndarray, radius_mm: float, sides: int = 10) -> Surface:
 
 def _closed(surface: Surface, faces: int) -> Surface:
     """Return the surface with its holes filled and about so many faces."""
-    import vtk
+    from vtkmodules.vtkFiltersModeling import vtkFillHolesFilter
 
-    filler = vtk.vtkFillHolesFilter()
+    filler = vtkFillHolesFilter()
     filler.SetInputData(to_polydata(surface))
     filler.SetHoleSize(1e6)
     filler.Update()
