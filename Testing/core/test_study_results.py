@@ -204,6 +204,19 @@ def test_the_table_of_measurements_says_which_values_must_not_be_used(tmp_path):
     assert not any(flag for (known, *_), flag in flags.items() if not known)
 
 
+def test_how_sure_the_surfaces_are_is_worked_out_once_for_all_files(tmp_path, monkeypatch):
+    asked = []
+    posterior = sample_result().reconstruction.final_state.posterior
+    worked_out = type(posterior).vertex_sd_mm
+    monkeypatch.setattr(
+        type(posterior), "vertex_sd_mm", lambda self, level: asked.append(level) or worked_out(self, level)
+    )
+    monkeypatch.setattr(results, "write_pictures", lambda result, folder: None)
+    monkeypatch.setattr(results, "write_report", lambda result, path, pictures: how_it_was_made(result))
+    write_result(sample_result(), tmp_path)
+    assert asked == list(LUMBAR_LEVELS)
+
+
 def test_two_pictures_are_drawn_at_a_time(tmp_path, monkeypatch):
     both, drawn = threading.Barrier(2), []
 

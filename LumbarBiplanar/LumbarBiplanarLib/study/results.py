@@ -7,7 +7,7 @@ import datetime
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ def write_result(result: CaseResult, folder: str | Path) -> dict[str, float]:
         StudyError: if a file cannot be written.
     """
     folder, started = Path(folder), time.perf_counter()
+    result = replace(result, deviations=deviations_of(result))  # surfaces, report and record state them
     write_surfaces(result, folder)
     write_used_landmarks(result, folder / "landmarks.json")
     write_measurements(result, folder / "measurements.csv")
