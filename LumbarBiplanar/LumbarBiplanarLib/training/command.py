@@ -6,12 +6,15 @@ import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError, StudyError
 from ..files import make_folder, sha256_of
-from ..shape.model import ShapeModel
 from .options import FINE_PITCH_MM, PITCH_MM, TrainingOptions
 from .progress import Progress as TrainingProgress
+
+if TYPE_CHECKING:
+    from ..shape.model import ShapeModel
 
 _OF_A_SHEET = ("data", "shape_model", "seed", "contact_sheet")  # what --contact-sheet heeds
 _MUCH_WAITING = 1 / 3  # share of the training
