@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +61,10 @@ def shade(surfaces: Sequence[Surface], colors: Sequence[Sequence[float]], eye: E
     faces = np.concatenate([surface.faces + start for surface, start in zip(surfaces, starts[:-1], strict=True)])
     screen = np.concatenate([_to_screen(surface, eye, size) for surface in surfaces])
     normals = np.concatenate([vertex_normals(surface.points_ras_mm, surface.faces) for surface in surfaces])
-    index, face, weights = _fragments(screen, faces, size)
-    depth, winner = _nearest(index, _interpolated(screen[:, 2], faces, face, weights), size[0] * size[1])
-    seen = np.flatnonzero(winner >= 0)
-    face, weights = face[winner[seen]], weights[:, winner[seen]]
+    depth, seen, face, weights = _nearest(screen, faces, size)
     light, gloss = _lit(*(_interpolated(axis, faces, face, weights) for axis in eye.camera_from_ras @ normals.T))
     owner = np.repeat(np.arange(len(surfaces)), [len(surface.faces) for surface in surfaces])[face]
-    picture = _reduced([shares[owner] * light + gloss for shares in np.transpose(colors)], seen, eye.size_px)
+    picture = _reduced((shares[owner] * light + gloss for shares in np.transpose(colors)), seen, eye.size_px)
     shadow = _contact_shadow(_coarse(depth, eye.size_px), picture[..., 3] > 0, eye.mm_per_px)
     picture[..., :3] = np.clip(picture[..., :3] * shadow[..., None], 0.0, 1.0)
     return picture
@@ -79,6 +76,20 @@ def _to_screen(surface: Surface, eye: Eye, size: tuple[int, int]) -> np.ndarray:
     return np.column_stack(
         [camera[:, 0] * scale + (size[0] - 1) / 2, camera[:, 1] * scale + (size[1] - 1) / 2, camera[:, 2]]
     ).astype(np.float32)
+
+
+def _nearest(
+    screen: np.ndarray, faces: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the depth of all pixels, and of those in which something is seen: pixel, face, weights of its corners."""
+    index, face, weights = _fragments(screen, faces, size)
+    z = _interpolated(screen[:, 2], faces, face, weights)
+    depth, winner = np.full(size[0] * size[1], _FAR, dtype=np.float32), np.full(size[0] * size[1], -1, dtype=np.int32)
+    np.minimum.at(depth, index, z)
+    nearest = np.flatnonzero(z <= depth[index])
+    winner[index[nearest]] = nearest
+    seen = np.flatnonzero(winner >= 0)
+    return depth, seen, face[winner[seen]], weights[:, winner[seen]]
 
 
 def _fragments(
@@ -119,15 +130,6 @@ def _fill(rows, block, low, corners, edge1, edge2, area, size) -> tuple[np.ndarr
     weights = np.stack([part.ravel()[found] for part in (first, second, third)])
     pixels = y.ravel()[found].astype(np.int64) * size[0] + x.ravel()[found]
     return pixels, rows[found // block**2], weights
-
-
-def _nearest(index: np.ndarray, z: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return per pixel the least depth, and which fragment has it, or -1."""
-    depth, winner = np.full(count, _FAR, dtype=np.float32), np.full(count, -1)
-    np.minimum.at(depth, index, z)
-    nearest = np.flatnonzero(z <= depth[index])
-    winner[index[nearest]] = nearest
-    return depth, winner
 
 
 def _interpolated(values: np.ndarray, faces: np.ndarray, face: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -174,8 +176,8 @@ def _coarse(depth: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     return rows.reshape(size_px[1], size_px[0], _OVERSAMPLING).min(axis=2).astype(np.float64)
 
 
-def _reduced(channels: Sequence[np.ndarray], seen: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """Return the picture (h, w, 4): per block of ``_OVERSAMPLING`` squared pixels mean colour and share of ``seen``."""
+def _reduced(channels: Iterable[np.ndarray], seen: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """Return the picture (h, w, 4): per block of ``_OVERSAMPLING`` squared pixels mean color and share of ``seen``."""
     width, height = size_px
     y, x = np.divmod(seen, width * _OVERSAMPLING)
     block = y // _OVERSAMPLING * width + x // _OVERSAMPLING
