@@ -130,13 +130,13 @@ def oriented_outward(surface: Surface) -> Surface:
 
 def oriented_alike(surface: Surface) -> Surface:
     """Return ``surface`` with single faces turned, if need be, so that neighbours face the same side."""
-    import vtk
+    from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
 
     edges = np.concatenate([surface.faces[:, [0, 1]], surface.faces[:, [1, 2]], surface.faces[:, [2, 0]]])
     # Two neighbours that run along their edge in the same direction face opposite sides.
     if len(np.unique(edges, axis=0)) == len(edges):
         return surface
-    normals = vtk.vtkPolyDataNormals()
+    normals = vtkPolyDataNormals()
     normals.SetInputData(to_polydata(surface))
     normals.ConsistencyOn()
     normals.SplittingOff()
