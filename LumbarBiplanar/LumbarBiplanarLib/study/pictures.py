@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,19 @@ PICTURES = ("overlay_ap.png", "overlay_lateral.png", "spine_3d.png")
 
 
 def write_pictures(result: CaseResult, folder: Path) -> None:
-    """Write ``PICTURES`` into an existing folder, two at a time."""
+    """Write ``PICTURES`` into an existing folder; the spine is drawn on a thread of its own, beside the films."""
+    flags = {level: item.flag for level, item in result.quality.items()}
+    title = "Lumbar spine reconstructed from two films"
+    with ThreadPoolExecutor(1) as worker:
+        spine = worker.submit(write_spine_picture, folder / "spine_3d.png", surfaces_of(result), title, flags)
+        _write_overlays(result, folder, flags)
+        spine.result()
+
+
+def _write_overlays(result: CaseResult, folder: Path, flags: Mapping[Level, str]) -> None:
     found = result.reconstruction
     center = np.mean([points.mean(axis=0) for points in found.points_ras_mm.values()], axis=0)
     silhouettes = found.final_state.silhouettes_px
-    flags = {level: item.flag for level, item in result.quality.items()}
-    title = "Lumbar spine reconstructed from two films"
-    jobs = [partial(write_spine_picture, folder / "spine_3d.png", surfaces_of(result), title, flags)]  # takes longest
     for film, evidence in zip(result.case.films, result.evidence, strict=True):
         name = film.view.name
         residual = found.landmark_residual_mm.get(name)
@@ -38,10 +44,7 @@ def write_pictures(result: CaseResult, folder: Path) -> None:
             text += f", RMS distance to the reconstruction {residual:.1f} mm"
         path = folder / f"overlay_{name.lower()}.png"
         text = f"{text}. {legend(flags, 'Dashed, (!): refused.')}".rstrip() + " Not for clinical use."
-        jobs.append(partial(write_overlay, path, film, silhouettes[name], evidence.landmarks, center, text, flags))
-    with ThreadPoolExecutor(2) as workers:
-        for done in [workers.submit(job) for job in jobs]:
-            done.result()
+        write_overlay(path, film, silhouettes[name], evidence.landmarks, center, text, flags)
 
 
 def surfaces_of(result: CaseResult) -> dict[Level, Surface]:
