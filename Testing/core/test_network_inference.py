@@ -144,6 +144,16 @@ def test_a_film_without_a_spine_is_refused_with_what_to_check(name, kind):
         detect(Film(pictures[kind], view), "cpu")
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_film_that_a_window_has_cut_off_is_refused_with_that_reason(dark):
+    film = sample_case().films[0]
+    pixels = np.minimum(film.pixels, np.percentile(film.pixels, 40.0))
+    if dark:
+        film, pixels = replace(film, polarity=Polarity.BONE_DARK), pixels.max() - pixels
+    with pytest.raises(DetectionError, match="60% of its pixels are as bright as its brightest one: if a window cut"):
+        detect(replace(film, pixels=pixels.astype(np.float32)), "cpu")
+
+
 def test_a_constant_film_cannot_even_be_made():
     view = phantom_view("AP")
     with pytest.raises(FilmError):

@@ -39,6 +39,8 @@ LEAST_SEEN = 6
 _CERTAIN_PRESENCE, _CERTAIN_SCORE = 0.975, 0.7
 # Mean confidence of the close look at a turned film from which nothing found as it is means that it is turned.
 _LIKELY_PRESENCE = 0.8
+# Share of the pixels with the largest value from which it is told; of the bundled films it is some 0.00001.
+_CLIPPED = 0.1
 
 
 _loading = threading.Lock()
@@ -234,7 +236,19 @@ def _not_found(film: Film, look: FirstLook) -> str:
         f"{_name(film)}: no lumbar spine was found ({int(look.choice.visible.sum())} of 100 landmarks at first sight, "
         f"confidence {look.score:.2f}) on a film of {width:.0f} x {height:.0f} mm. Check that it is the "
         f"{film.view.name} film, upright and {_facing(film.view)}, that bone is bright as its polarity says, and "
-        "its pixel spacing."
+        f"its pixel spacing.{_clipping(film)}"
+    )
+
+
+def _clipping(film: Film) -> str:
+    """Return a sentence if so much of a film has its largest value that a window may have cut the bones off."""
+    image = film.bone_bright()
+    share = float(np.mean(image == image.max()))
+    if share < _CLIPPED:
+        return ""
+    return (
+        f" {share:.0%} of its pixels are as bright as its brightest one: if a window cut them off, export the film "
+        "with all its grey values."
     )
 
 
