@@ -187,13 +187,15 @@ class Interruption(Callback):
             return
 
         def stop(number: int, frame: Any) -> None:
-            self.caught = trainer.should_stop = True
+            # The trainer is told at the end of a step, before the checkpoint is written: told in between, it would end
+            # without one.
+            self.caught = True
             self.restore()
 
         self._handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_batch_end(self, trainer: Trainer, *_args: Any) -> None:
-        """Stop, if a signal came before the trainer had begun the step."""
+        """Stop, if a signal came."""
         trainer.should_stop = trainer.should_stop or self.caught
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
