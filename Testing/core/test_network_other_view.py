@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from LumbarBiplanarLib.errors import DetectionError
-from LumbarBiplanarLib.network import look_at_view
+from LumbarBiplanarLib.network import detect, look_at_view, other_view
 from LumbarBiplanarLib.network.other_view import ViewLook
 from LumbarBiplanarLib.study.run import run_case
 from LumbarBiplanarLib.study.swapped import refusal
@@ -36,6 +36,16 @@ def test_a_film_that_is_what_it_was_given_as_is_not_looked_at_twice(film):
 def test_a_film_of_the_other_view_is_known(film, name, over):
     look = look_at_view(as_view(film, name, over), device="cpu")
     assert (look.is_other, look.is_given, look.other) == (True, False, film.view.name)
+
+
+def test_what_was_read_already_is_not_read_again(monkeypatch):
+    film = as_view(LATERAL, "AP")
+    alone = look_at_view(film, device="cpu")
+    reading, asked = detect(film, "cpu").reading, []
+    presence = other_view._presence
+    monkeypatch.setattr(other_view, "_presence", lambda *given: asked.append(given[1].view.name) or presence(*given))
+    assert look_at_view(film, reading) == alone
+    assert asked == ["lateral", "lateral"]
 
 
 def test_a_lateral_film_that_is_stored_reversed_is_a_lateral_film():

@@ -73,17 +73,19 @@ def look_at_view(
     if networks.refiner is None:
         return None
     other = VIEW_NAMES[1 - VIEW_NAMES.index(film.view.name)]
-    if reading is not None and presence_of(reading.close) >= _SURE:
-        return ViewLook(other, presence_of(reading.close), 0.0)
-    shown = way_of_showing(film.view).of(film) if reading is None else reading.film
-    image = stretched(shown)
-    both_ways = (image, np.ascontiguousarray(image[:, ::-1]))
-    # An AP film looks alike turned over.
-    given = max(_presence(networks, shown, pixels) for pixels in both_ways[: 2 if film.view.name == "lateral" else 1])
+    if reading is None:
+        shown = way_of_showing(film.view).of(film)
+        image = stretched(shown)
+        given = _presence(networks, shown, image)
+    else:
+        shown, image, given = reading.film, reading.image, presence_of(reading.close)
+    turned = np.ascontiguousarray(image[:, ::-1])
+    if given < _SURE and film.view.name == "lateral":  # an AP film looks alike turned over
+        given = max(given, _presence(networks, shown, turned))
     if given >= _SURE:
         return ViewLook(other, given, 0.0)
     as_other = replace(shown, view=replace(shown.view, name=other))
-    return ViewLook(other, given, max(_presence(networks, as_other, pixels) for pixels in both_ways))
+    return ViewLook(other, given, max(_presence(networks, as_other, pixels) for pixels in (image, turned)))
 
 
 def _presence(networks: Networks, film: Film, image: np.ndarray) -> float:
