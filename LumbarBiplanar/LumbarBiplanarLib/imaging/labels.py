@@ -27,6 +27,12 @@ VERSE_L6 = 25
 _VERSE_LAST = 28
 
 
+def labels_of_levels(convention: str) -> dict[Level, int]:
+    """Return {level: label} of L1 to L5, cranial first, in one of the conventions of ``LABELS``."""
+    labels = {level: label for label, level in LABELS[convention].items()}
+    return {level: labels[level] for level in LUMBAR_LEVELS}
+
+
 def lumbar_labels(
     mask: np.ndarray,
     ras_from_ijk: np.ndarray,
@@ -49,21 +55,21 @@ def lumbar_labels(
         if not np.array_equal(mask, np.round(mask)):
             raise VolumeError(f"{what} holds fractions; a label mask has one whole number per structure.")
         mask = mask.astype(np.int64)
-    present, own = {int(label) for label in np.unique(mask)} - {0}, None
+    present = {int(label) for label in np.unique(mask)} - {0}
     if convention is None:
         convention = guess_convention(present, what)
-    elif not isinstance(convention, str):
-        own, convention = {label: level for level, label in convention.items()}, "given"
-    elif convention not in LABELS:
+    elif isinstance(convention, str) and convention not in LABELS:
         raise VolumeError(f"Unknown label convention {convention!r}; use one of {', '.join(LABELS)}.")
     if convention == "verse" and VERSE_L6 in present:
         raise VolumeError(
             f"{what} holds VerSe label {VERSE_L6} (L6). A spine with six lumbar vertebrae has no agreed L5; "
             "relabel the mask to five, or remove the label."
         )
-    known = own or LABELS[convention]
-    found = {level: label for label, level in known.items() if label in present and level in LUMBAR_LEVELS}
-    found = {level: found[level] for level in LUMBAR_LEVELS if level in found}
+    if isinstance(convention, str):
+        labels = labels_of_levels(convention)
+    else:
+        labels, convention = convention, "given"
+    found = {level: labels[level] for level in LUMBAR_LEVELS if labels.get(level) in present}
     if not found:
         raise VolumeError(f"{what} holds no lumbar vertebra in the {convention} labels; found {sorted(present)}.")
     heights = [height_mm(mask == label, ras_from_ijk) for label in found.values()]

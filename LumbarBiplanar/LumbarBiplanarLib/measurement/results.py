@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..anatomy import Level
+from ..registration.quality import FLAGS
 from .planes import Plane
 
 COLUMNS: tuple[str, ...] = ("key", "title", "level", "value", "low_90", "high_90", "unit", "definition")
@@ -134,7 +135,7 @@ class Measurements(Sequence[Measurement]):
     def flag_of(self, item: Measurement) -> str:
         """Return the worst flag of the levels that a quantity is about; empty if it is not known."""
         found = {self.flags.get(level, "") for level in item.levels}
-        return next((flag for flag in ("refuse", "check", "ok") if flag in found), "")
+        return next((flag for flag in reversed(FLAGS) if flag in found), "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""

@@ -12,12 +12,12 @@ from ..anatomy import LUMBAR_LEVELS, Level
 from ..errors import ShapeModelError, VolumeError
 from ..imaging import Volume, read_volume
 from ..imaging.grids import is_cut
-from ..imaging.labels import LABELS, VERSE_L6, guess_convention, height_mm
+from ..imaging.labels import VERSE_L6, guess_convention, height_mm, labels_of_levels
 from ..imaging.segments import segment_labels
 from .surfaces import Surface, signed_volume, surface_from_mask
 
-VERSE_LABELS: Mapping[Level, int] = {level: level.value for level in LUMBAR_LEVELS}
-TOTALSEG_LABELS: Mapping[Level, int] = {Level.L1: 31, Level.L2: 30, Level.L3: 29, Level.L4: 28, Level.L5: 27}
+VERSE_LABELS: Mapping[Level, int] = labels_of_levels("verse")
+TOTALSEG_LABELS: Mapping[Level, int] = labels_of_levels("totalseg")
 # The surface of a label in one piece holds 0.98 to 0.99 of its voxels' volume.
 LEAST_HELD = 0.95
 Note = Callable[[str], None]
@@ -58,7 +58,7 @@ def told_labels(volume: Volume) -> dict[Level, int]:
         return named
     present = {int(label) for label in np.unique(volume.data.ravel(order="K"))} - {0}
     try:
-        convention = LABELS[guess_convention(present, str(volume.path))]
+        return labels_of_levels(guess_convention(present, str(volume.path)))
     except VolumeError:
         shown = [str(label) for label in sorted(present)]
         few = ", ".join(shown if len(shown) <= 12 else [*shown[:10], "...", shown[-1]])
@@ -66,7 +66,6 @@ def told_labels(volume: Volume) -> dict[Level, int]:
             f"{volume.path} has the labels {few or '0 alone'}, which do not tell L1 to L5. "
             "Name them with --labels: verse (20 to 24), totalseg (31 to 27), or L1=VALUE ... L5=VALUE."
         ) from None
-    return {level: label for label, level in convention.items() if level in LUMBAR_LEVELS}
 
 
 def whole_vertebrae(

@@ -28,11 +28,13 @@ def given_doubts(case: Case, detections: Mapping[str, Detection]) -> list[str]:
         case: films and, if they were given, landmarks.
         detections: per view name, what the network found.
     """
+    if case.landmarks is None:
+        return []
     said = []
     center = nearest_to_beams(case.pair.views)
     for film in case.films:
         name = film.view.name
-        if case.landmarks is None or name not in detections:
+        if name not in detections:
             continue
         offs = _distances_mm(case.landmarks[name].landmarks, detections[name].landmarks, film.view, center)
         if 0 not in offs or offs[0] < _ELSEWHERE_MM:
